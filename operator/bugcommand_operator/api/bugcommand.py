@@ -1,0 +1,270 @@
+"""`BugCommand`: the Command. What is broken and where (spec), and all that is known of its execution (status)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from bugcommand_operator.api.agent import Resources
+from bugcommand_operator.api.conditions import Condition, Phase
+from bugcommand_operator.api.model import DNS_SUBDOMAIN, LocalReference, Model, rule, rules
+from bugcommand_operator.api.repository import REF_NAME_RULES
+
+UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+COMMITMENT_ID = r"^cmt_[0-9a-z_]{1,59}$"
+MAX_PROMPT_BYTES = 65_536
+MAX_TAIL_LINES = 50
+
+Pattern = Annotated[str, Field(min_length=1, max_length=512)]
+Sentence = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class AgentMode(StrEnum):
+    TERMINAL = "Terminal"
+    HEADLESS = "Headless"
+
+
+class Output(StrEnum):
+    NONE = "None"
+    BRANCH = "Branch"
+    PULL_REQUEST = "PullRequest"
+    MERGE_QUEUE = "MergeQueue"
+
+
+class Approval(StrEnum):
+    NOT_REQUIRED = "NotRequired"
+    REQUIRED = "Required"
+
+
+class Scope(Model):
+    """Which paths a fix may touch; checked on the diff before anything is pushed."""
+
+    allowed_patterns: Annotated[list[Pattern], Field(max_length=50)] = []
+    forbidden_patterns: Annotated[list[Pattern], Field(max_length=50)] = []
+    max_file_changes: Annotated[int, Field(ge=1, le=100_000)] | None = None
+
+
+class BugContext(Model):
+    """What the agent finds in .mentu/bug-context.md."""
+
+    objective: Annotated[str, Field(max_length=8192)] = ""
+    hypothesis: Annotated[str, Field(max_length=8192)] = ""
+    likely_files: Annotated[list[Pattern], Field(max_length=50)] = []
+    scope: Scope | None = None
+    constraints: Annotated[list[Sentence], Field(max_length=30)] = []
+    success_criteria: Annotated[list[Sentence], Field(max_length=30)] = []
+
+
+class Toleration(Model):
+    key: Annotated[str, Field(max_length=316)] = ""
+    operator: Annotated[str, Field(json_schema_extra={"enum": ["Exists", "Equal"]})] = "Equal"
+    value: Annotated[str, Field(max_length=63)] = ""
+    effect: Annotated[
+        str, Field(json_schema_extra={"enum": ["", "NoSchedule", "PreferNoSchedule", "NoExecute"]})
+    ] = ""
+
+
+class PodTemplate(Model):
+    """The bounded set of pod fields that a command may set. Security settings are not among them."""
+
+    labels: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=16)] = {}
+    annotations: Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=16)] = {}
+    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=16)] = {}
+    tolerations: Annotated[list[Toleration], Field(max_length=16)] = []
+    priority_class_name: Annotated[str, Field(max_length=253)] = ""
+
+
+WORKING_DIRECTORY_RULES = rules(
+    rule(
+        "!self.startsWith('/')", "workingDirectory is relative to the repository's root: remove the leading /"
+    ),
+    rule(
+        "!self.split('/').exists(part, part == '..')",
+        "workingDirectory must stay inside the repository: remove ..",
+    ),
+    rule("!self.matches('[\\\\x00-\\\\x1f\\\\x7f]')", "workingDirectory must not hold control characters"),
+)
+
+MUTABLE_AFTER_CLAIM = frozenset({"cancel", "suspend", "priority", "ttlSecondsAfterFinished"})
+
+
+class BugCommandSpec(Model):
+    model_config = {
+        "json_schema_extra": rules(
+            rule(
+                "!has(self.output) || self.output in ['None', 'Branch']",
+                "output PullRequest and MergeQueue are not supported by this version: use Branch or None",
+                fieldPath=".output",
+            ),
+            rule(
+                "!has(self.approval) || self.approval == 'NotRequired'",
+                "approval Required is not supported by this version: remove approval",
+                fieldPath=".approval",
+            ),
+        )
+    }
+
+    prompt: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_PROMPT_BYTES,
+            description="What is broken, in words: 1 B to 64 KiB.",
+            json_schema_extra=rules(
+                rule(f"size(bytes(self)) <= {MAX_PROMPT_BYTES}", "prompt must be at most 64 KiB of UTF-8"),
+                rule("!self.contains('\\\\x00')", "prompt must not hold NUL"),
+            ),
+        ),
+    ]
+    repository: LocalReference
+    working_directory: Annotated[
+        str,
+        Field(
+            max_length=1024,
+            description="Relative to the repository's root, used exactly as given.",
+            json_schema_extra=WORKING_DIRECTORY_RULES,
+        ),
+    ] = ""
+    agent: Annotated[
+        str,
+        Field(
+            max_length=253,
+            pattern=rf"^$|{DNS_SUBDOMAIN}",
+            description="Name of an Agent. Empty: the Repository's default agent, else `claude`.",
+        ),
+    ] = ""
+    with_worktree: Annotated[
+        bool,
+        Field(
+            description="false: a plain checkout that the Repository's next such command sees; these run one at a time."
+        ),
+    ] = True
+    command_id: (
+        Annotated[
+            str,
+            Field(
+                pattern=UUID,
+                max_length=36,
+                description="command_id of spawn_logs. Default: the object's UID.",
+            ),
+        ]
+        | None
+    ) = None
+    commitment_id: (
+        Annotated[
+            str,
+            Field(
+                pattern=COMMITMENT_ID, max_length=63, description="Default: derived from the object's UID."
+            ),
+        ]
+        | None
+    ) = None
+    base_ref: Annotated[
+        str,
+        Field(
+            max_length=250,
+            description="Branch, tag or commit to start from. Empty: the Repository's default branch.",
+            json_schema_extra=REF_NAME_RULES,
+        ),
+    ] = ""
+    target_machine: Annotated[
+        str, Field(max_length=253, description="Only executors of this machine may claim it. Empty: any.")
+    ] = ""
+    priority: Annotated[
+        int, Field(ge=-1000, le=1000, description="Higher first; equal ones in the order they were made.")
+    ] = 0
+    suspend: Annotated[
+        bool, Field(description="true: not claimed. A command that runs already is left running.")
+    ] = False
+    cancel: Annotated[bool, Field(description="true: ended, its work kept.")] = False
+    approval: Approval = Approval.NOT_REQUIRED
+    agent_mode: AgentMode = AgentMode.TERMINAL
+    timeout_seconds: Annotated[
+        int, Field(ge=1, le=604_800, description="Longest time that the agent may work.")
+    ] = 3600
+    context: BugContext | None = None
+    output: Output = Output.BRANCH
+    resources: Resources | None = None
+    pod_template: PodTemplate | None = None
+
+
+class Claim(Model):
+    executor: str
+    machine: str
+    epoch: Annotated[int, Field(ge=1)]
+    at: datetime
+
+
+class Logs(Model):
+    tail: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(max_length=MAX_TAIL_LINES)] = []
+    lines: Annotated[int, Field(ge=0)] = 0
+    last_sequence: Annotated[int, Field(ge=0)] = 0
+
+
+class Diff(Model):
+    files: int = 0
+    insertions: int = 0
+    deletions: int = 0
+
+
+class Usage(Model):
+    input_tokens: Annotated[int, Field(ge=0)] = 0
+    output_tokens: Annotated[int, Field(ge=0)] = 0
+    cost_usd: (
+        Annotated[
+            str,
+            Field(
+                alias="costUSD", max_length=32, description="A decimal; absent when the agent does not say."
+            ),
+        ]
+        | None
+    ) = None
+
+
+class BugCommandStatus(Model):
+    observed_generation: int | None = None
+    phase: Annotated[Phase, Field(description="Derived from the conditions, for people to read.")] | None = (
+        None
+    )
+    conditions: Annotated[
+        list[Condition],
+        Field(
+            max_length=16,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = []
+    claim: Claim | None = None
+    attempt: Annotated[int, Field(ge=0)] | None = None
+    agent: str | None = None
+    command_id: str | None = None
+    commitment_id: str | None = None
+    pod_name: str | None = None
+    volume_name: str | None = None
+    branch: str | None = None
+    base_commit: str | None = None
+    head_commit: str | None = None
+    rescue_ref: str | None = None
+    diff: Diff | None = None
+    logs: Logs | None = None
+    usage: Usage | None = None
+    exit_code: int | None = None
+    start_time: datetime | None = None
+    agent_start_time: datetime | None = None
+    completion_time: datetime | None = None
+
+
+def immutable_after_claim() -> list[dict[str, str]]:
+    """CEL for each field of the spec that what was claimed is built on."""
+    fields = [f.alias or name for name, f in BugCommandSpec.model_fields.items()]
+    return [_unchanged_once_claimed(f) for f in fields if f not in MUTABLE_AFTER_CLAIM]
+
+
+def _unchanged_once_claimed(field: str) -> dict[str, Any]:
+    old, new = f"oldSelf.spec.{field}", f"self.spec.{field}"
+    return rule(
+        f"!has(oldSelf.status) || !has(oldSelf.status.claim) || (has({new}) == has({old}) && (!has({new}) || {new} == {old}))",
+        f"spec.{field} cannot change once the command is claimed: make a new BugCommand",
+    )

@@ -1,0 +1,77 @@
+"""The words that others rely on: API group, labels, annotations, names of children. Imports nothing, so that anything may import it."""
+
+from __future__ import annotations
+
+import hashlib
+
+GROUP = "mentu.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+CATEGORY = "mentu"
+
+ACTOR = "agent:executor"
+FIELD_MANAGER = "mentu-executor"
+TOKEN_AUDIENCE = "mentu"  # noqa: S105 - the name of an audience, not a token
+
+FINALIZER = f"{GROUP}/keep-work"
+
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGED_BY = "mentu-operator"
+LABEL_COMMAND = f"{GROUP}/command"
+LABEL_COMMAND_UID = f"{GROUP}/command-uid"
+LABEL_COMMAND_ID = f"{GROUP}/command-id"
+LABEL_ATTEMPT = f"{GROUP}/attempt"
+LABEL_ROLE = f"{GROUP}/role"
+LABEL_REPOSITORY = f"{GROUP}/repository"
+LABEL_KEPT = f"{GROUP}/kept"
+
+ROLE_AGENT = "agent"
+ROLE_PUBLISH = "publish"
+ROLE_RESCUE = "rescue"
+
+MAX_COMMAND_NAME = 50
+MAX_LABEL_VALUE = 63
+
+
+def agent_pod_name(command: str, attempt: int) -> str:
+    return f"{command}-{attempt}-agent"
+
+
+def publish_pod_name(command: str, attempt: int) -> str:
+    return f"{command}-{attempt}-publish"
+
+
+def rescue_pod_name(command: str, attempt: int) -> str:
+    return f"{command}-{attempt}-rescue"
+
+
+def worktree_volume_name(command: str) -> str:
+    return f"{command}-worktree"
+
+
+def mirror_volume_name(repository: str) -> str:
+    return f"{repository}-mirror"
+
+
+def checkout_volume_name(repository: str) -> str:
+    return f"{repository}-checkout"
+
+
+def branch_name(commitment_id: str) -> str:
+    return f"bug/{commitment_id}"
+
+
+def rescue_ref(commitment_id: str, attempt: int) -> str:
+    return f"refs/mentu/rescue/{commitment_id}/{attempt}"
+
+
+def commitment_id_from_uid(uid: str) -> str:
+    return "cmt_" + uid.replace("-", "")[:12]
+
+
+def label_value(name: str) -> str:
+    """A label holds 63 characters, an object's name up to 253: a long one is cut and told apart by a hash."""
+    if len(name) <= MAX_LABEL_VALUE:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: MAX_LABEL_VALUE - 9].rstrip('-._')}-{digest}"
