@@ -42,7 +42,7 @@ class Credential(Model):
         Field(
             max_length=128,
             pattern=ENV_NAME,
-            description="The variable that carries it: ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN or CLAUDE_CODE_OAUTH_TOKEN for Claude Code.",
+            description="The variable that carries it; Claude Code also takes ANTHROPIC_AUTH_TOKEN and CLAUDE_CODE_OAUTH_TOKEN.",
         ),
     ] = "ANTHROPIC_API_KEY"
 
@@ -60,9 +60,9 @@ class AgentSpec(Model):
             description="The agent's image. Empty: the image that the operator was installed with.",
         ),
     ] = ""
-    image_pull_policy: Annotated[
-        str, Field(json_schema_extra={"enum": ["Always", "IfNotPresent", "Never"]})
-    ] = "IfNotPresent"
+    image_pull_policy: Annotated[str, Field(json_schema_extra={"enum": ["Always", "IfNotPresent", "Never"]})] = (
+        "IfNotPresent"
+    )
     image_pull_secrets: Annotated[list[LocalReference], Field(max_length=8)] = []
     command: Annotated[
         list[Annotated[str, Field(max_length=1024)]],

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from bugcommand_operator.api.agent import Resources
 from bugcommand_operator.api.conditions import Condition, Phase
@@ -62,9 +62,7 @@ class Toleration(Model):
     key: Annotated[str, Field(max_length=316)] = ""
     operator: Annotated[str, Field(json_schema_extra={"enum": ["Exists", "Equal"]})] = "Equal"
     value: Annotated[str, Field(max_length=63)] = ""
-    effect: Annotated[
-        str, Field(json_schema_extra={"enum": ["", "NoSchedule", "PreferNoSchedule", "NoExecute"]})
-    ] = ""
+    effect: Annotated[str, Field(json_schema_extra={"enum": ["", "NoSchedule", "PreferNoSchedule", "NoExecute"]})] = ""
 
 
 class PodTemplate(Model):
@@ -78,9 +76,7 @@ class PodTemplate(Model):
 
 
 WORKING_DIRECTORY_RULES = rules(
-    rule(
-        "!self.startsWith('/')", "workingDirectory is relative to the repository's root: remove the leading /"
-    ),
+    rule("!self.startsWith('/')", "workingDirectory is relative to the repository's root: remove the leading /"),
     rule(
         "!self.split('/').exists(part, part == '..')",
         "workingDirectory must stay inside the repository: remove ..",
@@ -92,8 +88,8 @@ MUTABLE_AFTER_CLAIM = frozenset({"cancel", "suspend", "priority", "ttlSecondsAft
 
 
 class BugCommandSpec(Model):
-    model_config = {
-        "json_schema_extra": rules(
+    model_config = ConfigDict(
+        json_schema_extra=rules(
             rule(
                 "!has(self.output) || self.output in ['None', 'Branch']",
                 "output PullRequest and MergeQueue are not supported by this version: use Branch or None",
@@ -105,7 +101,7 @@ class BugCommandSpec(Model):
                 fieldPath=".approval",
             ),
         )
-    }
+    )
 
     prompt: Annotated[
         str,
@@ -115,7 +111,7 @@ class BugCommandSpec(Model):
             description="What is broken, in words: 1 B to 64 KiB.",
             json_schema_extra=rules(
                 rule(f"size(bytes(self)) <= {MAX_PROMPT_BYTES}", "prompt must be at most 64 KiB of UTF-8"),
-                rule("!self.contains('\\\\x00')", "prompt must not hold NUL"),
+                rule("!self.matches('\\\\x00')", "prompt must not hold NUL"),
             ),
         ),
     ]
@@ -156,9 +152,7 @@ class BugCommandSpec(Model):
     commitment_id: (
         Annotated[
             str,
-            Field(
-                pattern=COMMITMENT_ID, max_length=63, description="Default: derived from the object's UID."
-            ),
+            Field(pattern=COMMITMENT_ID, max_length=63, description="Default: derived from the object's UID."),
         ]
         | None
     ) = None
@@ -176,15 +170,13 @@ class BugCommandSpec(Model):
     priority: Annotated[
         int, Field(ge=-1000, le=1000, description="Higher first; equal ones in the order they were made.")
     ] = 0
-    suspend: Annotated[
-        bool, Field(description="true: not claimed. A command that runs already is left running.")
-    ] = False
+    suspend: Annotated[bool, Field(description="true: not claimed. A command that runs already is left running.")] = (
+        False
+    )
     cancel: Annotated[bool, Field(description="true: ended, its work kept.")] = False
     approval: Approval = Approval.NOT_REQUIRED
     agent_mode: AgentMode = AgentMode.TERMINAL
-    timeout_seconds: Annotated[
-        int, Field(ge=1, le=604_800, description="Longest time that the agent may work.")
-    ] = 3600
+    timeout_seconds: Annotated[int, Field(ge=1, le=604_800, description="Longest time that the agent may work.")] = 3600
     context: BugContext | None = None
     output: Output = Output.BRANCH
     resources: Resources | None = None
@@ -216,9 +208,7 @@ class Usage(Model):
     cost_usd: (
         Annotated[
             str,
-            Field(
-                alias="costUSD", max_length=32, description="A decimal; absent when the agent does not say."
-            ),
+            Field(alias="costUSD", max_length=32, description="A decimal; absent when the agent does not say."),
         ]
         | None
     ) = None
@@ -226,9 +216,7 @@ class Usage(Model):
 
 class BugCommandStatus(Model):
     observed_generation: int | None = None
-    phase: Annotated[Phase, Field(description="Derived from the conditions, for people to read.")] | None = (
-        None
-    )
+    phase: Annotated[Phase, Field(description="Derived from the conditions, for people to read.")] | None = None
     conditions: Annotated[
         list[Condition],
         Field(
@@ -264,7 +252,8 @@ def immutable_after_claim() -> list[dict[str, str]]:
 
 def _unchanged_once_claimed(field: str) -> dict[str, Any]:
     old, new = f"oldSelf.spec.{field}", f"self.spec.{field}"
+    unclaimed = "!has(oldSelf.status) || !has(oldSelf.status.claim)"
     return rule(
-        f"!has(oldSelf.status) || !has(oldSelf.status.claim) || (has({new}) == has({old}) && (!has({new}) || {new} == {old}))",
+        f"{unclaimed} || (has({new}) == has({old}) && (!has({new}) || {new} == {old}))",
         f"spec.{field} cannot change once the command is claimed: make a new BugCommand",
     )

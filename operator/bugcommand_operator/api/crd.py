@@ -161,11 +161,7 @@ def _schema(model: type[Model]) -> Schema:
 
 def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
     node = _resolve(node, definitions)
-    kept = {
-        k: v
-        for k, v in node.items()
-        if k not in {"title", "$defs", "additionalProperties", "properties", "items"}
-    }
+    kept = {k: v for k, v in node.items() if k not in {"title", "$defs", "additionalProperties", "properties", "items"}}
     if kept.get("default", ...) is None:
         del kept["default"]
     if "const" in kept:
@@ -176,7 +172,7 @@ def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
         kept["items"] = _structural(node["items"], definitions)
     if isinstance(node.get("additionalProperties"), dict):
         kept["additionalProperties"] = _structural(node["additionalProperties"], definitions)
-    return _merge_lengths(kept)
+    return kept
 
 
 def _resolve(node: Schema, definitions: dict[str, Schema]) -> Schema:
@@ -189,11 +185,4 @@ def _resolve(node: Schema, definitions: dict[str, Schema]) -> Schema:
     if len(options) == 1 and "x-kubernetes-int-or-string" not in node:
         beside = {k: v for k, v in node.items() if k != "anyOf"}
         return _resolve({**options[0], **beside}, definitions)
-    return node
-
-
-def _merge_lengths(node: Schema) -> Schema:
-    """pydantic writes the size of a map as minProperties; CEL's cost estimate needs both ends as the API server names them."""
-    if node.get("type") == "object" and "maxLength" in node:
-        node["maxProperties"] = node.pop("maxLength")
     return node

@@ -1,4 +1,4 @@
-"""The words that others rely on: API group, labels, annotations, names of children. Imports nothing, so that anything may import it."""
+"""The words that others rely on: API group, labels, names of children. Light, so that anything may import it."""
 
 from __future__ import annotations
 

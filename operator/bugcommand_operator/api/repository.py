@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from bugcommand_operator.api.model import DNS_SUBDOMAIN, LocalReference, Model, Quantity, rule, rules
 
@@ -47,9 +47,7 @@ class Volume(Model):
 class Mirror(Volume):
     """The cache of the repository that all its commands borrow objects from, read-only."""
 
-    enabled: Annotated[
-        bool, Field(description="false: each command clones for itself; nothing is shared.")
-    ] = True
+    enabled: Annotated[bool, Field(description="false: each command clones for itself; nothing is shared.")] = True
     access_mode: Annotated[
         Literal["ReadWriteMany", "ReadWriteOnce"],
         Field(description="ReadWriteOnce keeps the Repository's pods together on one node."),
@@ -64,33 +62,27 @@ class CommitIdentity(Model):
 
 
 class Concurrency(Model):
-    limit: Annotated[
-        int, Field(ge=1, le=10_000, description="Most commands of this Repository that run at once.")
-    ]
+    limit: Annotated[int, Field(ge=1, le=10_000, description="Most commands of this Repository that run at once.")]
 
 
 class RepositorySpec(Model):
-    model_config = {
-        "json_schema_extra": rules(
+    model_config = ConfigDict(
+        json_schema_extra=rules(
             rule(
                 "!has(self.credentialsSecret) || self.url.startsWith('https://')",
                 "a credential is sent over https only: change url to https:// or remove credentialsSecret",
             )
         )
-    }
+    )
 
     url: Annotated[str, Field(min_length=9, max_length=2048, json_schema_extra=URL_RULES)]
     default_branch: Annotated[
         str,
-        Field(
-            max_length=250, description="Empty: the remote's own default.", json_schema_extra=REF_NAME_RULES
-        ),
+        Field(max_length=250, description="Empty: the remote's own default.", json_schema_extra=REF_NAME_RULES),
     ] = ""
     credentials_secret: Annotated[
         LocalReference | None,
-        Field(
-            description="A Secret with `password` (a token) and optionally `username`, as type kubernetes.io/basic-auth."
-        ),
+        Field(description="A Secret (kubernetes.io/basic-auth) with `password`, a token, and optionally `username`."),
     ] = None
     ca_bundle: Annotated[
         str,

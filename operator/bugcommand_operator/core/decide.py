@@ -1,0 +1,61 @@
+"""The core: what to do about one command, given what is seen of it. Pure: no I/O, no clock, no memory.
+
+Policies are asked in order; the first that answers decides. Each is a file in `policies/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from bugcommand_operator.core.observed import Observed
+from bugcommand_operator.core.plan import NOTHING, Plan
+from bugcommand_operator.core.policies.admission import admit
+from bugcommand_operator.core.policies.after import rest
+from bugcommand_operator.core.policies.agent import (
+    agent_ended,
+    agent_not_started,
+    agent_running,
+    cancel,
+    foreign_pod,
+    overdue,
+    workspace_refused,
+)
+from bugcommand_operator.core.policies.deletion import let_go, rescue_is_late
+from bugcommand_operator.core.policies.publish import publish
+from bugcommand_operator.core.policies.start import start_agent
+
+Policy = Callable[[Observed, datetime], Plan | None]
+
+
+def not_mine(seen: Observed, now: datetime) -> Plan | None:
+    """What another executor has claimed is that executor's, but for a finalizer that it has left past its deadline."""
+    claim = seen.command.status.claim
+    if claim is None or claim.executor == seen.identity.executor:
+        return None
+    return None if rescue_is_late(seen, now) else NOTHING
+
+
+POLICIES: tuple[Policy, ...] = (
+    not_mine,
+    let_go,
+    rest,
+    admit,
+    start_agent,
+    foreign_pod,
+    cancel,
+    overdue,
+    workspace_refused,
+    agent_ended,
+    agent_running,
+    agent_not_started,
+    publish,
+)
+
+
+def decide(seen: Observed, now: datetime) -> Plan:
+    for policy in POLICIES:
+        plan = policy(seen, now)
+        if plan is not None:
+            return plan
+    return NOTHING

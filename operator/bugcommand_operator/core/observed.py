@@ -1,0 +1,157 @@
+"""What one pass sees of the world, as values. Nothing here is remembered from an earlier pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bugcommand_operator.api.agent import AgentSpec
+from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus
+from bugcommand_operator.api.conditions import ConditionType
+from bugcommand_operator.api.names import FINALIZER, branch_name, commitment_id_from_uid
+from bugcommand_operator.api.repository import RepositorySpec
+from bugcommand_operator.core.settings import Identity, Limits
+
+
+@dataclass(frozen=True)
+class Command:
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    created_at: datetime
+    deleted_at: datetime | None
+    finalizers: tuple[str, ...]
+    spec: BugCommandSpec
+    status: BugCommandStatus
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.namespace, self.name
+
+    @property
+    def command_id(self) -> str:
+        return self.status.command_id or self.spec.command_id or self.uid
+
+    @property
+    def commitment_id(self) -> str:
+        return self.status.commitment_id or self.spec.commitment_id or commitment_id_from_uid(self.uid)
+
+    @property
+    def branch(self) -> str:
+        return branch_name(self.commitment_id)
+
+    @property
+    def attempt(self) -> int:
+        return self.status.attempt or 0
+
+    @property
+    def is_claimed(self) -> bool:
+        return self.status.claim is not None
+
+    @property
+    def is_finished(self) -> bool:
+        succeeded = self.condition_status(ConditionType.SUCCEEDED)
+        return succeeded in {"True", "False"}
+
+    @property
+    def is_active(self) -> bool:
+        return self.is_claimed and not self.is_finished
+
+    @property
+    def is_being_deleted(self) -> bool:
+        return self.deleted_at is not None
+
+    @property
+    def holds_finalizer(self) -> bool:
+        return FINALIZER in self.finalizers
+
+    def condition_status(self, type_: ConditionType) -> str | None:
+        return next((c.status for c in self.status.conditions if c.type == type_), None)
+
+    def condition_reason(self, type_: ConditionType) -> str | None:
+        return next((c.reason for c in self.status.conditions if c.type == type_), None)
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container's state; at most one of waiting_reason, started_at alone, and exit_code says where it is."""
+
+    name: str
+    waiting_reason: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    reason: str = ""
+    message: str = ""
+
+    @property
+    def is_running(self) -> bool:
+        return self.started_at is not None and self.exit_code is None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.exit_code is not None
+
+
+@dataclass(frozen=True)
+class Pod:
+    name: str
+    uid: str
+    command_uid: str | None
+    """The UID that the pod's label and owner name; None when they disagree: then it is not ours."""
+    phase: str
+    is_being_deleted: bool
+    created_at: datetime
+    reason: str = ""
+    message: str = ""
+    unschedulable: str = ""
+    containers: dict[str, Container] = field(default_factory=dict)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.phase in {"Succeeded", "Failed"}
+
+    @property
+    def is_active(self) -> bool:
+        return not self.has_ended
+
+    def container(self, name: str) -> Container:
+        return self.containers.get(name, Container(name))
+
+
+@dataclass(frozen=True)
+class Volume:
+    name: str
+    command_uid: str | None
+    is_owned: bool
+    is_being_deleted: bool
+
+
+@dataclass(frozen=True)
+class Load:
+    """How full the places are that a new command would take, itself not counted."""
+
+    executor: int = 0
+    repository: int = 0
+    checkout_taken_by: str | None = None
+    commitment_taken_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Observed:
+    command: Command
+    identity: Identity
+    limits: Limits
+    repository: RepositorySpec | None = None
+    agent_name: str = "claude"
+    agent: AgentSpec | None = None
+    load: Load = Load()
+    agent_pod: Pod | None = None
+    publish_pod: Pod | None = None
+    rescue_pod: Pod | None = None
+    volume: Volume | None = None
+    namespace_is_terminating: bool = False
+    refused: str = ""
+    """What the API server said when it last refused to make the agent's pod or volume; empty when it did not."""

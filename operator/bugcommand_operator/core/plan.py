@@ -1,0 +1,84 @@
+"""What `decide` answers: actions in order, the status to write once, Events to post after it, when to look again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Literal
+
+from bugcommand_operator.api.bugcommand import BugCommandStatus
+
+
+@dataclass(frozen=True)
+class HoldFinalizer:
+    """Puts our finalizer on the command, so that its work outlives a deletion."""
+
+
+@dataclass(frozen=True)
+class ReleaseFinalizer:
+    pass
+
+
+@dataclass(frozen=True)
+class EnsureVolumes:
+    """The command's volume, the Repository's mirror, the namespace's network policy: made when absent."""
+
+
+@dataclass(frozen=True)
+class CreatePod:
+    role: Literal["agent", "publish", "rescue"]
+
+
+@dataclass(frozen=True)
+class DeletePod:
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class OwnVolume:
+    """The work is safe elsewhere: the volume may go with its command."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class DeleteVolume:
+    name: str
+
+
+@dataclass(frozen=True)
+class KeepVolume:
+    """The work is only there: labelled, so that people and the sweeper know."""
+
+    name: str
+
+
+Action = (
+    HoldFinalizer | ReleaseFinalizer | EnsureVolumes | CreatePod | DeletePod | OwnVolume | DeleteVolume | KeepVolume
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    reason: str
+    message: str
+    type: Literal["Normal", "Warning"] = "Normal"
+
+
+@dataclass(frozen=True)
+class Plan:
+    actions: tuple[Action, ...] = ()
+    status: BugCommandStatus | None = None
+    status_first: bool = False
+    """True: the status is the fence or the reason for what follows, so it is written before the actions."""
+    events: tuple[Event, ...] = ()
+    look_again_after: timedelta | None = None
+    go_on: bool = False
+    """True: this pass has made the next one possible, decide anew at once."""
+
+    def then(self, *actions: Action) -> Plan:
+        return replace(self, actions=self.actions + actions)
+
+
+NOTHING = Plan()

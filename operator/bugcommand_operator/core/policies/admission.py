@@ -1,0 +1,110 @@
+"""Whether an unclaimed command may be claimed now: it waits with a reason, is refused, or is claimed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bugcommand_operator.api.bugcommand import Claim
+from bugcommand_operator.api.conditions import ConditionType, Reason
+from bugcommand_operator.api.names import worktree_volume_name
+from bugcommand_operator.core.observed import Observed
+from bugcommand_operator.core.plan import Event, Plan
+from bugcommand_operator.core.policies.ending import failed
+from bugcommand_operator.core.status import StatusEditor
+
+Wait = tuple[Reason, str]
+
+
+def admit(seen: Observed, now: datetime) -> Plan | None:
+    if seen.command.is_claimed:
+        return None
+    if seen.command.spec.cancel:
+        return failed(seen, now, Reason.CANCELLED, "Cancelled before it was claimed.")
+    if seen.load.commitment_taken_by:
+        return failed(seen, now, Reason.COMMITMENT_ACTIVE, _commitment_message(seen))
+    if held_up := _waits_for(seen):
+        return _wait(seen, now, *held_up)
+    return claim(seen, now)
+
+
+def claim(seen: Observed, now: datetime) -> Plan:
+    """The compare-and-set: this status is written only over the version of the object that was observed."""
+    command, who = seen.command, seen.identity
+    epoch = (command.status.claim.epoch if command.status.claim else 0) + 1
+    message = f"Claimed by {who.executor} on machine {who.machine}."
+    status = StatusEditor(command, now).set(
+        claim=Claim(executor=who.executor, machine=who.machine, epoch=epoch, at=now),
+        attempt=command.attempt + 1,
+        agent=seen.agent_name,
+        command_id=command.command_id,
+        commitment_id=command.commitment_id,
+        volume_name=worktree_volume_name(command.name) if command.spec.with_worktree else None,
+        start_time=now,
+    )
+    status.condition(ConditionType.CLAIMED, "True", Reason.CLAIMED, message)
+    status.condition(ConditionType.SUCCEEDED, "Unknown", Reason.IN_PROGRESS)
+    status.progressing(Reason.CLAIMED, message)
+    return Plan(status=status.done(), events=(Event("Claimed", message),), go_on=True)
+
+
+def _waits_for(seen: Observed) -> Wait | None:
+    return _waits_for_people(seen) or _waits_for_its_turn(seen)
+
+
+def _waits_for_people(seen: Observed) -> Wait | None:
+    spec = seen.command.spec
+    if spec.suspend:
+        return Reason.SUSPENDED, "spec.suspend is true: set it to false to let it run."
+    if seen.repository is None:
+        name = spec.repository.name
+        return (
+            Reason.REPOSITORY_NOT_FOUND,
+            f"Repository {name!r} is not in namespace {seen.command.namespace!r}: make it.",
+        )
+    if seen.agent is None:
+        return Reason.AGENT_NOT_FOUND, (
+            f"Agent {seen.agent_name!r} is not in namespace {seen.command.namespace!r}: make it, or name another in spec.agent."
+        )
+    return None
+
+
+def _waits_for_its_turn(seen: Observed) -> Wait | None:
+    spec, load = seen.command.spec, seen.load
+    if spec.target_machine and spec.target_machine != seen.identity.machine:
+        return Reason.WAITING_FOR_MACHINE, f"Waits for an executor of machine {spec.target_machine!r}."
+    if not spec.with_worktree and load.checkout_taken_by:
+        return Reason.WAITING_FOR_CHECKOUT, f"The Repository's checkout is in use by {load.checkout_taken_by!r}."
+    if load.executor >= seen.limits.executor:
+        return Reason.CONCURRENCY_LIMIT_REACHED, f"{load.executor} commands run already, the executor's limit."
+    limit = seen.repository.concurrency.limit if seen.repository and seen.repository.concurrency else None
+    if limit is not None and load.repository >= limit:
+        return (
+            Reason.CONCURRENCY_LIMIT_REACHED,
+            f"{load.repository} commands of this Repository run already, its limit.",
+        )
+    return None
+
+
+def _wait(seen: Observed, now: datetime, reason: Reason, message: str) -> Plan:
+    status = StatusEditor(seen.command, now)
+    if reason in {Reason.CONCURRENCY_LIMIT_REACHED, Reason.WAITING_FOR_CHECKOUT}:
+        status.progressing(reason, _without_counts(reason))
+    else:
+        status.waiting(reason, message)
+    is_news = seen.command.condition_reason(ConditionType.READY) != reason
+    events = (Event(reason, message),) if is_news else ()
+    return Plan(status=status.done(), events=events, look_again_after=timedelta(seconds=30))
+
+
+def _without_counts(reason: Reason) -> str:
+    """A queue's length changes often; a status that repeats it would be a write for each command that ends."""
+    if reason == Reason.WAITING_FOR_CHECKOUT:
+        return "Waits until the Repository's checkout is free."
+    return "Waits for its turn: as many commands run as may."
+
+
+def _commitment_message(seen: Observed) -> str:
+    return (
+        f"Commitment {seen.command.commitment_id} is being worked on by BugCommand {seen.load.commitment_taken_by!r}: "
+        "wait until that has ended and make a new BugCommand, or use another commitmentId."
+    )

@@ -1,0 +1,29 @@
+"""A finished command: no pod of it goes on, and a volume whose work is safe may go with its command."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bugcommand_operator.core.observed import Observed
+from bugcommand_operator.core.plan import NOTHING, Action, DeletePod, OwnVolume, Plan
+from bugcommand_operator.core.policies.deletion import work_is_safe
+
+
+def rest(seen: Observed, _now: datetime) -> Plan | None:
+    if not seen.command.is_finished:
+        return None
+    actions = (*_stray_pods(seen), *_own_volume(seen))
+    return Plan(actions=actions) if actions else NOTHING
+
+
+def _stray_pods(seen: Observed) -> tuple[Action, ...]:
+    pods = (seen.agent_pod, seen.publish_pod)
+    stray = [p for p in pods if p and p.is_active and not p.is_being_deleted and p.command_uid == seen.command.uid]
+    return tuple(DeletePod(p.name, p.uid) for p in stray)
+
+
+def _own_volume(seen: Observed) -> tuple[Action, ...]:
+    volume = seen.volume
+    if volume is None or volume.is_owned or volume.command_uid != seen.command.uid or volume.is_being_deleted:
+        return ()
+    return (OwnVolume(volume.name),) if work_is_safe(seen) else ()

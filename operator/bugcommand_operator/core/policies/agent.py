@@ -1,0 +1,207 @@
+"""While the agent's pod exists: its start, its work, its end, and what each way of ending means."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bugcommand_operator.api.bugcommand import Logs, Output, Usage
+from bugcommand_operator.api.conditions import ConditionType, Reason
+from bugcommand_operator.core.observed import Container, Observed, Pod
+from bugcommand_operator.core.plan import DeletePod, Event, Plan
+from bugcommand_operator.core.policies.ending import failed, succeeded
+from bugcommand_operator.core.policies.start import start_deadline_has_passed
+from bugcommand_operator.core.status import StatusEditor
+from bugcommand_operator.core.termination import AgentResult, WorkspaceResult, known_reason, result_of
+
+AGENT = "agent"
+PREPARATION = ("fetch", "workspace")
+IMAGE_REASONS = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "ImageInspectError",
+        "RegistryUnavailable",
+    }
+)
+LOOK_AGAIN = timedelta(seconds=10)
+
+
+def foreign_pod(seen: Observed, now: datetime) -> Plan | None:
+    pod = seen.agent_pod
+    if pod is None or pod.command_uid == seen.command.uid:
+        return None
+    message = f"A pod named {pod.name} exists that is not this command's: delete it, and make a new BugCommand."
+    return failed(seen, now, Reason.NAME_TAKEN, message)
+
+
+def cancel(seen: Observed, now: datetime) -> Plan | None:
+    """The pod is asked to end: the runner checkpoints the work on its way out. Cancelled once the pod is gone."""
+    pod = seen.agent_pod
+    if not seen.command.spec.cancel or pod is None or _completed(pod):
+        return None
+    if _has_ended(pod):
+        return failed(seen, now, Reason.CANCELLED, "Cancelled; its work is kept.", _facts(seen, now, pod))
+    status = _facts(seen, now, pod).progressing(
+        Reason.CANCELLING, "Cancelling: the agent is asked to end, its work is kept."
+    )
+    actions = () if pod.is_being_deleted else (DeletePod(pod.name, pod.uid),)
+    return Plan(actions=actions, status=status.done(), status_first=True, look_again_after=LOOK_AGAIN)
+
+
+def overdue(seen: Observed, now: datetime) -> Plan | None:
+    """The runner ends an agent at its timeout. Should it not, the pod is deleted, with the reason written down first."""
+    pod = seen.agent_pod
+    if pod is None or _has_ended(pod) or not _is_overdue(seen, pod, now):
+        return None
+    status = _facts(seen, now, pod).condition(ConditionType.AGENT_RUNNING, "False", Reason.TIMED_OUT)
+    actions = () if pod.is_being_deleted else (DeletePod(pod.name, pod.uid),)
+    return Plan(actions=actions, status=status.done(), status_first=True, look_again_after=LOOK_AGAIN)
+
+
+def _is_overdue(seen: Observed, pod: Pod, now: datetime) -> bool:
+    started = pod.container(AGENT).started_at
+    allowed = timedelta(seconds=seen.command.spec.timeout_seconds) + seen.limits.overdue
+    return started is not None and now - started > allowed
+
+
+def workspace_refused(seen: Observed, now: datetime) -> Plan | None:
+    """A preparation that failed says why; the agent never started, so there is no work to keep."""
+    pod = seen.agent_pod
+    container = _failed_preparation(pod) if pod else None
+    if pod is None or container is None:
+        return None
+    result = result_of(container, WorkspaceResult)
+    reason = known_reason(result.reason, _killed(container) or Reason.WORKSPACE_FAILED)
+    message = result.message or f"Container {container.name} ended with exit code {container.exit_code}."
+    status = StatusEditor(seen.command, now).condition(ConditionType.WORKSPACE_READY, "False", reason, message)
+    return failed(seen, now, reason, message, status)
+
+
+def agent_ended(seen: Observed, now: datetime) -> Plan | None:
+    pod = seen.agent_pod
+    if pod is None or not _has_ended(pod):
+        return None
+    status = _facts(seen, now, pod)
+    reason, message = _how_it_ended(seen, pod)
+    if reason != Reason.COMPLETED:
+        return failed(seen, now, reason, message, status)
+    if seen.command.spec.output == Output.BRANCH:
+        return None
+    return succeeded(seen, "The agent has completed.", status)
+
+
+def _how_it_ended(seen: Observed, pod: Pod) -> tuple[Reason, str]:
+    container = pod.container(AGENT)
+    result = result_of(container, AgentResult)
+    if _completed(pod):
+        return Reason.COMPLETED, ""
+    if pod.reason == "Evicted":
+        return Reason.EVICTED, f"The pod was evicted: {pod.message}"
+    if killed := _killed(container):
+        return killed, "The agent's container ran out of memory: raise resources.limits.memory."
+    if pod.reason == "DeadlineExceeded":
+        return Reason.TIMED_OUT, f"Ended after {seen.command.spec.timeout_seconds} s; its work is kept."
+    otherwise = f"The agent ended with exit code {container.exit_code}."
+    return known_reason(result.reason, Reason.AGENT_FAILED), result.message or otherwise
+
+
+def _has_ended(pod: Pod) -> bool:
+    return pod.has_ended or pod.container(AGENT).has_ended
+
+
+def _completed(pod: Pod) -> bool:
+    return pod.container(AGENT).exit_code == 0
+
+
+def _killed(container: Container) -> Reason | None:
+    return Reason.OUT_OF_MEMORY if container.reason == "OOMKilled" else None
+
+
+def agent_running(seen: Observed, now: datetime) -> Plan | None:
+    pod = seen.agent_pod
+    if pod is None or not pod.container(AGENT).is_running:
+        return None
+    status = _facts(seen, now, pod)
+    status.progressing(Reason.AGENT_STARTED, f"The agent works in pod {pod.name}.")
+    is_news = seen.command.condition_status(ConditionType.AGENT_RUNNING) != "True"
+    events = (Event("AgentStarted", f"The agent works in pod {pod.name}."),) if is_news else ()
+    return Plan(status=status.done(), events=events, look_again_after=_until_overdue(seen, pod, now))
+
+
+def _until_overdue(seen: Observed, pod: Pod, now: datetime) -> timedelta:
+    started = pod.container(AGENT).started_at or now
+    end = started + timedelta(seconds=seen.command.spec.timeout_seconds) + seen.limits.overdue
+    return max(end - now, timedelta(0)) + timedelta(seconds=1)
+
+
+def agent_not_started(seen: Observed, now: datetime) -> Plan | None:
+    """Still being prepared: what holds it up is said at once, and ends the command at the start deadline."""
+    pod = seen.agent_pod
+    if pod is None or _has_ended(pod):
+        return None
+    held_up = _held_up(pod)
+    if start_deadline_has_passed(seen, now):
+        reason, message = held_up or (Reason.START_DEADLINE_EXCEEDED, "The agent did not start in time.")
+        return failed(seen, now, reason, message, _facts(seen, now, pod))
+    status = _facts(seen, now, pod)
+    if held_up is None:
+        status.progressing(Reason.PREPARING, "The workspace is being prepared.")
+        return Plan(status=status.done(), look_again_after=seen.limits.start)
+    status.waiting(*held_up)
+    is_news = seen.command.condition_reason(ConditionType.READY) != held_up[0]
+    events = (Event(*held_up, "Warning"),) if is_news else ()
+    return Plan(status=status.done(), events=events, look_again_after=LOOK_AGAIN)
+
+
+def _held_up(pod: Pod) -> tuple[Reason, str] | None:
+    for container in pod.containers.values():
+        waiting = container.waiting_reason
+        if waiting in IMAGE_REASONS:
+            return Reason.IMAGE_NOT_AVAILABLE, container.message or f"{waiting}: container {container.name}"
+        if waiting == "CreateContainerConfigError":
+            return Reason.SECRET_NOT_FOUND, container.message
+        if waiting in {"CreateContainerError", "RunContainerError", "CrashLoopBackOff"}:
+            return Reason.CONTAINER_NOT_STARTING, container.message or str(waiting)
+    return (Reason.UNSCHEDULABLE, pod.unschedulable) if pod.unschedulable else None
+
+
+def _failed_preparation(pod: Pod) -> Container | None:
+    states = (pod.container(name) for name in PREPARATION)
+    return next((c for c in states if c.has_ended and c.exit_code != 0), None)
+
+
+def _facts(seen: Observed, now: datetime, pod: Pod) -> StatusEditor:
+    """What the pod shows, whichever way it goes on from here."""
+    status = StatusEditor(seen.command, now).set(pod_name=pod.name)
+    workspace, agent = pod.container("workspace"), pod.container(AGENT)
+    if workspace.exit_code == 0:
+        result = result_of(workspace, WorkspaceResult)
+        status.set(base_commit=result.base_commit)
+        status.condition(ConditionType.WORKSPACE_READY, "True", Reason.WORKSPACE_READY, "The worktree is there.")
+    if agent.is_running:
+        status.set(agent_start_time=agent.started_at)
+        status.condition(ConditionType.AGENT_RUNNING, "True", Reason.AGENT_STARTED)
+    if agent.has_ended:
+        _ended_facts(seen, status, agent)
+    return status
+
+
+def _ended_facts(seen: Observed, status: StatusEditor, agent: Container) -> None:
+    result = result_of(agent, AgentResult)
+    before = seen.command.status.logs or Logs()
+    status.set(
+        exit_code=agent.exit_code,
+        agent_start_time=agent.started_at,
+        logs=before.model_copy(
+            update={
+                "lines": max(before.lines, result.lines),
+                "last_sequence": max(before.last_sequence, result.last_sequence),
+            }
+        ),
+    )
+    if result.usage:
+        status.set(usage=Usage(**result.usage.model_dump()))
+    reason = Reason.AGENT_ENDED if agent.started_at else Reason.AGENT_NOT_STARTED
+    status.condition(ConditionType.AGENT_RUNNING, "False", reason)

@@ -1,0 +1,114 @@
+"""A command that is being deleted: its agent is ended, its work pushed as a rescue ref or kept, then it is let go.
+
+The finalizer has a deadline: after it the volume is kept, labelled, and the command goes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bugcommand_operator.api.conditions import ConditionType, Reason
+from bugcommand_operator.api.names import rescue_ref
+from bugcommand_operator.core.observed import Observed, Pod
+from bugcommand_operator.core.plan import (
+    NOTHING,
+    Action,
+    CreatePod,
+    DeletePod,
+    DeleteVolume,
+    Event,
+    KeepVolume,
+    Plan,
+    ReleaseFinalizer,
+)
+from bugcommand_operator.core.termination import ExportResult, result_of
+
+LOOK_AGAIN = timedelta(seconds=5)
+
+
+def let_go(seen: Observed, now: datetime) -> Plan | None:
+    if not seen.command.is_being_deleted:
+        return None
+    if not seen.command.holds_finalizer:
+        return NOTHING
+    if running := _pods_to_end(seen):
+        ending = tuple(DeletePod(pod.name, pod.uid) for pod in running if not pod.is_being_deleted)
+        return Plan(actions=ending, look_again_after=LOOK_AGAIN)
+    if work_is_safe(seen):
+        return _release(seen, _delete_volume(seen), ())
+    if seen.namespace_is_terminating or seen.repository is None or rescue_is_late(seen, now):
+        return _keep(seen, "its work could not be pushed in time")
+    return _rescue(seen)
+
+
+def work_is_safe(seen: Observed) -> bool:
+    """Nothing would be lost with the volume: it was pushed, nothing was changed, or no agent ever started."""
+    command = seen.command
+    if seen.volume is None or not command.spec.with_worktree or seen.volume.command_uid != command.uid:
+        return True
+    if command.condition_status(ConditionType.PUBLISHED) == "True":
+        return True
+    return command.condition_reason(ConditionType.PUBLISHED) == Reason.NO_CHANGES or not _agent_ever_started(seen)
+
+
+def _agent_ever_started(seen: Observed) -> bool:
+    if seen.command.status.agent_start_time is not None:
+        return True
+    if seen.agent_pod is None:
+        return bool(seen.command.status.pod_name)
+    return seen.agent_pod.container("agent").started_at is not None
+
+
+def _pods_to_end(seen: Observed) -> list[Pod]:
+    """Both must be gone before anything else touches the volume; one that is already going is waited for."""
+    pods = (seen.agent_pod, seen.publish_pod)
+    return [p for p in pods if p and p.is_active and p.command_uid == seen.command.uid]
+
+
+def _rescue(seen: Observed) -> Plan:
+    pod = seen.rescue_pod
+    if pod is None:
+        return Plan(actions=(CreatePod("rescue"),), look_again_after=LOOK_AGAIN)
+    if pod.command_uid != seen.command.uid:
+        return _keep(seen, f"a pod named {pod.name} is in the way")
+    if pod.phase == "Succeeded":
+        return _release(seen, _delete_volume(seen), (_rescued_event(seen, pod),))
+    if pod.phase == "Failed":
+        return _keep(seen, f"pushing it failed: {_why(pod)}")
+    return Plan(look_again_after=LOOK_AGAIN)
+
+
+def _rescued_event(seen: Observed, pod: Pod) -> Event:
+    exported = result_of(pod.container("export"), ExportResult)
+    if not exported.has_changes:
+        return Event("NothingToRescue", "The agent had changed nothing.")
+    ref = rescue_ref(seen.command.commitment_id, seen.command.attempt)
+    return Event("WorkRescued", f"The unpublished work was pushed as {ref} of {seen.command.spec.repository.name}.")
+
+
+def _keep(seen: Observed, why: str) -> Plan:
+    name = seen.volume.name if seen.volume else ""
+    message = f"Volume {name} is kept with the work of {seen.command.name}, because {why}."
+    keep = (KeepVolume(name),) if seen.volume and not seen.volume.is_owned else ()
+    return _release(seen, keep, (Event("WorkKept", message, "Warning"),))
+
+
+def _release(seen: Observed, before: tuple[Action, ...], events: tuple[Event, ...]) -> Plan:
+    pods = [p for p in (seen.rescue_pod,) if p and p.command_uid == seen.command.uid and not p.is_being_deleted]
+    ended = tuple(DeletePod(p.name, p.uid) for p in pods)
+    return Plan(actions=(*before, *ended, ReleaseFinalizer()), events=events)
+
+
+def _delete_volume(seen: Observed) -> tuple[Action, ...]:
+    volume = seen.volume
+    ours = volume is not None and volume.command_uid == seen.command.uid and not volume.is_being_deleted
+    return (DeleteVolume(volume.name),) if volume is not None and ours else ()
+
+
+def _why(pod: Pod) -> str:
+    texts = (result_of(c, ExportResult).message for c in pod.containers.values() if c.exit_code)
+    return next((t for t in texts if t), "see the pod's Events")
+
+
+def rescue_is_late(seen: Observed, now: datetime) -> bool:
+    return seen.command.deleted_at is not None and now - seen.command.deleted_at > seen.limits.rescue

@@ -1,0 +1,27 @@
+"""How a command ends: the status of success and failure, and the Event that tells it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bugcommand_operator.api.conditions import ConditionType, Reason
+from bugcommand_operator.core.observed import Observed
+from bugcommand_operator.core.plan import Event, Plan
+from bugcommand_operator.core.status import StatusEditor
+
+
+def failed(seen: Observed, now: datetime, reason: str, message: str, status: StatusEditor | None = None) -> Plan:
+    edited = _agent_no_longer_running(seen, status or StatusEditor(seen.command, now))
+    edited.finished(False, reason, message)
+    return Plan(status=edited.done(), events=(Event(reason, message, "Warning"),), go_on=True)
+
+
+def succeeded(seen: Observed, message: str, status: StatusEditor) -> Plan:
+    _agent_no_longer_running(seen, status).finished(True, Reason.COMPLETED, message)
+    return Plan(status=status.done(), events=(Event("Succeeded", message),), go_on=True)
+
+
+def _agent_no_longer_running(seen: Observed, status: StatusEditor) -> StatusEditor:
+    if seen.command.condition_status(ConditionType.AGENT_RUNNING) == "True":
+        status.condition(ConditionType.AGENT_RUNNING, "False", Reason.AGENT_ENDED)
+    return status

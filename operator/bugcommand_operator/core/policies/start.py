@@ -1,0 +1,70 @@
+"""From a claim to a pod: finalizer, volumes, pod, each made once; and what it means that the pod is not there."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bugcommand_operator.api.conditions import ConditionType, Reason
+from bugcommand_operator.api.names import agent_pod_name
+from bugcommand_operator.core.observed import Observed
+from bugcommand_operator.core.plan import CreatePod, EnsureVolumes, HoldFinalizer, Plan
+from bugcommand_operator.core.policies.ending import failed
+from bugcommand_operator.core.status import StatusEditor
+
+TRY_AGAIN = timedelta(seconds=5)
+
+
+def start_agent(seen: Observed, now: datetime) -> Plan | None:
+    """Once a status names the pod, it was made: its absence ends the command, so that no prompt runs twice."""
+    command = seen.command
+    if seen.agent_pod is not None or command.condition_reason(ConditionType.PUBLISHED) == Reason.PUBLISHING:
+        return None
+    if ended := _why_the_pod_is_gone(seen):
+        return failed(seen, now, *ended)
+    if seen.repository is None or seen.agent is None:
+        return _definition_gone(seen, now)
+    if seen.refused:
+        return _refused(seen, now)
+    return _create(seen, now)
+
+
+def _why_the_pod_is_gone(seen: Observed) -> tuple[Reason, str] | None:
+    command = seen.command
+    if command.condition_reason(ConditionType.AGENT_RUNNING) == Reason.TIMED_OUT:
+        return Reason.TIMED_OUT, f"Ended after {command.spec.timeout_seconds} s; its work is kept."
+    if command.spec.cancel:
+        return Reason.CANCELLED, "Cancelled; its work is kept."
+    if command.status.pod_name:
+        return Reason.POD_LOST, f"Pod {command.status.pod_name} is gone; its work is kept on the volume."
+    return None
+
+
+def _create(seen: Observed, now: datetime) -> Plan:
+    status = StatusEditor(seen.command, now).set(pod_name=agent_pod_name(seen.command.name, seen.command.attempt))
+    status.condition(ConditionType.WORKSPACE_READY, "False", Reason.PREPARING)
+    status.progressing(Reason.PREPARING, "Volume and pod are made; the workspace is being prepared.")
+    actions = () if seen.command.holds_finalizer else (HoldFinalizer(),)
+    return Plan(actions=(*actions, EnsureVolumes(), CreatePod("agent")), status=status.done())
+
+
+def _refused(seen: Observed, now: datetime) -> Plan:
+    if start_deadline_has_passed(seen, now):
+        return failed(seen, now, Reason.POD_REJECTED, seen.refused)
+    status = StatusEditor(seen.command, now).waiting(Reason.POD_REJECTED, seen.refused)
+    plan = _create(seen, now)
+    return Plan(actions=plan.actions, status=status.done(), look_again_after=TRY_AGAIN)
+
+
+def _definition_gone(seen: Observed, now: datetime) -> Plan:
+    gone = "Repository" if seen.repository is None else "Agent"
+    reason = Reason.REPOSITORY_NOT_FOUND if seen.repository is None else Reason.AGENT_NOT_FOUND
+    message = f"The {gone} was deleted after the command was claimed: make it again, and a new BugCommand."
+    if start_deadline_has_passed(seen, now):
+        return failed(seen, now, reason, message)
+    status = StatusEditor(seen.command, now).waiting(reason, message)
+    return Plan(status=status.done(), look_again_after=TRY_AGAIN)
+
+
+def start_deadline_has_passed(seen: Observed, now: datetime) -> bool:
+    claim = seen.command.status.claim
+    return claim is not None and now - claim.at > seen.limits.start

@@ -1,0 +1,114 @@
+"""Objects of the API server (dicts) → what the core sees. Pure. Tolerates whatever an object may lack."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus
+from bugcommand_operator.api.names import LABEL_COMMAND_UID
+from bugcommand_operator.core.observed import Command, Container, Pod, Volume
+
+Raw = dict[str, Any]
+
+
+class UnreadableCommand(Exception):
+    """The object is not a BugCommand as this version knows it: permanent until somebody edits it."""
+
+
+def command_from(obj: Raw) -> Command:
+    """Raises UnreadableCommand with the fields that are wrong. A status that does not parse is read as empty."""
+    meta = obj["metadata"]
+    try:
+        spec = BugCommandSpec.model_validate(obj.get("spec") or {})
+    except ValidationError as error:
+        raise UnreadableCommand(_named_fields(error)) from error
+    return Command(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        generation=meta.get("generation", 0),
+        resource_version=meta["resourceVersion"],
+        created_at=timestamp(meta.get("creationTimestamp")) or datetime.fromtimestamp(0, UTC),
+        deleted_at=timestamp(meta.get("deletionTimestamp")),
+        finalizers=tuple(meta.get("finalizers") or ()),
+        spec=spec,
+        status=_status_from(obj.get("status")),
+    )
+
+
+def _status_from(raw: Raw | None) -> BugCommandStatus:
+    try:
+        return BugCommandStatus.model_validate(raw or {})
+    except ValidationError:
+        return BugCommandStatus()
+
+
+def _named_fields(error: ValidationError) -> str:
+    return "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+
+
+def pod_from(obj: Raw) -> Pod:
+    meta, status = obj["metadata"], obj.get("status") or {}
+    states = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    return Pod(
+        name=meta["name"],
+        uid=meta.get("uid", ""),
+        command_uid=_command_uid(meta),
+        phase=status.get("phase", "Pending"),
+        is_being_deleted=bool(meta.get("deletionTimestamp")),
+        created_at=timestamp(meta.get("creationTimestamp")) or datetime.fromtimestamp(0, UTC),
+        reason=status.get("reason", ""),
+        message=status.get("message", ""),
+        unschedulable=_unschedulable(status),
+        containers={state["name"]: _container_from(state) for state in states},
+    )
+
+
+def _command_uid(meta: Raw) -> str | None:
+    """Ours by label and, where there is an owner, by owner too: a squatted name has neither."""
+    labelled = (meta.get("labels") or {}).get(LABEL_COMMAND_UID)
+    owners = [owner.get("uid") for owner in meta.get("ownerReferences") or () if owner.get("controller")]
+    return labelled if not owners or owners == [labelled] else None
+
+
+def _unschedulable(status: Raw) -> str:
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return str(condition.get("message") or condition.get("reason") or "")
+    return ""
+
+
+def _container_from(status: Raw) -> Container:
+    state = status.get("state") or {}
+    waiting, running, ended = state.get("waiting"), state.get("running"), state.get("terminated")
+    if ended:
+        return Container(
+            name=status["name"],
+            started_at=timestamp(ended.get("startedAt")),
+            finished_at=timestamp(ended.get("finishedAt")),
+            exit_code=ended.get("exitCode", 0),
+            reason=ended.get("reason", ""),
+            message=ended.get("message", ""),
+        )
+    if running:
+        return Container(name=status["name"], started_at=timestamp(running.get("startedAt")))
+    waiting = waiting or {}
+    return Container(status["name"], waiting_reason=waiting.get("reason", ""), message=waiting.get("message", ""))
+
+
+def volume_from(obj: Raw) -> Volume:
+    meta = obj["metadata"]
+    uid = (meta.get("labels") or {}).get(LABEL_COMMAND_UID)
+    return Volume(
+        name=meta["name"],
+        command_uid=uid,
+        is_owned=any(owner.get("uid") == uid for owner in meta.get("ownerReferences") or ()),
+        is_being_deleted=bool(meta.get("deletionTimestamp")),
+    )
+
+
+def timestamp(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None

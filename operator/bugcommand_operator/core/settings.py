@@ -1,0 +1,26 @@
+"""What an executor was told about itself: who it is and its limits. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Limits:
+    executor: int = 4
+    """Most commands that this executor runs at once: `kubectl apply -f dir/` must not start a hundred paid agents."""
+    start: timedelta = timedelta(minutes=5)
+    """How long a claimed command may take until its agent runs: images, Secrets, volumes, room on a node."""
+    overdue: timedelta = timedelta(seconds=90)
+    """The runner ends an agent at its timeout; this long after it the operator does, should the runner not."""
+    publish: timedelta = timedelta(minutes=10)
+    rescue: timedelta = timedelta(minutes=10)
+    """The finalizer's deadline: after it the volume is kept instead."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    executor: str
+    """Instance id, `bridge-{hostname}`: stable over restarts."""
+    machine: str

@@ -1,0 +1,98 @@
+"""How a status is built: conditions set, the phase derived from them, texts kept within their limits. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from bugcommand_operator.api.bugcommand import BugCommandStatus
+from bugcommand_operator.api.conditions import REFUSALS, Condition, ConditionType, Phase, Reason
+from bugcommand_operator.core.observed import Command
+
+MAX_MESSAGE = 1024
+Truth = Literal["True", "False", "Unknown"]
+
+
+class StatusEditor:
+    """Collects one pass's changes to a status; `done` is what to write, or None when nothing changed."""
+
+    def __init__(self, command: Command, now: datetime) -> None:
+        self._before = command.status
+        self._generation = command.generation
+        self._now = now
+        self._fields: dict[str, Any] = {}
+        self._conditions = {c.type: c for c in command.status.conditions}
+
+    def set(self, **fields: Any) -> StatusEditor:
+        self._fields.update(fields)
+        return self
+
+    def condition(self, type_: ConditionType, status: Truth, reason: str, message: str = "") -> StatusEditor:
+        before = self._conditions.get(type_)
+        same = before is not None and before.status == status
+        self._conditions[type_] = Condition(
+            type=type_,
+            status=status,
+            reason=reason,
+            message=_bounded(message),
+            last_transition_time=before.last_transition_time if before and same else self._now.replace(microsecond=0),
+            observed_generation=self._generation,
+        )
+        return self
+
+    def waiting(self, reason: str, message: str) -> StatusEditor:
+        """kstatus: on its way, but held up by something that a person may have to do."""
+        self.condition(ConditionType.READY, "False", reason, message)
+        self.condition(ConditionType.RECONCILING, "True", reason, message)
+        return self.condition(ConditionType.STALLED, "True", reason, message)
+
+    def progressing(self, reason: str, message: str) -> StatusEditor:
+        self.condition(ConditionType.READY, "False", reason, message)
+        self.condition(ConditionType.RECONCILING, "True", reason, message)
+        return self.condition(ConditionType.STALLED, "False", reason)
+
+    def finished(self, succeeded: bool, reason: str, message: str) -> StatusEditor:
+        truth: Truth = "True" if succeeded else "False"
+        self.condition(ConditionType.SUCCEEDED, truth, reason, message)
+        self.condition(ConditionType.READY, truth, reason, message)
+        self.condition(ConditionType.RECONCILING, "False", Reason.FINISHED)
+        self.condition(ConditionType.STALLED, "False" if succeeded else "True", reason, "" if succeeded else message)
+        return self.set(completion_time=self._now)
+
+    def done(self) -> BugCommandStatus | None:
+        after = self._before.model_copy(update={**self._fields, "conditions": list(self._conditions.values())})
+        after = after.model_copy(update={"observed_generation": self._generation, "phase": phase_of(after)})
+        return None if after == self._before else after
+
+
+def phase_of(status: BugCommandStatus) -> Phase:
+    conditions = {c.type: c for c in status.conditions}
+    succeeded = conditions.get(ConditionType.SUCCEEDED)
+    if succeeded is not None and succeeded.status != "Unknown":
+        return _finished_phase(succeeded)
+    if status.claim is None:
+        return Phase.PENDING
+    if _reason(conditions, ConditionType.PUBLISHED) == Reason.PUBLISHING:
+        return Phase.PUBLISHING
+    running = conditions.get(ConditionType.AGENT_RUNNING)
+    if running is not None and (running.status == "True" or running.reason == Reason.AGENT_ENDED):
+        return Phase.RUNNING
+    return Phase.PREPARING if status.pod_name else Phase.CLAIMED
+
+
+def _finished_phase(succeeded: Condition) -> Phase:
+    if succeeded.status == "True":
+        return Phase.SUCCEEDED
+    if succeeded.reason == Reason.CANCELLED:
+        return Phase.CANCELLED
+    return Phase.REFUSED if succeeded.reason in REFUSALS else Phase.FAILED
+
+
+def _reason(conditions: dict[str, Condition], type_: ConditionType) -> str | None:
+    condition = conditions.get(type_)
+    return condition.reason if condition else None
+
+
+def _bounded(text: str) -> str:
+    text = text.replace("\x00", "")
+    return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"

@@ -1,0 +1,196 @@
+"""The agent's pod. Pure. The model credential is in its `agent` container and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bugcommand_operator.api.agent import AgentSpec, Resources
+from bugcommand_operator.api.bugcommand import PodTemplate
+from bugcommand_operator.api.names import LABEL_REPOSITORY, ROLE_AGENT, agent_pod_name, label_value, mirror_volume_name
+from bugcommand_operator.api.repository import RepositorySpec
+from bugcommand_operator.core.observed import Command
+from bugcommand_operator.manifests.install import Install
+from bugcommand_operator.manifests.parts import (
+    MIRROR,
+    TMP,
+    TOKEN_FOLDER,
+    TOOLS,
+    WORKSPACE,
+    Manifest,
+    claim_volume,
+    container_security,
+    credentials_volume,
+    empty_dir,
+    env,
+    labels,
+    mount,
+    owner,
+    pod_security,
+    token_volume,
+)
+from bugcommand_operator.manifests.volumes import workspace_volume_name
+from bugcommand_operator.manifests.workspace import fetch_container, prepare_container
+
+BACKSTOP_SECONDS = 600
+"""Should runner and operator both fail to end an agent at its timeout, the kubelet does, this much later."""
+
+
+def agent_pod(command: Command, repository: RepositorySpec, agent: AgentSpec, install: Install) -> Manifest:
+    template = command.spec.pod_template or PodTemplate()
+    inits = [prepare_container(command, repository, install)]
+    if repository.credentials_secret is not None and repository.mirror.enabled:
+        inits.insert(0, fetch_container(command, repository, install))
+    spec: Manifest = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": install.termination_grace_seconds,
+        "activeDeadlineSeconds": command.spec.timeout_seconds + BACKSTOP_SECONDS,
+        "securityContext": pod_security(),
+        "initContainers": inits,
+        "containers": [_agent_container(command, repository, agent, install)],
+        "volumes": _volumes(command, repository),
+        **_placement(command, repository, template),
+    }
+    if agent.runtime_class_name:
+        spec["runtimeClassName"] = agent.runtime_class_name
+    secrets = [*install.image_pull_secrets, *(s.name for s in agent.image_pull_secrets)]
+    if secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in dict.fromkeys(secrets)]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "namespace": command.namespace,
+            "name": agent_pod_name(command.name, command.attempt),
+            "labels": {**template.labels, **labels(command, ROLE_AGENT)},
+            "annotations": {"kubectl.kubernetes.io/default-container": "agent", **template.annotations},
+            "ownerReferences": [owner(command)],
+        },
+        "spec": spec,
+    }
+
+
+def _agent_container(command: Command, repository: RepositorySpec, agent: AgentSpec, install: Install) -> Manifest:
+    mounts = [
+        mount(WORKSPACE, "/workspace"),
+        mount(TOOLS, "/mentu", read_only=True),
+        mount(TMP, "/tmp"),  # noqa: S108
+        mount("token", TOKEN_FOLDER, read_only=True),
+    ]
+    if repository.mirror.enabled:
+        mounts.append(mount(MIRROR, "/mirror", read_only=True))
+    return {
+        "name": "agent",
+        "image": agent.image or install.agent_image,
+        "imagePullPolicy": agent.image_pull_policy if agent.image else install.image_pull_policy,
+        "command": ["python3", "-m", "bugcommand_operator.runner"],
+        "workingDir": "/workspace",
+        "env": _agent_env(command, repository, agent, install),
+        "resources": _resources(command.spec.resources, agent.resources, install.agent_resources),
+        "securityContext": container_security(),
+        "volumeMounts": mounts,
+        "terminationMessagePolicy": "File",
+        "stdin": False,
+    }
+
+
+def _agent_env(command: Command, repository: RepositorySpec, agent: AgentSpec, install: Install) -> list[Manifest]:
+    variables = [
+        *env(**{v.name: v.value for v in agent.env}),
+        *env(
+            MENTU_RUN=json.dumps(run_request(command, repository, agent, install)),
+            MENTU_PROMPT=command.spec.prompt,
+            MENTU_TOKEN_FILE=f"{TOKEN_FOLDER}/token",
+            PYTHONPATH="/mentu/lib",
+            PYTHONDONTWRITEBYTECODE="1",
+            HOME="/workspace/home",
+        ),
+    ]
+    if agent.base_url:
+        variables += env(ANTHROPIC_BASE_URL=agent.base_url)
+    if agent.credential:
+        secret = {"name": agent.credential.secret_name, "key": agent.credential.key}
+        variables.append({"name": agent.credential.env, "valueFrom": {"secretKeyRef": secret}})
+    return variables
+
+
+def run_request(command: Command, repository: RepositorySpec, agent: AgentSpec, install: Install) -> dict[str, Any]:
+    """What the runner is told; its shape is the contract in docs/agent-images.md."""
+    spec = command.spec
+    tree = f"/workspace/repo/.worktrees/{command.commitment_id}" if spec.with_worktree else "/workspace/repo"
+    claim = command.status.claim
+    return {
+        "name": command.name,
+        "namespace": command.namespace,
+        "workspaceId": install.workspace_id,
+        "commandId": command.command_id,
+        "commitmentId": command.commitment_id,
+        "attempt": command.attempt,
+        "epoch": claim.epoch if claim else 0,
+        "machineId": claim.machine if claim else "",
+        "mode": spec.agent_mode.value,
+        "command": agent.command,
+        "args": agent.args,
+        "transcript": agent.transcript.value,
+        "cwd": f"{tree}/{spec.working_directory}".rstrip("/"),
+        "worktree": tree,
+        "repository": "/workspace/repo",
+        "home": "/workspace/home",
+        "stateDir": "/workspace/state",
+        "timeoutSeconds": spec.timeout_seconds,
+        "terminationGraceSeconds": install.termination_grace_seconds - 5,
+        "intakeUrl": install.intake_url,
+        "redactEnv": [agent.credential.env] if agent.credential else [],
+        "identity": repository.commit_identity.to_dict(),
+    }
+
+
+def _resources(of_command: Resources | None, of_agent: Resources, default: Manifest) -> Manifest:
+    """The command's word before the agent's before the installation's, field by field."""
+    layers = [default, of_agent.to_dict(), of_command.to_dict() if of_command else {}]
+    merged = {kind: _merged(layer.get(kind) or {} for layer in layers) for kind in ("requests", "limits")}
+    return {kind: values for kind, values in merged.items() if values}
+
+
+def _merged(layers: Any) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for layer in layers:
+        result.update(layer)
+    return result
+
+
+def _volumes(command: Command, repository: RepositorySpec) -> list[Manifest]:
+    volumes = [
+        claim_volume(WORKSPACE, workspace_volume_name(command)),
+        empty_dir(TOOLS, limit="64Mi"),
+        empty_dir(TMP),
+        token_volume(),
+    ]
+    if repository.mirror.enabled:
+        volumes.append(claim_volume(MIRROR, mirror_volume_name(command.spec.repository.name)))
+        volumes += credentials_volume(repository)
+    return volumes
+
+
+def _placement(command: Command, repository: RepositorySpec, template: PodTemplate) -> Manifest:
+    placement: Manifest = {}
+    if template.node_selector:
+        placement["nodeSelector"] = template.node_selector
+    if template.tolerations:
+        placement["tolerations"] = [{k: v for k, v in t.to_dict().items() if v} for t in template.tolerations]
+    if template.priority_class_name:
+        placement["priorityClassName"] = template.priority_class_name
+    if repository.mirror.enabled and repository.mirror.access_mode == "ReadWriteOnce":
+        placement["affinity"] = beside_the_mirror(command)
+    return placement
+
+
+def beside_the_mirror(command: Command) -> Manifest:
+    """A ReadWriteOnce mirror is on one node: the Repository's running pods keep together there."""
+    term = {
+        "labelSelector": {"matchLabels": {LABEL_REPOSITORY: label_value(command.spec.repository.name)}},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}

@@ -1,0 +1,104 @@
+"""Pieces that the pods share. Every container is `restricted`: no root, no capabilities, no writable root file system."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bugcommand_operator.api.names import (
+    LABEL_ATTEMPT,
+    LABEL_COMMAND,
+    LABEL_COMMAND_ID,
+    LABEL_COMMAND_UID,
+    LABEL_MANAGED_BY,
+    LABEL_REPOSITORY,
+    LABEL_ROLE,
+    MANAGED_BY,
+    TOKEN_AUDIENCE,
+    label_value,
+)
+from bugcommand_operator.api.repository import RepositorySpec
+from bugcommand_operator.core.observed import Command
+
+Manifest = dict[str, Any]
+UID = 1000
+TOKEN_SECONDS = 7200
+TOKEN_FOLDER = "/var/run/secrets/mentu"  # noqa: S105
+WORKSPACE, MIRROR, TOOLS, EXPORT, CREDENTIALS, TMP = "workspace", "mirror", "tools", "export", "credentials", "tmp"
+
+
+def pod_security() -> Manifest:
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": UID,
+        "runAsGroup": UID,
+        "fsGroup": UID,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def container_security() -> Manifest:
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def owner(command: Command) -> Manifest:
+    return {
+        "apiVersion": "mentu.dev/v1alpha1",
+        "kind": "BugCommand",
+        "name": command.name,
+        "uid": command.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def labels(command: Command, role: str) -> dict[str, str]:
+    return {
+        LABEL_MANAGED_BY: MANAGED_BY,
+        LABEL_ROLE: role,
+        LABEL_COMMAND: label_value(command.name),
+        LABEL_COMMAND_UID: command.uid,
+        LABEL_COMMAND_ID: command.command_id,
+        LABEL_ATTEMPT: str(command.attempt),
+        LABEL_REPOSITORY: label_value(command.spec.repository.name),
+    }
+
+
+def env(**values: str) -> list[Manifest]:
+    return [{"name": name, "value": literal(value)} for name, value in values.items()]
+
+
+def literal(value: str) -> str:
+    """Kubernetes expands $(NAME) in values: a prompt must reach the agent as it was written."""
+    return value.replace("$(", "$$(")
+
+
+def empty_dir(name: str, *, memory: bool = False, limit: str | None = None) -> Manifest:
+    spec: Manifest = {"medium": "Memory"} if memory else {}
+    return {"name": name, "emptyDir": {**spec, "sizeLimit": limit} if limit else spec}
+
+
+def claim_volume(name: str, claim: str, *, read_only: bool = False) -> Manifest:
+    spec: Manifest = {"claimName": claim}
+    return {"name": name, "persistentVolumeClaim": {**spec, "readOnly": True} if read_only else spec}
+
+
+def credentials_volume(repository: RepositorySpec) -> list[Manifest]:
+    if repository.credentials_secret is None:
+        return []
+    secret = {"secretName": repository.credentials_secret.name, "defaultMode": 0o440}
+    return [{"name": CREDENTIALS, "secret": secret}]
+
+
+def token_volume() -> Manifest:
+    """The pod's own token, good for nothing but the gateway: the API server refuses its audience."""
+    source = {"serviceAccountToken": {"audience": TOKEN_AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"}}
+    return {"name": "token", "projected": {"defaultMode": 0o440, "sources": [source]}}
+
+
+def mount(name: str, path: str, *, read_only: bool = False) -> Manifest:
+    return {"name": name, "mountPath": path, "readOnly": True} if read_only else {"name": name, "mountPath": path}

@@ -1,0 +1,81 @@
+"""The pod that takes work out: `export` reads the agent's volume without a credential, `publish` pushes the bundle with one."""
+
+from __future__ import annotations
+
+from bugcommand_operator.api.names import (
+    ROLE_PUBLISH,
+    ROLE_RESCUE,
+    mirror_volume_name,
+    publish_pod_name,
+    rescue_pod_name,
+)
+from bugcommand_operator.api.repository import RepositorySpec
+from bugcommand_operator.core.observed import Command
+from bugcommand_operator.manifests.agent_pod import beside_the_mirror
+from bugcommand_operator.manifests.install import Install
+from bugcommand_operator.manifests.parts import (
+    EXPORT,
+    MIRROR,
+    TMP,
+    WORKSPACE,
+    Manifest,
+    claim_volume,
+    credentials_volume,
+    empty_dir,
+    labels,
+    owner,
+    pod_security,
+)
+from bugcommand_operator.manifests.volumes import workspace_volume_name
+from bugcommand_operator.manifests.workspace import export_container, publish_container
+
+DEADLINE_SECONDS = 900
+
+
+def publish_pod(command: Command, repository: RepositorySpec, install: Install) -> Manifest:
+    pod = _pod(command, repository, install, publish_pod_name(command.name, command.attempt), ROLE_PUBLISH, "Branch")
+    pod["metadata"]["ownerReferences"] = [owner(command)]
+    return pod
+
+
+def rescue_pod(command: Command, repository: RepositorySpec, install: Install) -> Manifest:
+    """Has no owner: its command is being deleted, and a foreground deletion would take the pod first."""
+    return _pod(command, repository, install, rescue_pod_name(command.name, command.attempt), ROLE_RESCUE, "Rescue")
+
+
+def _pod(
+    command: Command, repository: RepositorySpec, install: Install, name: str, role: str, publish_as: str
+) -> Manifest:
+    spec: Manifest = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "activeDeadlineSeconds": DEADLINE_SECONDS,
+        "terminationGracePeriodSeconds": 10,
+        "securityContext": pod_security(),
+        "initContainers": [export_container(command, repository, install, publish_as)],
+        "containers": [publish_container(command, repository, install, publish_as)],
+        "volumes": _volumes(command, repository),
+    }
+    if repository.mirror.enabled and repository.mirror.access_mode == "ReadWriteOnce":
+        spec["affinity"] = beside_the_mirror(command)
+    if install.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": secret} for secret in install.image_pull_secrets]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": command.namespace, "name": name, "labels": labels(command, role)},
+        "spec": spec,
+    }
+
+
+def _volumes(command: Command, repository: RepositorySpec) -> list[Manifest]:
+    volumes = [
+        claim_volume(WORKSPACE, workspace_volume_name(command)),
+        empty_dir(EXPORT),
+        empty_dir(TMP),
+        *credentials_volume(repository),
+    ]
+    if repository.mirror.enabled:
+        volumes.append(claim_volume(MIRROR, mirror_volume_name(command.spec.repository.name)))
+    return volumes
