@@ -181,12 +181,16 @@ async def _hang(http: HttpRequest) -> None:
 
 
 def _error(error: ModelError, name: str) -> Response:
-    headers = {"request-id": name}
+    headers = {"request-id": name, "x-should-retry": _said(error.status in (408, 409, 429) or error.status >= 500)}
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(error.retry_after_seconds)
     elif error.status == 429:
         headers["retry-after"] = "1"
     return JSONResponse(wire.error_body(error, name), status_code=error.status, headers=headers)
+
+
+def _said(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _request_id() -> str:
