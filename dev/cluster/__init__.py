@@ -1,0 +1,1 @@
+"""A real one-node Kubernetes cluster on a Debian machine; run as ``python3 -m dev.cluster``."""

@@ -1,0 +1,3 @@
+module mentu.dev/dev/cluster/pause
+
+go 1.26
