@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Table, case, func, select
+from sqlalchemy import ColumnElement, Table, case, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
@@ -28,14 +28,14 @@ def advance_progress(dialect: Dialect, *, count_again: bool) -> Insert:
     progress, log = spawn_log_progress.c, spawn_logs.c
     insert = insert_into(dialect, spawn_log_progress)
     sent = insert.excluded
-    same_attempt = (log.command_id == progress.command_id) & (log.attempt == progress.attempt)
-    count = select(func.count()).select_from(spawn_logs).where(same_attempt)
+    # Named by text, for a column would bring its table into the subquery's FROM and lose the row it stands for.
+    command_id: ColumnElement[str] = literal_column("spawn_log_progress.command_id")
+    attempt: ColumnElement[int] = literal_column("spawn_log_progress.attempt")
+    counted = select(func.count()).where(log.command_id == command_id, log.attempt == attempt)
     return insert.on_conflict_do_update(
         index_elements=[progress.command_id, progress.attempt],
         set_={
-            "lines": count.correlate(spawn_log_progress).scalar_subquery()
-            if count_again
-            else progress.lines + sent.lines,
+            "lines": counted.scalar_subquery() if count_again else progress.lines + sent.lines,
             "last_seq": case((sent.last_seq > progress.last_seq, sent.last_seq), else_=progress.last_seq),
         },
     )

@@ -1,0 +1,93 @@
+"""A small client for the API server: plain JSON objects in and out, errors classified, every call bounded in time.
+
+It wraps the official client's transport (credentials, their renewal, TLS, kubeconfig) and leaves its generated
+models aside: one generic call is all that this project needs.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Self
+
+from bugcommand_operator.cluster.errors import ClusterUnavailable, error_for
+
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+
+
+class Cluster:
+    """Requests to one API server. Use it as an async context manager, or close it."""
+
+    def __init__(self, api: Any) -> None:
+        self._api = api  # kubernetes.aio.client.ApiClient, whose methods carry no types
+
+    @classmethod
+    async def connect(cls, kubeconfig: str = "") -> Self:
+        """By this kubeconfig, else as the pod's service account, else as `KUBECONFIG` or `~/.kube/config` say."""
+        kubernetes: Any = await asyncio.to_thread(import_module, "kubernetes.aio")  # a second of imports
+        configuration = kubernetes.client.Configuration()
+        if not kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ:
+            kubernetes.config.load_incluster_config(client_configuration=configuration)
+        else:
+            load = kubernetes.config.load_kube_config
+            await load(config_file=kubeconfig or None, client_configuration=configuration)
+        return cls(kubernetes.client.ApiClient(configuration))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        timeout: float = 10.0,  # noqa: ASYNC109 (a bound for each call, not left to the caller to remember)
+    ) -> dict[str, Any]:
+        """One call; the answer as an object. Raises a `ClusterError`, whose class says what to do."""
+        from aiohttp import ClientError
+
+        try:
+            async with asyncio.timeout(timeout):
+                status, headers, data = await self._send(method, path, dict(query or {}), body, content_type)
+        except (ClientError, OSError, TimeoutError) as error:
+            what = str(error) or type(error).__name__
+            raise ClusterUnavailable(f"{method} {path}: {what}") from error
+        answer = _as_object(data)
+        if not 200 <= status < 300:
+            reason, message = str(answer.get("reason", "")), str(answer.get("message") or f"status {status}")
+            raise error_for(status, reason, f"{method} {path}: {message}", headers.get("Retry-After"))
+        return answer
+
+    async def _send(
+        self, method: str, path: str, query: dict[str, str], body: Any, content_type: str
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        verb, url, headers, payload, _ = await self._api.param_serialize(
+            method,
+            path,
+            query_params=list(query.items()),
+            header_params={"Accept": "application/json", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        response = await self._api.call_api(verb, url, header_params=headers, body=payload)
+        return response.status, response.headers, await response.read()
+
+
+def _as_object(data: bytes) -> dict[str, Any]:
+    """An answer that is no JSON object (a proxy's page) is an empty one: its status says what it means."""
+    try:
+        answer = json.loads(data)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}

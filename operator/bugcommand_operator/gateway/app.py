@@ -1,0 +1,67 @@
+"""The routes, and what lives as long as they do. It only wires: each route's work is a module of its own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from bugcommand_operator.gateway.admission import Admission
+from bugcommand_operator.gateway.auth import Authenticator
+from bugcommand_operator.gateway.intake import Intake
+from bugcommand_operator.gateway.metrics import Metrics
+from bugcommand_operator.gateway.readiness import Readiness
+from bugcommand_operator.gateway.settings import GatewaySettings
+from bugcommand_operator.gateway.writer import BatchWriter
+from bugcommand_operator.store.engine import is_sqlite, open_writer
+from bugcommand_operator.store.spawn_logs import SpawnLogs
+
+
+def build_app(settings: GatewaySettings, authenticator: Authenticator) -> Starlette:
+    """The whole gateway as an ASGI application; its lifespan opens and closes the store."""
+    url = settings.database_url
+    engine = open_writer(url, synchronous=settings.sqlite_synchronous, lock_wait_seconds=settings.lock_wait_seconds)
+    metrics = Metrics()
+    writer = BatchWriter(SpawnLogs(engine), metrics, commit_lines=settings.commit_lines)
+    admission = Admission(settings.pending_bytes, settings.pending_bytes_per_pod, metrics.pending_bytes.set)
+    readiness = Readiness(engine, migrate=is_sqlite(url))
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await readiness.problem()  # the first attempt to migrate; probes repeat it
+        writer.start()
+        try:
+            yield
+        finally:
+            await writer.close()
+            await engine.dispose()
+
+    intake = Intake(authenticator, admission, writer, metrics)
+    return Starlette(routes=_routes(intake, readiness), lifespan=lifespan)
+
+
+def _routes(intake: Intake, readiness: Readiness) -> list[Route]:
+    async def healthz(_request: Request) -> Response:
+        """Alive: the one task whose end only a restart repairs is running."""
+        alive = intake.writer.alive
+        return PlainTextResponse("ok" if alive else "the writer has ended", 200 if alive else 500)
+
+    async def readyz(_request: Request) -> Response:
+        problem = await readiness.problem()
+        intake.metrics.store_up.set(0 if problem else 1)
+        if problem:
+            return JSONResponse({"reason": "NotReady", "message": problem}, 503)
+        return PlainTextResponse("ok")
+
+    async def metrics(_request: Request) -> Response:
+        return Response(generate_latest(intake.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return [
+        Route("/intake/v1/logs", intake.post_logs, methods=["POST"]),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+    ]

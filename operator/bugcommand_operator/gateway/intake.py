@@ -1,0 +1,130 @@
+"""`POST /intake/v1/logs`: a pod's log lines, answered after their commit.
+
+Order matters: who it is, then whether there is room, then the body, then whether the lines are its own. Nothing
+of a stranger's body is read.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from bugcommand_operator.cluster.token_review import (
+    IdentityUnavailable,
+    NotACommandPod,
+    PodIdentity,
+    Unauthenticated,
+)
+from bugcommand_operator.gateway.admission import Admission
+from bugcommand_operator.gateway.auth import Authenticator
+from bugcommand_operator.gateway.metrics import Metrics
+from bugcommand_operator.gateway.redaction import redact_all
+from bugcommand_operator.gateway.refusals import (
+    Forbidden,
+    Malformed,
+    Refusal,
+    TooLarge,
+    TryLater,
+    Unauthorized,
+)
+from bugcommand_operator.gateway.wire import MAX_BODY, Submission, parse_submission, storable
+from bugcommand_operator.gateway.writer import BatchWriter
+from bugcommand_operator.store.errors import StoreFull, StoreRejected, StoreUnavailable
+from bugcommand_operator.store.lines import AttemptKey, LogBatch, LogLine
+
+_BODY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Intake:
+    authenticator: Authenticator
+    admission: Admission
+    writer: BatchWriter
+    metrics: Metrics
+
+    async def post_logs(self, request: Request) -> Response:
+        try:
+            acked = await self._take(request)
+        except Refusal as refusal:
+            self.metrics.rejects.labels(refusal.reason).inc()
+            return JSONResponse(refusal.body(), refusal.status, refusal.headers())
+        except ClientDisconnect:
+            self.metrics.rejects.labels("Disconnected").inc()
+            return Response(status_code=400)
+        return JSONResponse({"acked": acked})
+
+    async def _take(self, request: Request) -> int:
+        pod = await self._identify(request)
+        size = _declared_size(request)
+        with self.admission.reserve(pod.pod_uid, size):
+            submission = parse_submission(await _read(request, size))
+            check_ownership(pod, submission)
+            batch, redacted = as_batch(submission, pod.namespace)
+            self.metrics.redactions.inc(redacted)
+            await self._store(batch)
+        return max(line.seq for line in batch.lines)
+
+    async def _identify(self, request: Request) -> PodIdentity:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthorized("Unauthenticated", "a bearer token is required")
+        try:
+            return await self.authenticator.authenticate(token.strip())
+        except Unauthenticated as error:
+            raise Unauthorized("Unauthenticated", str(error)) from error
+        except NotACommandPod as error:
+            raise Forbidden("NotACommandPod", str(error)) from error
+        except IdentityUnavailable as error:
+            raise TryLater("IdentityUnavailable", "tokens cannot be reviewed now") from error
+
+    async def _store(self, batch: LogBatch) -> None:
+        try:
+            await self.writer.submit(batch)
+        except StoreFull as error:
+            raise TryLater("StoreFull", "the log store has no room left", retry_after=10) from error
+        except StoreUnavailable as error:
+            raise TryLater("StoreUnavailable", "the log store cannot be written now") from error
+        except StoreRejected as error:
+            raise Malformed("RejectedByStore", "the log store refuses these values") from error
+
+
+def check_ownership(pod: PodIdentity, submission: Submission) -> None:
+    """A pod writes its own command's lines, of its own attempt or of an earlier one that left some behind."""
+    if submission.command_id != pod.command_id:
+        raise Forbidden("NotYourCommand", f"this pod works on {pod.command_id}", field="commandId")
+    if submission.attempt > pod.attempt:
+        raise Forbidden("NotYourAttempt", f"this pod is attempt {pod.attempt}", field="attempt")
+
+
+def as_batch(submission: Submission, namespace: str) -> tuple[LogBatch, int]:
+    """What is stored of a submission, and how many tokens were taken out of it."""
+    messages, redacted = redact_all([storable(line.message) for line in submission.lines])
+    lines = [
+        LogLine(line.seq, line.stream, line.ts, message)
+        for line, message in zip(submission.lines, messages, strict=True)
+    ]
+    key = AttemptKey(namespace, submission.command_id, submission.attempt)
+    return LogBatch(key, submission.epoch, submission.machine_id, lines), redacted
+
+
+def _declared_size(request: Request) -> int:
+    """How much the body takes; a sender that does not say is given room for the largest."""
+    declared = request.headers.get("Content-Length", "")
+    size = int(declared) if declared.isascii() and declared.isdigit() else MAX_BODY
+    if size > MAX_BODY:
+        raise TooLarge("TooLarge", f"the body is larger than {MAX_BODY} bytes")
+    return size
+
+
+async def _read(request: Request, size: int) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > size:
+                    raise TooLarge("TooLarge", f"the body is larger than {size} bytes")
+    except TimeoutError as error:
+        raise TryLater("BodyTooSlow", f"the body did not arrive in {_BODY_SECONDS:.0f} s") from error
+    return bytes(body)

@@ -1,0 +1,35 @@
+"""The gateway's settings, each an environment variable with the prefix `MENTU_`."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bugcommand_operator.cluster.logging_setup import LogFormat
+
+
+class GatewaySettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="MENTU_", frozen=True)
+
+    database_url: str = Field(
+        "sqlite+aiosqlite:////data/mentu.db",
+        description="SQLAlchemy URL of the log store. SQLite is migrated at start, other databases are not.",
+    )
+    sqlite_synchronous: Literal["NORMAL", "FULL"] = Field(
+        "FULL",
+        description="FULL: an acknowledged line survives a power failure. NORMAL: it survives the end of the "
+        "process, and a power failure may take the last moments of the log.",
+    )
+    lock_wait_seconds: float = Field(2.0, gt=0, le=60, description="How long a write waits for SQLite's lock.")
+    host: str = Field("0.0.0.0", description="The address to listen on.")  # noqa: S104 (a pod has one network)
+    port: int = Field(8080, ge=0, le=65535, description="The port to listen on.")
+    log_format: LogFormat = Field("json", description="json for machines, console for people.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    kubeconfig: str = Field("", description="A kubeconfig file; empty: the pod's service account, or KUBECONFIG.")
+    token_audience: str = Field("mentu", description="The audience that a pod's token must be issued for.")
+    pending_bytes: int = Field(
+        32 << 20, ge=2 << 20, description="How much may wait for its commit; beyond it senders are told to wait."
+    )
+    pending_bytes_per_pod: int = Field(4 << 20, ge=1 << 20, description="The same for a single pod.")
+    commit_lines: int = Field(5000, ge=1, description="About how many lines a single commit takes.")
+    shutdown_seconds: int = Field(20, ge=1, description="How long requests in flight may take at the end.")

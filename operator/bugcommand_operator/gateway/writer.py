@@ -1,0 +1,135 @@
+"""The one task that writes log lines, and how requests share its commits.
+
+What arrives while nothing is being written is written at once; what arrives during a commit goes into the next
+one, together. So a lone line never waits for company, and many senders cost one commit, not one each. A request
+is answered only after the commit that holds its lines.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from bugcommand_operator.gateway.metrics import Metrics
+from bugcommand_operator.gateway.refusals import Forbidden
+from bugcommand_operator.store.errors import StoreError, StoreRejected, StoreUnavailable
+from bugcommand_operator.store.lines import LogBatch, LogSink
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    batch: LogBatch
+    committed: asyncio.Future[None]
+    since: float = field(default_factory=time.monotonic)
+
+
+class BatchWriter:
+    """Group commits over a `LogSink`. Memory is bounded by whoever admits requests, not here."""
+
+    def __init__(self, sink: LogSink, metrics: Metrics, *, commit_lines: int = 5000) -> None:
+        self._sink, self._metrics, self._commit_lines = sink, metrics, commit_lines
+        self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+        self._store_is_up = True
+
+    @property
+    def alive(self) -> bool:
+        return self._task is not None and not self._task.done()
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="log-writer")
+
+    async def close(self) -> None:
+        """Write what is queued, then end."""
+        if self._task is not None:
+            self._queue.put_nowait(None)
+            await self._task
+
+    async def submit(self, batch: LogBatch) -> None:
+        """Return once the lines are committed. Raises a `StoreError`, or `Forbidden` for another's command."""
+        if not self.alive:
+            raise StoreUnavailable("the writer has ended")
+        waiting = _Waiting(batch, asyncio.get_running_loop().create_future())
+        self._queue.put_nowait(waiting)
+        await waiting.committed
+
+    async def _run(self) -> None:
+        more = True
+        while more:
+            group: list[_Waiting] = []
+            try:
+                more = await self._gather(group)
+                await self._commit(group)
+            except BaseException:
+                self._fail(group, StoreUnavailable("the writer has ended"))
+                self._fail(self._rest(), StoreUnavailable("the writer has ended"))
+                raise
+
+    async def _gather(self, group: list[_Waiting]) -> bool:
+        """Wait for the first, then take what else is there. False when there will be no more."""
+        lines = 0
+        item = await self._queue.get()
+        while item is not None:
+            group.append(item)
+            lines += len(item.batch.lines)
+            if lines >= self._commit_lines or self._queue.empty():
+                return True
+            item = self._queue.get_nowait()
+        return False
+
+    def _rest(self) -> list[_Waiting]:
+        waiting = (self._queue.get_nowait() for _ in range(self._queue.qsize()))
+        return [item for item in waiting if item is not None]
+
+    async def _commit(self, group: Sequence[_Waiting]) -> None:
+        if not group:
+            return
+        started = time.monotonic()
+        try:
+            done = await self._sink.append([item.batch for item in group])
+        except StoreRejected as error:
+            await self._one_by_one(group, error)
+        except StoreError as error:
+            self._note_store(up=False, error=error)
+            self._fail(group, error)
+        else:
+            self._note_store(up=True)
+            self._metrics.commit_seconds.observe(time.monotonic() - started)
+            self._succeed(group, done.refused)
+            accepted = sum(len(item.batch.lines) for item in group if item.batch.key not in done.refused)
+            self._metrics.lines_stored.inc(done.new_lines)
+            self._metrics.lines_repeated.inc(accepted - done.new_lines)
+
+    async def _one_by_one(self, group: Sequence[_Waiting], error: StoreRejected) -> None:
+        """One sender's values that the database refuses must not cost the others their commit."""
+        if len(group) == 1:
+            self._fail(group, error)
+            return
+        for item in group:
+            await self._commit([item])
+
+    def _succeed(self, group: Sequence[_Waiting], refused: frozenset[object]) -> None:
+        now = time.monotonic()
+        for item in group:
+            if item.batch.key in refused:
+                message = "this command id is in use in another namespace"
+                self._fail([item], Forbidden("CommandOfAnotherNamespace", message))
+            elif not item.committed.done():
+                item.committed.set_result(None)
+                self._metrics.batches.inc()
+                self._metrics.batch_seconds.observe(now - item.since)
+
+    def _fail(self, group: Sequence[_Waiting], error: Exception) -> None:
+        for item in group:
+            if not item.committed.done():
+                item.committed.set_exception(error)
+
+    def _note_store(self, *, up: bool, error: StoreError | None = None) -> None:
+        self._metrics.store_up.set(1 if up else 0)
+        if up != self._store_is_up:
+            self._store_is_up = up
+            _log.warning("store is back" if up else "store is away", error=str(error) if error else None)
