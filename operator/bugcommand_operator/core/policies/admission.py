@@ -63,7 +63,8 @@ def _waits_for_people(seen: Observed) -> Wait | None:
         )
     if seen.agent is None:
         return Reason.AGENT_NOT_FOUND, (
-            f"Agent {seen.agent_name!r} is not in namespace {seen.command.namespace!r}: make it, or name another in spec.agent."
+            f"Agent {seen.agent_name!r} is not in namespace {seen.command.namespace!r}: "
+            "make it, or name another in spec.agent."
         )
     return None
 

@@ -51,7 +51,7 @@ def cancel(seen: Observed, now: datetime) -> Plan | None:
 
 
 def overdue(seen: Observed, now: datetime) -> Plan | None:
-    """The runner ends an agent at its timeout. Should it not, the pod is deleted, with the reason written down first."""
+    """The runner ends an agent at its timeout. Should it not, the pod is deleted, the reason written down first."""
     pod = seen.agent_pod
     if pod is None or _has_ended(pod) or not _is_overdue(seen, pod, now):
         return None

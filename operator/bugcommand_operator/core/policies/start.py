@@ -51,8 +51,7 @@ def _refused(seen: Observed, now: datetime) -> Plan:
     if start_deadline_has_passed(seen, now):
         return failed(seen, now, Reason.POD_REJECTED, seen.refused)
     status = StatusEditor(seen.command, now).waiting(Reason.POD_REJECTED, seen.refused)
-    plan = _create(seen, now)
-    return Plan(actions=plan.actions, status=status.done(), look_again_after=TRY_AGAIN)
+    return Plan(status=status.done(), look_again_after=TRY_AGAIN)
 
 
 def _definition_gone(seen: Observed, now: datetime) -> Plan:

@@ -1,0 +1,70 @@
+"""The port to the Kubernetes API for the executor: objects as dicts, by kind and name; errors by class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bugcommand_operator.api.names import FIELD_MANAGER, GROUP, VERSION
+from bugcommand_operator.cluster.client import MERGE_PATCH, Cluster
+
+Raw = dict[str, Any]
+REQUEST_SECONDS = 30.0
+PAGE = 500
+PLURALS = {"BugCommand": "bugcommands", "Repository": "repositories", "Agent": "agents"}
+CORE_PLURALS = {"Pod": "pods", "PersistentVolumeClaim": "persistentvolumeclaims", "Event": "events"}
+
+
+class Kube:
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def get(self, kind: str, namespace: str, name: str) -> Raw:
+        return await self._request("GET", path_of(kind, namespace, name))
+
+    async def list(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
+        items: list[Raw] = []
+        token = ""
+        while True:
+            query = {"limit": str(PAGE), "labelSelector": labels, "continue": token}
+            page = await self._request("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
+            items += page.get("items") or []
+            token = (page.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return items
+
+    async def create(self, manifest: Raw) -> Raw:
+        path = path_of(manifest["kind"], manifest["metadata"]["namespace"])
+        return await self._request("POST", path, manifest, query={"fieldManager": FIELD_MANAGER})
+
+    async def patch(self, kind: str, namespace: str, name: str, body: Raw, *, status: bool = False) -> Raw:
+        """A merge patch; with `metadata.resourceVersion` in it, a compare-and-set."""
+        path = path_of(kind, namespace, name) + ("/status" if status else "")
+        return await self._request("PATCH", path, body, MERGE_PATCH, {"fieldManager": FIELD_MANAGER})
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str | None = None) -> Raw:
+        options = {"preconditions": {"uid": uid}} if uid else {}
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background", **options}
+        return await self._request("DELETE", path_of(kind, namespace, name), body)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: Raw | None = None,
+        content_type: str = "application/json",
+        query: dict[str, str] | None = None,
+    ) -> Raw:
+        return await self._cluster.request(
+            method, path, query=query, body=body, content_type=content_type, timeout=REQUEST_SECONDS
+        )
+
+
+def path_of(kind: str, namespace: str | None, name: str | None = None) -> str:
+    if kind in PLURALS:
+        base, plural = f"/apis/{GROUP}/{VERSION}", PLURALS[kind]
+    elif kind == "NetworkPolicy":
+        base, plural = "/apis/networking.k8s.io/v1", "networkpolicies"
+    else:
+        base, plural = "/api/v1", CORE_PLURALS[kind]
+    scoped = f"{base}/namespaces/{namespace}/{plural}" if namespace else f"{base}/{plural}"
+    return f"{scoped}/{name}" if name else scoped

@@ -1,0 +1,170 @@
+"""Carries out a plan's actions against the API server. Each may be repeated: what is done already is found done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+from bugcommand_operator.api.names import API_VERSION, FINALIZER, LABEL_COMMAND_UID, LABEL_KEPT
+from bugcommand_operator.cluster.errors import AlreadyExists, NotFound, Refused
+from bugcommand_operator.cluster.kube import Kube, Raw
+from bugcommand_operator.core.observed import Observed
+from bugcommand_operator.core.plan import (
+    Action,
+    CreatePod,
+    DeletePod,
+    DeleteVolume,
+    EnsureVolumes,
+    HoldFinalizer,
+    KeepVolume,
+    OwnVolume,
+    ReleaseFinalizer,
+)
+from bugcommand_operator.executor.world import World
+from bugcommand_operator.manifests.agent_pod import agent_pod
+from bugcommand_operator.manifests.install import Install
+from bugcommand_operator.manifests.network_policy import agents_network_policy
+from bugcommand_operator.manifests.parts import owner
+from bugcommand_operator.manifests.publish_pod import publish_pod, rescue_pod
+from bugcommand_operator.manifests.volumes import checkout_volume, mirror_volume, worktree_volume
+
+
+class Actor:
+    def __init__(self, kube: Kube, world: World, install: Install) -> None:
+        self._kube = kube
+        self._world = world
+        self._install = install
+        self._governed: set[str] = set()
+        """Namespaces whose network policy this process has seen to."""
+
+    async def carry_out(self, seen: Observed, actions: tuple[Action, ...]) -> None:
+        """What prepares a pod runs side by side; all else in the order of the plan."""
+        preparing = [a for a in actions if isinstance(a, HoldFinalizer | EnsureVolumes)]
+        if preparing:
+            await _all_of([self._do(seen, action) for action in preparing])
+        for action in actions:
+            if action not in preparing:
+                await self._do(seen, action)
+
+    async def _do(self, seen: Observed, action: Action) -> None:
+        match action:
+            case HoldFinalizer():
+                await self._set_finalizers(seen, (*seen.command.finalizers, FINALIZER))
+            case ReleaseFinalizer():
+                await self._set_finalizers(seen, tuple(f for f in seen.command.finalizers if f != FINALIZER))
+            case EnsureVolumes():
+                await self._ensure_volumes(seen)
+            case CreatePod(role):
+                await self._create_pod(seen, role)
+            case DeletePod(name, uid):
+                await self._delete("Pod", seen, name, uid)
+            case DeleteVolume(name):
+                await self._delete("PersistentVolumeClaim", seen, name, None)
+            case OwnVolume(name):
+                await self._patch_volume(seen, name, {"ownerReferences": [owner(seen.command)]})
+            case KeepVolume(name):
+                await self._patch_volume(seen, name, {"labels": {LABEL_KEPT: "true"}})
+
+    async def _set_finalizers(self, seen: Observed, finalizers: tuple[str, ...]) -> None:
+        command = seen.command
+        meta = {"finalizers": list(finalizers), "resourceVersion": command.resource_version}
+        try:
+            answer = await self._kube.patch("BugCommand", command.namespace, command.name, {"metadata": meta})
+        except NotFound:
+            self._world.drop_command(command.key)
+            return
+        if answer["metadata"].get("deletionTimestamp") and not answer["metadata"].get("finalizers"):
+            self._world.drop_command(command.key)
+        else:
+            self._world.put_command(answer)
+
+    async def _ensure_volumes(self, seen: Observed) -> None:
+        command, repository = seen.command, seen.repository
+        assert repository is not None  # noqa: S101 - decide starts nothing without one
+        shared = []
+        if repository.mirror.enabled:
+            shared.append(mirror_volume(command.namespace, command.spec.repository.name, repository))
+        if not command.spec.with_worktree:
+            shared.append(checkout_volume(command, repository))
+        for manifest in shared:
+            manifest["metadata"]["ownerReferences"] = [self._repository_owner(seen)]
+        own = [worktree_volume(command, repository)] if command.spec.with_worktree else []
+        await _all_of([*(self._ensure_volume(m) for m in (*own, *shared)), self._govern(command.namespace)])
+
+    def _repository_owner(self, seen: Observed) -> Raw:
+        name = seen.command.spec.repository.name
+        definition = self._world.repositories.items[seen.command.namespace, name]
+        return {"apiVersion": API_VERSION, "kind": "Repository", "name": name, "uid": definition.uid}
+
+    async def _ensure_volume(self, manifest: Raw) -> None:
+        meta = manifest["metadata"]
+        known = self._world.volumes.items.get((meta["namespace"], meta["name"]))
+        wanted = meta["labels"].get(LABEL_COMMAND_UID)
+        if known is not None and known.command_uid == wanted and not known.is_being_deleted:
+            return
+        made = await self._create_or_get(manifest)
+        volume = self._world.put_volume(made)
+        if volume.command_uid != wanted or volume.is_being_deleted:
+            raise Refused(
+                f"A volume named {volume.name} is there already and is not this command's (an earlier command's kept "
+                "work, or on its way out): save what you need of it, delete it, or make a BugCommand of another name."
+            )
+
+    async def _govern(self, namespace: str) -> None:
+        if self._install.network_policy is None or namespace in self._governed:
+            return
+        policy = agents_network_policy(namespace, self._install.network_policy)
+        try:
+            await self._kube.create(policy)
+        except AlreadyExists:
+            await self._kube.patch("NetworkPolicy", namespace, policy["metadata"]["name"], {"spec": policy["spec"]})
+        self._governed.add(namespace)
+
+    async def _create_pod(self, seen: Observed, role: str) -> None:
+        self._world.put_pod(await self._create_or_get(self._pod(seen, role)))
+
+    def _pod(self, seen: Observed, role: str) -> Raw:
+        command, repository = seen.command, seen.repository
+        assert repository is not None  # noqa: S101 - decide makes no pod without one
+        if role == "publish":
+            return publish_pod(command, repository, self._install)
+        if role == "rescue":
+            return rescue_pod(command, repository, self._install)
+        assert seen.agent is not None  # noqa: S101 - decide makes no agent pod without an Agent
+        return agent_pod(command, repository, seen.agent, self._install)
+
+    async def _create_or_get(self, manifest: Raw) -> Raw:
+        """Names are deterministic: what is there already is what we made before a crash, or somebody else's."""
+        meta = manifest["metadata"]
+        try:
+            return await self._kube.create(manifest)
+        except AlreadyExists:
+            return await self._kube.get(manifest["kind"], meta["namespace"], meta["name"])
+
+    async def _delete(self, kind: str, seen: Observed, name: str, uid: str | None) -> None:
+        namespace = seen.command.namespace
+        try:
+            answer = await self._kube.delete(kind, namespace, name, uid)
+        except NotFound:
+            (self._world.pods if kind == "Pod" else self._world.volumes).drop((namespace, name))
+            return
+        if kind == "Pod" and answer.get("kind") == "Pod":
+            self._world.put_pod(answer)
+
+    async def _patch_volume(self, seen: Observed, name: str, metadata: Raw) -> None:
+        namespace = seen.command.namespace
+        try:
+            answer = await self._kube.patch("PersistentVolumeClaim", namespace, name, {"metadata": metadata})
+        except NotFound:
+            self._world.volumes.drop((namespace, name))
+            return
+        self._world.put_volume(answer)
+
+
+async def _all_of(steps: list[Awaitable[Any]]) -> None:
+    """All are finished before the first error is raised: nothing of ours goes on behind a pass that has failed."""
+    results = await asyncio.gather(*steps, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result

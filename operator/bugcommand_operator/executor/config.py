@@ -1,0 +1,72 @@
+"""The executor's configuration, from the environment (MENTU_…), as the chart writes it."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bugcommand_operator.core.settings import Identity, Limits
+from bugcommand_operator.manifests.install import Install
+
+
+class Config(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="MENTU_", frozen=True)
+
+    executor_id: str = Field(default_factory=lambda: f"bridge-{socket.gethostname()}")
+    machine_id: str = "default"
+    workspace_id: str = "default"
+    namespaces: list[str] = []
+    """Empty: all namespaces."""
+
+    operator_image: str = "mentu-operator"
+    agent_image: str = "mentu-agent"
+    image_pull_policy: str = "IfNotPresent"
+    image_pull_secrets: list[str] = []
+    intake_url: str = ""
+    network_policy: dict[str, Any] | None = None
+    agent_resources: dict[str, Any] | None = None
+    preparation_resources: dict[str, Any] | None = None
+
+    concurrency_limit: int = Field(default=4, ge=1)
+    start_deadline_seconds: int = Field(default=300, ge=1)
+    overdue_seconds: int = Field(default=90, ge=0)
+    publish_deadline_seconds: int = Field(default=600, ge=1)
+    rescue_deadline_seconds: int = Field(default=600, ge=1)
+
+    database_url: str = "sqlite+aiosqlite:////data/mentu.db"
+    metrics_port: int = 9090
+    log_format: str = "json"
+    log_level: str = "INFO"
+
+    def identity(self) -> Identity:
+        return Identity(executor=self.executor_id, machine=self.machine_id)
+
+    def limits(self) -> Limits:
+        return Limits(
+            executor=self.concurrency_limit,
+            start=timedelta(seconds=self.start_deadline_seconds),
+            overdue=timedelta(seconds=self.overdue_seconds),
+            publish=timedelta(seconds=self.publish_deadline_seconds),
+            rescue=timedelta(seconds=self.rescue_deadline_seconds),
+        )
+
+    def install(self) -> Install:
+        install = Install(
+            operator_image=self.operator_image,
+            agent_image=self.agent_image,
+            intake_url=self.intake_url,
+            image_pull_policy=self.image_pull_policy,
+            image_pull_secrets=tuple(self.image_pull_secrets),
+            workspace_id=self.workspace_id,
+            network_policy=self.network_policy,
+        )
+        if self.agent_resources is not None:
+            install = replace(install, agent_resources=self.agent_resources)
+        if self.preparation_resources is not None:
+            install = replace(install, preparation_resources=self.preparation_resources)
+        return install

@@ -1,0 +1,66 @@
+"""Kubernetes Events about a command. Posted in the background: an Event that is lost loses nothing that matters."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from bugcommand_operator.api.names import API_VERSION, MANAGED_BY
+from bugcommand_operator.cluster.errors import ClusterError
+from bugcommand_operator.cluster.kube import Kube
+from bugcommand_operator.core.observed import Command
+from bugcommand_operator.core.plan import Event
+
+MOST_WAITING = 1000
+log = structlog.get_logger()
+
+
+class EventPoster:
+    def __init__(self, kube: Kube, instance: str) -> None:
+        self._kube = kube
+        self._instance = instance
+        self._waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MOST_WAITING)
+
+    def post(self, command: Command, event: Event) -> None:
+        log.info("event", key="/".join(command.key), reason=event.reason, message=event.message)
+        try:
+            self._waiting.put_nowait(event_manifest(command, event, self._instance, datetime.now(UTC)))
+        except asyncio.QueueFull:
+            log.warning("event dropped: too many are waiting", reason=event.reason)
+
+    async def run(self) -> None:
+        while True:
+            manifest = await self._waiting.get()
+            try:
+                await self._kube.create(manifest)
+            except ClusterError as error:
+                log.warning("event not posted", reason=manifest["reason"], error=str(error))
+
+
+def event_manifest(command: Command, event: Event, instance: str, now: datetime) -> dict[str, Any]:
+    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"namespace": command.namespace, "name": f"{command.name}.{int(now.timestamp() * 1e6):x}"},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": "BugCommand",
+            "namespace": command.namespace,
+            "name": command.name,
+            "uid": command.uid,
+            "resourceVersion": command.resource_version,
+        },
+        "type": event.type,
+        "reason": event.reason,
+        "message": event.message[:1024],
+        "source": {"component": MANAGED_BY, "host": instance},
+        "reportingComponent": f"{MANAGED_BY}/executor",
+        "reportingInstance": instance,
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "count": 1,
+    }

@@ -1,0 +1,107 @@
+"""kopf handlers: they put what a watch shows into the world and name the command that it concerns. Nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import kopf
+import structlog
+from pydantic import ValidationError
+
+from bugcommand_operator.api.names import GROUP, LABEL_MANAGED_BY, MANAGED_BY, VERSION
+from bugcommand_operator.executor import metrics
+from bugcommand_operator.executor.world import Key, World, key_of
+
+Raw = dict[str, Any]
+Enqueue = Callable[[Key], None]
+OURS = {LABEL_MANAGED_BY: MANAGED_BY}
+log = structlog.get_logger()
+
+
+def register(registry: kopf.OperatorRegistry, world: World, enqueue: Enqueue) -> None:
+    routes = Routes(world, enqueue)
+    kopf.on.event(GROUP, VERSION, "bugcommands", registry=registry, id="command")(routes.command)
+    kopf.on.event(GROUP, VERSION, "repositories", registry=registry, id="repository")(routes.repository)
+    kopf.on.event(GROUP, VERSION, "agents", registry=registry, id="agent")(routes.agent)
+    kopf.on.event("v1", "pods", labels=OURS, registry=registry, id="pod")(routes.pod)
+    kopf.on.event("v1", "persistentvolumeclaims", labels=OURS, registry=registry, id="volume")(routes.volume)
+
+
+class Routes:
+    def __init__(self, world: World, enqueue: Enqueue) -> None:
+        self._world = world
+        self._enqueue = enqueue
+
+    async def command(self, event: kopf.RawEvent, **_: Any) -> None:
+        obj = _shown(event, "BugCommand")
+        if _is_deleted(event):
+            self._world.drop_command(key_of(obj))
+            self.room_was_made()
+            return
+        self._world.put_command(obj)
+        self._enqueue(key_of(obj))
+
+    async def repository(self, event: kopf.RawEvent, **_: Any) -> None:
+        obj = _shown(event, "Repository")
+        if _is_deleted(event):
+            self._world.repositories.drop(key_of(obj))
+        else:
+            _understood(self._world.put_repository, obj)
+        self._all_of_namespace(obj)
+
+    async def agent(self, event: kopf.RawEvent, **_: Any) -> None:
+        obj = _shown(event, "Agent")
+        if _is_deleted(event):
+            self._world.agents.drop(key_of(obj))
+        else:
+            _understood(self._world.put_agent, obj)
+        self._all_of_namespace(obj)
+
+    async def pod(self, event: kopf.RawEvent, **_: Any) -> None:
+        obj = _shown(event, "Pod")
+        if _is_deleted(event):
+            self._world.pods.drop(key_of(obj))
+        else:
+            self._world.put_pod(obj)
+        self._command_of(obj)
+
+    async def volume(self, event: kopf.RawEvent, **_: Any) -> None:
+        obj = _shown(event, "PersistentVolumeClaim")
+        if _is_deleted(event):
+            self._world.volumes.drop(key_of(obj))
+        else:
+            self._world.put_volume(obj)
+        self._command_of(obj)
+
+    def room_was_made(self) -> None:
+        """A command has ended: those that wait are looked at in the order in which they should run."""
+        for command in self._world.waiting():
+            self._enqueue(command.key)
+
+    def _command_of(self, child: Raw) -> None:
+        key = self._world.command_key_of(child)
+        if key is not None:
+            self._enqueue(key)
+
+    def _all_of_namespace(self, obj: Raw) -> None:
+        namespace = obj["metadata"]["namespace"]
+        for command in list(self._world.commands.items.values()):
+            if command.namespace == namespace and not command.is_finished:
+                self._enqueue(command.key)
+
+
+def _shown(event: kopf.RawEvent, kind: str) -> Raw:
+    metrics.LAST_EVENT.labels(kind).set_to_current_time()
+    return dict(event["object"])
+
+
+def _is_deleted(event: kopf.RawEvent) -> bool:
+    return bool(event["type"] == "DELETED")
+
+
+def _understood(put: Callable[[Raw], None], obj: Raw) -> None:
+    try:
+        put(obj)
+    except ValidationError as error:
+        log.warning("object not understood", key="/".join(key_of(obj)), error=str(error))

@@ -1,0 +1,90 @@
+"""Work by key: a key waits once, is worked on by one worker at a time, and is tried again later when its pass fails."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+Key = tuple[str, str]
+FIRST_BACKOFF, LAST_BACKOFF = 0.05, 60.0
+log = structlog.get_logger()
+
+
+class KeyedQueue:
+    """`work(key)` returns after how many seconds to look again, or None; an exception is backed off from."""
+
+    def __init__(self, work: Callable[[Key], Awaitable[float | None]], workers: int = 16) -> None:
+        self._work = work
+        self._workers = workers
+        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        self._waiting: set[Key] = set()
+        self._working: set[Key] = set()
+        self._again: set[Key] = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+
+    def add(self, key: Key) -> None:
+        if key in self._working:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._waiting.add(key)
+            self._ready.put_nowait(key)
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        """The earliest of several wins."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + max(seconds, 0)
+        pending = self._timers.get(key)
+        if pending is not None and not pending.cancelled() and pending.when() <= due:
+            return
+        if pending is not None:
+            pending.cancel()
+        self._timers[key] = loop.call_at(due, self._due, key)
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._working)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._workers):
+                group.create_task(self._worker())
+
+    def _due(self, key: Key) -> None:
+        self._timers.pop(key, None)
+        self.add(key)
+
+    async def _worker(self) -> None:
+        while True:
+            key = await self._ready.get()
+            self._waiting.discard(key)
+            self._working.add(key)
+            try:
+                await self._one(key)
+            finally:
+                self._working.discard(key)
+                if key in self._again:
+                    self._again.discard(key)
+                    self.add(key)
+
+    async def _one(self, key: Key) -> None:
+        try:
+            again = await self._work(key)
+        except Exception as error:  # noqa: BLE001 - no command may stop the others; it is logged and tried again
+            self._failures[key] = self._failures.get(key, 0) + 1
+            delay = backoff(self._failures[key])
+            log.warning(
+                "pass failed", key="/".join(key), error=f"{type(error).__name__}: {error}", again_in=round(delay, 2)
+            )
+            self.add_after(key, delay)
+        else:
+            self._failures.pop(key, None)
+            if again is not None:
+                self.add_after(key, again)
+
+
+def backoff(failures: int) -> float:
+    longest: float = min(FIRST_BACKOFF * 2.0 ** min(failures - 1, 20), LAST_BACKOFF)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing

@@ -1,0 +1,120 @@
+"""Starts an executor: connects, lists, watches, works. It only wires; nothing is decided here."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+import kopf
+import structlog
+from prometheus_client import start_http_server
+
+from bugcommand_operator.cluster.client import Cluster
+from bugcommand_operator.cluster.errors import ClusterError
+from bugcommand_operator.cluster.kube import Kube
+from bugcommand_operator.cluster.logging_setup import set_up_logging
+from bugcommand_operator.executor import metrics
+from bugcommand_operator.executor.act import Actor
+from bugcommand_operator.executor.config import Config
+from bugcommand_operator.executor.events import EventPoster
+from bugcommand_operator.executor.handlers import Routes, register
+from bugcommand_operator.executor.keyed_queue import KeyedQueue
+from bugcommand_operator.executor.reconcile import Reconciler
+from bugcommand_operator.executor.resync import Resync
+from bugcommand_operator.executor.tails import Tails
+from bugcommand_operator.executor.world import Key, World
+from bugcommand_operator.store.engine import open_reader
+from bugcommand_operator.store.spawn_logs import SpawnLogs
+
+LIVENESS_URL = "http://0.0.0.0:8081/healthz"
+log = structlog.get_logger()
+
+
+def main() -> None:
+    config = Config()
+    set_up_logging("console" if config.log_format == "console" else "json", config.log_level)
+    asyncio.run(run(config))
+
+
+async def run(config: Config) -> None:
+    async with await Cluster.connect() as cluster:
+        await Executor(config, Kube(cluster)).run()
+
+
+class Executor:
+    def __init__(self, config: Config, kube: Kube) -> None:
+        self._config = config
+        self._world = World()
+        self._events = EventPoster(kube, config.executor_id)
+        self._queue = KeyedQueue(self._timed_pass)
+        actor = Actor(kube, self._world, config.install())
+        self._reconciler = Reconciler(kube, self._world, actor, self._events, config.identity(), config.limits())
+        self._reconciler.slot_is_free = Routes(self._world, self._queue.add).room_was_made
+        self._resync = Resync(kube, self._world, config.namespaces, self._queue.add)
+        self._tails = Tails(kube, self._world, SpawnLogs(open_reader(config.database_url)))
+
+    async def run(self) -> None:
+        start_http_server(self._config.metrics_port)
+        metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue))
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await self._first_list(stop)
+        background = [
+            asyncio.create_task(work)
+            for work in (self._queue.run(), self._events.run(), self._resync.run(), self._tails.run())
+        ]
+        try:
+            await self._watch(stop)
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+
+    async def _first_list(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await self._resync.once()
+                return
+            except ClusterError as error:
+                log.warning("first list failed, trying again", error=str(error))
+                await asyncio.sleep(1.0)
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        registry = kopf.OperatorRegistry()
+        register(registry, self._world, self._queue.add)
+        namespaces = self._config.namespaces
+        await kopf.operator(
+            registry=registry,
+            settings=kopf_settings(),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            liveness_endpoint=LIVENESS_URL,
+            stop_flag=stop,
+        )
+
+    async def _timed_pass(self, key: Key) -> float | None:
+        began = time.monotonic()
+        try:
+            again = await self._reconciler.reconcile(key)
+        except Exception:
+            metrics.PASSES.labels("failed").inc()
+            raise
+        finally:
+            metrics.PASS_SECONDS.observe(time.monotonic() - began)
+        metrics.PASSES.labels("done").inc()
+        return again
+
+
+def kopf_settings() -> kopf.OperatorSettings:
+    """A watch that stalls silently is given up on; kopf posts no Events and keeps nothing on our objects."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.posting.loggers = False
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 310
+    settings.watching.connect_timeout = 30
+    settings.watching.inactivity_timeout = 70
+    return settings

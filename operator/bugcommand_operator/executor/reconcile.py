@@ -1,0 +1,145 @@
+"""One pass over one command: observe, decide, act, write the status once. Remembers nothing between passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from bugcommand_operator.api.bugcommand import BugCommandStatus
+from bugcommand_operator.api.names import agent_pod_name, publish_pod_name, rescue_pod_name
+from bugcommand_operator.cluster.errors import NotFound, Refused
+from bugcommand_operator.cluster.kube import Kube
+from bugcommand_operator.core.decide import decide
+from bugcommand_operator.core.observed import Command, Load, Observed, Pod, Volume
+from bugcommand_operator.core.plan import Plan
+from bugcommand_operator.core.settings import Identity, Limits
+from bugcommand_operator.executor.act import Actor
+from bugcommand_operator.executor.events import EventPoster
+from bugcommand_operator.executor.world import Key, World
+from bugcommand_operator.manifests.volumes import workspace_volume_name
+
+MOST_STEPS = 8
+DEFAULT_AGENT = "claude"
+log = structlog.get_logger()
+
+
+class Reconciler:
+    def __init__(
+        self, kube: Kube, world: World, actor: Actor, events: EventPoster, identity: Identity, limits: Limits
+    ) -> None:
+        self._kube = kube
+        self._world = world
+        self._actor = actor
+        self._events = events
+        self._identity = identity
+        self._limits = limits
+        self.slot_is_free: Callable[[], None] = lambda: None
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Returns after how many seconds to look again. Raises ClusterError when the API server did not go along."""
+        for _ in range(MOST_STEPS):
+            command = self._world.commands.items.get(key)
+            if command is None:
+                return None
+            plan = await self._one_step(command)
+            if not plan.go_on:
+                return plan.look_again_after.total_seconds() if plan.look_again_after is not None else None
+        return 1.0
+
+    async def _one_step(self, command: Command) -> Plan:
+        seen = await self._observe(command)
+        plan = decide(seen, datetime.now(UTC))
+        claims = not command.is_claimed and plan.status is not None and plan.status.claim is not None
+        if claims:
+            self._world.claiming.add(command.key)
+        try:
+            plan = await self._carry_out(seen, plan)
+        finally:
+            self._world.claiming.discard(command.key)
+        after = self._world.commands.items.get(command.key)
+        if command.is_active and (after is None or not after.is_active):
+            self.slot_is_free()
+        return plan
+
+    async def _carry_out(self, seen: Observed, plan: Plan) -> Plan:
+        try:
+            if plan.status_first:
+                await self._write_status(seen.command, plan.status)
+            await self._actor.carry_out(seen, plan.actions)
+        except Refused as error:
+            log.warning("refused by the API server", key="/".join(seen.command.key), error=str(error))
+            plan = decide(replace(seen, refused=str(error)), datetime.now(UTC))
+            plan = replace(plan, actions=(), status_first=False)
+        if not plan.status_first:
+            await self._write_status(seen.command, plan.status)
+        for event in plan.events:
+            self._events.post(seen.command, event)
+        return plan
+
+    async def _write_status(self, observed: Command, status: BugCommandStatus | None) -> None:
+        """Only over the version that was observed, or that our own finalizer has made of it."""
+        current = self._world.commands.items.get(observed.key)
+        if status is None or current is None or current.uid != observed.uid:
+            return
+        version = current.resource_version if current.status == observed.status else observed.resource_version
+        body = {"metadata": {"resourceVersion": version}, "status": status_patch(observed.status, status)}
+        answer = await self._kube.patch("BugCommand", observed.namespace, observed.name, body, status=True)
+        self._world.put_command(answer)
+
+    async def _observe(self, command: Command) -> Observed:
+        world, namespace = self._world, command.namespace
+        repository = world.repositories.items.get((namespace, command.spec.repository.name))
+        default_agent = (repository.spec.default_agent if repository else "") or DEFAULT_AGENT
+        agent_name = command.status.agent or command.spec.agent or default_agent
+        agent = world.agents.items.get((namespace, agent_name))
+        must_know = command.is_being_deleted and command.holds_finalizer
+        attempt = command.attempt
+        return Observed(
+            command=command,
+            identity=self._identity,
+            limits=self._limits,
+            repository=repository.spec if repository else None,
+            agent_name=agent_name,
+            agent=agent.spec if agent else None,
+            load=Load() if command.is_claimed else world.load_for(command, self._identity.executor),
+            agent_pod=await self._pod(
+                namespace, agent_pod_name(command.name, attempt), must_know or _pod_was_made(command)
+            ),
+            publish_pod=await self._pod(namespace, publish_pod_name(command.name, attempt), must_know),
+            rescue_pod=await self._pod(namespace, rescue_pod_name(command.name, attempt), must_know),
+            volume=await self._volume(namespace, workspace_volume_name(command), must_know),
+        )
+
+    async def _pod(self, namespace: str, name: str, must_know: bool) -> Pod | None:
+        """That a pod is absent is only believed when the API server says so."""
+        known = self._world.pods.items.get((namespace, name))
+        if known is not None or not must_know:
+            return known
+        try:
+            return self._world.put_pod(await self._kube.get("Pod", namespace, name))
+        except NotFound:
+            return None
+
+    async def _volume(self, namespace: str, name: str, must_know: bool) -> Volume | None:
+        known = self._world.volumes.items.get((namespace, name))
+        if known is not None or not must_know:
+            return known
+        try:
+            return self._world.put_volume(await self._kube.get("PersistentVolumeClaim", namespace, name))
+        except NotFound:
+            return None
+
+
+def _pod_was_made(command: Command) -> bool:
+    return command.is_active and command.status.pod_name is not None
+
+
+def status_patch(before: BugCommandStatus, after: BugCommandStatus) -> dict[str, Any]:
+    """The fields that differ; one that is gone is null, as a merge patch wants it."""
+    old, new = before.to_dict(), after.to_dict()
+    changed = {field: value for field, value in new.items() if old.get(field) != value}
+    return {**changed, **{field: None for field in old if field not in new}}

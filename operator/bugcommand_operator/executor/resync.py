@@ -1,0 +1,61 @@
+"""Lists everything: once before the first event, so that limits are counted over all there is; then now and again,
+so that what a watch has missed (a deletion while it was away) is noticed all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from bugcommand_operator.api.names import LABEL_MANAGED_BY, MANAGED_BY
+from bugcommand_operator.cluster.errors import ClusterError
+from bugcommand_operator.cluster.kube import Kube
+from bugcommand_operator.executor.world import Key, Shelf, World, key_of
+
+Raw = dict[str, Any]
+OURS = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
+EVERY_SECONDS = 300.0
+log = structlog.get_logger()
+
+
+class Resync:
+    def __init__(self, kube: Kube, world: World, namespaces: list[str], enqueue: Callable[[Key], None]) -> None:
+        self._kube = kube
+        self._world = world
+        self._namespaces: list[str | None] = [*namespaces] or [None]
+        self._enqueue = enqueue
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await self.once()
+            except ClusterError as error:
+                log.warning("resync failed", error=str(error))
+
+    async def once(self) -> None:
+        """Definitions and children before commands: a command's first pass must not miss what is there."""
+        world = self._world
+        await self._fill("Repository", world.repositories, world.put_repository)
+        await self._fill("Agent", world.agents, world.put_agent)
+        await self._fill("Pod", world.pods, world.put_pod, OURS)
+        await self._fill("PersistentVolumeClaim", world.volumes, world.put_volume, OURS)
+        await self._fill("BugCommand", world.commands, world.put_command)
+        for key in list(world.commands.items):
+            self._enqueue(key)
+
+    async def _fill(self, kind: str, shelf: Shelf[Any], put: Callable[[Raw], Any], labels: str = "") -> None:
+        before = set(shelf.items)
+        items = [obj for ns in self._namespaces for obj in await self._kube.list(kind, ns, labels)]
+        for obj in items:
+            try:
+                put(obj)
+            except ValidationError as error:
+                log.warning("object not understood", kind=kind, key="/".join(key_of(obj)), error=str(error))
+        listed = {key_of(obj) for obj in items}
+        for gone in before - listed:
+            shelf.drop(gone)

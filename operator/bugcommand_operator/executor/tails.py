@@ -1,0 +1,82 @@
+"""Keeps `status.logs` near the end of each running command's log: one write a second a command at most, and one
+budget for all of them together, so that many agents talking do not fill etcd.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from bugcommand_operator.api.bugcommand import MAX_TAIL_LINES, Logs
+from bugcommand_operator.cluster.errors import ClusterError
+from bugcommand_operator.cluster.kube import Kube
+from bugcommand_operator.core.observed import Command
+from bugcommand_operator.core.tail import tail_of
+from bugcommand_operator.executor.world import Key, World
+from bugcommand_operator.store.errors import StoreError
+from bugcommand_operator.store.lines import AttemptKey, LogSource, Progress
+
+EVERY_SECONDS = 1.0
+WRITES_PER_ROUND = 20
+STILL_ARRIVING = timedelta(minutes=5)
+"""Lines that were spooled may be stored after their command has finished."""
+log = structlog.get_logger()
+
+
+class Tails:
+    def __init__(self, kube: Kube, world: World, source: LogSource) -> None:
+        self._kube = kube
+        self._world = world
+        self._source = source
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await self.once()
+            except StoreError as error:
+                log.warning("log tails not read", error=str(error))
+
+    async def once(self) -> None:
+        followed = {attempt_key(c): c for c in self._world.commands.items.values() if _is_followed(c)}
+        if not followed:
+            return
+        progress = await self._source.progress([key.command_id for key in followed])
+        behind = [
+            (key, c, progress[key]) for key, c in followed.items() if key in progress and _is_behind(c, progress[key])
+        ]
+        behind.sort(key=lambda item: item[1].status.logs.last_sequence if item[1].status.logs else -1)
+        for key, command, reached in behind[:WRITES_PER_ROUND]:
+            await self._write(key, command.key, reached)
+
+    async def _write(self, key: AttemptKey, command_key: Key, reached: Progress) -> None:
+        lines = await self._source.tail(key, MAX_TAIL_LINES)
+        command = self._world.commands.items.get(command_key)
+        if command is None or attempt_key(command) != key:
+            return
+        logs = Logs(tail=tail_of(lines), lines=reached.lines, last_sequence=reached.last_sequence)
+        body = {"metadata": {"resourceVersion": command.resource_version}, "status": {"logs": logs.to_dict()}}
+        try:
+            answer = await self._kube.patch("BugCommand", command.namespace, command.name, body, status=True)
+        except ClusterError as error:
+            log.debug("tail not written, the next round tries again", key="/".join(command_key), error=str(error))
+            return
+        self._world.put_command(answer)
+
+
+def attempt_key(command: Command) -> AttemptKey:
+    return AttemptKey(command.namespace, command.command_id, command.attempt)
+
+
+def _is_followed(command: Command) -> bool:
+    if command.is_active:
+        return True
+    ended = command.status.completion_time
+    return ended is not None and command.is_claimed and datetime.now(UTC) - ended < STILL_ARRIVING
+
+
+def _is_behind(command: Command, reached: Progress) -> bool:
+    logs = command.status.logs
+    return logs is None or not logs.tail or (logs.lines, logs.last_sequence) < (reached.lines, reached.last_sequence)
