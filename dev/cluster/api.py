@@ -3,6 +3,7 @@
 import http.client
 import json
 import ssl
+from datetime import datetime
 from typing import Any
 
 from dev.cluster.layout import API_PORT, Layout
@@ -28,6 +29,15 @@ def get_object(layout: Layout, path: str) -> dict[str, Any] | None:
     return json.loads(body) if body else None
 
 
+def _conditions(found: dict[str, Any] | None, kind: str) -> list[dict[str, Any]]:
+    return [one for one in (found or {}).get("status", {}).get("conditions", []) if one["type"] == kind]
+
+
 def condition(found: dict[str, Any] | None, kind: str) -> bool:
-    conditions = (found or {}).get("status", {}).get("conditions", [])
-    return any(one["type"] == kind and one["status"] == "True" for one in conditions)
+    return any(one["status"] == "True" for one in _conditions(found, kind))
+
+
+def condition_time(found: dict[str, Any] | None, kind: str) -> datetime | None:
+    """When the condition was last reported, changed or not."""
+    times = [one["lastHeartbeatTime"] for one in _conditions(found, kind) if one.get("lastHeartbeatTime")]
+    return datetime.fromisoformat(times[0]) if times else None

@@ -76,6 +76,9 @@ def kube_scheduler(layout: Layout) -> list[str]:
         f"--kubeconfig={layout.conf}/kube-scheduler",
         "--bind-address=127.0.0.1",
         "--leader-elect=false",
+        # A pod made together with its claim would be retried in the very moment between the claim's
+        # volume name and its phase Bound; the kubelet then refuses it, for 10 to 15 s. Retry after 1 s.
+        "--feature-gates=SchedulerPopFromBackoffQ=false",
         *_FAST,
     ]
 

@@ -75,7 +75,6 @@ def kubelet(layout: Layout, resolv_conf: str) -> str:
         "cgroupsPerQOS": True,
         "failCgroupV1": False,
         "failSwapOn": False,
-        "localStorageCapacityIsolation": False,
         "clusterDNS": [DNS_IP],
         "clusterDomain": CLUSTER_DOMAIN,
         "resolvConf": resolv_conf,

@@ -30,7 +30,9 @@ def _link(path: Path) -> str:
 def _is_suspect(process: Path, folder: str) -> bool:
     program = _link(process / "exe")
     name = _text(process / "comm").strip()
-    inside = _link(process / "cwd").startswith(folder) or program.startswith(folder)
+    if not _text(process / "cmdline"):
+        return False  # of the kernel, or ended and only waiting for its parent to ask
+    inside = _link(process / "cwd").startswith(folder) or _link(process / "exe").startswith(folder)
     return inside or name in _NAMES or name.startswith(("kube-", "containerd-shim"))
 
 

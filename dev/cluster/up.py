@@ -5,10 +5,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
-from dev.cluster import api, build, cgroups, down, images, machine, owner, parts, pki, processes, settings
-from dev.cluster.layout import DNS_IMAGE, HERE, NODE, PAUSE_IMAGE, PORTS, Layout
+from dev.cluster import api, build, cgroups, dns, down, images, machine, owner, parts, pki, processes, settings
+from dev.cluster.layout import CLUSTER_DOMAIN, DNS_IMAGE, HERE, NODE, PAUSE_IMAGE, PORTS, Layout
 from dev.cluster.say import ClusterError, say
 
 _KUBECONFIGS = (
@@ -41,7 +42,7 @@ def up(layout: Layout) -> None:
         owner.claim(layout.folder)
         if all(running(layout, part) for part in parts.ALL):
             say("the cluster runs already")
-            _wait_usable(layout)
+            _wait_usable(layout, datetime.fromtimestamp(0, UTC))
             return
         _start(layout)
 
@@ -71,11 +72,12 @@ def _start(layout: Layout) -> None:
     images.load_program(layout, layout.bin / "coredns", DNS_IMAGE)
     _wait(layout, "kube-apiserver", lambda: api.get(layout, "/readyz") is not None, 120)
     say("kube-apiserver ready")
+    since = datetime.now(UTC).replace(microsecond=0)
     ensure(parts.AFTER_API)
     _apply(layout)
     _wait(layout, "kubelet", lambda: api.get_object(layout, f"/api/v1/nodes/{NODE}") is not None, 60)
     ensure(parts.AFTER_NODE)
-    _wait_usable(layout)
+    _wait_usable(layout, since)
 
 
 def _write(layout: Layout) -> None:
@@ -125,16 +127,21 @@ def _apply(layout: Layout) -> None:
         raise ClusterError(f"applying dev/cluster/manifests: {done.stderr.strip()}")
 
 
-def _wait_usable(layout: Layout) -> None:
-    _wait(layout, "kubelet", lambda: api.condition(api.get_object(layout, f"/api/v1/nodes/{NODE}"), "Ready"), 90)
+def _wait_usable(layout: Layout, since: datetime) -> None:
+    _wait(layout, "kubelet", lambda: _node_ready(layout, since), 90)
     say("node ready")
     account = "/api/v1/namespaces/default/serviceaccounts/default"
     _wait(layout, "kube-controller-manager", lambda: api.get(layout, account) is not None, 60)
-    dns = "/apis/apps/v1/namespaces/kube-system/deployments/coredns"
-    _wait(layout, "kubelet", lambda: api.condition(api.get_object(layout, dns), "Available"), 90)
-    say("DNS ready")
-    _wait(layout, "kube-router", lambda: running(layout, "kube-router"), 1)
+    _wait(layout, "kubelet", lambda: dns.answers(f"kubernetes.default.svc.{CLUSTER_DOMAIN}"), 90)
+    say("DNS answers")
     say(f"the cluster is usable: export KUBECONFIG={layout.kubeconfig}")
+
+
+def _node_ready(layout: Layout, since: datetime) -> bool:
+    """Ready by a report newer than the start: the last run's report is still there."""
+    node = api.get_object(layout, f"/api/v1/nodes/{NODE}")
+    reported = api.condition_time(node, "Ready")
+    return api.condition(node, "Ready") and reported is not None and reported >= since
 
 
 def _wait(layout: Layout, part: str, ready: Callable[[], bool], seconds: float) -> None:
