@@ -1,0 +1,64 @@
+"""Puts the operator and what the demo needs beside it on the cluster."""
+
+from __future__ import annotations
+
+from dev.demo import objects
+from dev.demo.errors import DemoError
+from dev.demo.kubectl import Kubectl, call
+from dev.demo.settings import CHART, Deadlines, Settings
+from dev.gitserver.access import GitAccess, manifests
+
+
+def helm_arguments(settings: Settings, deadlines: Deadlines) -> list[str]:
+    values = {
+        "image.repository": f"{settings.image_prefix}mentu-operator",
+        "image.tag": settings.image_tag,
+        "agent.image.repository": f"{settings.image_prefix}mentu-agent",
+        "agent.image.tag": settings.image_tag,
+    }
+    sets = [part for name, value in values.items() for part in ("--set-string", f"{name}={value}")]
+    where = ["--namespace", settings.operator_namespace, "--create-namespace"]
+    return [
+        "helm",
+        "upgrade",
+        "--install",
+        settings.release,
+        str(CHART),
+        *where,
+        *sets,
+        "--wait",
+        f"--timeout={deadlines.install:.0f}s",
+    ]
+
+
+def operator(kubectl: Kubectl, settings: Settings, deadlines: Deadlines) -> None:
+    call(helm_arguments(settings, deadlines), timeout=deadlines.install + 30, env=kubectl.env)
+
+
+def clean(kubectl: Kubectl, settings: Settings, deadlines: Deadlines) -> None:
+    """Takes away what an earlier run left. Commands go first, while the git server that they push to is still there."""
+    if not kubectl.run("get", "namespace", settings.namespace, "--ignore-not-found"):
+        return
+    half = deadlines.clean / 2
+    wait = ("--wait", f"--timeout={half:.0f}s")
+    try:
+        kubectl.run("delete", "bugcommands", "--all", *wait, timeout=half + 10)
+        kubectl.run("delete", "namespace", settings.namespace, *wait, timeout=half + 10)
+    except DemoError as error:
+        hint = f"kubectl -n {settings.namespace} get bugcommands,pods shows what holds it"
+        raise DemoError(
+            f"the namespace {settings.namespace} of the last run does not go away: {error}", hint
+        ) from error
+
+
+def services(kubectl: Kubectl, settings: Settings, access: GitAccess, deadlines: Deadlines) -> None:
+    """The git server, and the replay server where no key was given; returns once both answer."""
+    kubectl.apply([objects.namespace(settings.namespace)])
+    wanted = [*manifests(access), *objects.git_server(settings)]
+    names = ["deployment/git"]
+    if settings.replay:
+        wanted += objects.replay_server(settings)
+        names.append("deployment/replay")
+    kubectl.apply(wanted)
+    for name in names:
+        kubectl.run("rollout", "status", name, f"--timeout={deadlines.deploy:.0f}s", timeout=deadlines.deploy + 10)
