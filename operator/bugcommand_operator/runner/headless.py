@@ -1,0 +1,166 @@
+"""Headless mode: the agent answers one prompt and exits; its events (or plain lines) come from its own stdout.
+
+Known to hang after its work is done, so its `result` event counts: an agent that has told its result and does not
+exit in time is ended, and has finished nevertheless.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+
+from . import hooks
+from .journal import STDERR, STDOUT
+from .lines import LineBuffer
+from .model_errors import ModelError, classify
+from .outcome import Outcome
+from .processes import send_group
+from .session import Session, outcome_of
+
+TICK = 0.1
+KILL_AFTER = 3.0
+REAP_EVERY = 2.0
+PIPES_OPEN_AFTER_EXIT = 2.0
+
+
+class Headless:
+    def __init__(self, session: Session, argv: list[str]) -> None:
+        self._session = session
+        self._journal = session.journal
+        self._argv = argv
+        self._buffers = {STDOUT: LineBuffer(32 << 20 if not session.config.plain else 65536), STDERR: LineBuffer()}
+        self._selector = selectors.DefaultSelector()
+        self._ending: str | None = None
+        self._asked_at: float | None = None
+        self._killed = False
+        self._result_at: float | None = None
+        self._failing_since: float | None = None
+        self._gave_up: ModelError | None = None
+        self._exited_at: float | None = None
+        self._reaped = 0.0
+        self._said_full = False
+
+    def run(self) -> Outcome:
+        process = self._start()
+        while not self._is_over(process):
+            self._read()
+            self._decide(process)
+        return self._finish(process)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        config = self._session.config
+        process = self._session.children.start(
+            self._argv,
+            cwd=config.cwd,
+            env=self._session.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        for pipe, stream in ((process.stdout, STDOUT), (process.stderr, STDERR)):
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+                self._selector.register(pipe, selectors.EVENT_READ, stream)
+        return process
+
+    def _is_over(self, process: subprocess.Popen[bytes]) -> bool:
+        """It exited and its outputs were read to their ends, or are held open by something it left behind."""
+        if process.poll() is None:
+            return False
+        now = time.monotonic()
+        self._exited_at = self._exited_at if self._exited_at is not None else now
+        return not self._selector.get_map() or now - self._exited_at > PIPES_OPEN_AFTER_EXIT
+
+    def _finish(self, process: subprocess.Popen[bytes]) -> Outcome:
+        self._session.children.forget(process)
+        self._session.children.end_all(1.0)
+        for stream, buffer in self._buffers.items():
+            for line in buffer.flush():
+                self._line(stream, line)
+        code = process.returncode if process.returncode >= 0 else 128 - process.returncode
+        result = self._session.transcript.result
+        if result is not None and self._asked_at is not None and not self._ending:
+            code = 1 if result.get("is_error") else 0
+        error = self._gave_up or self._session.transcript.error
+        return outcome_of(self._session, code, self._ending, self._gave_up is not None, error)
+
+    # Reading
+
+    def _read(self) -> None:
+        if self._journal.full:
+            if not self._said_full:
+                self._said_full = True
+                self._journal.note("the log spool is full; reading goes on when lines were stored", problem=True)
+            time.sleep(TICK)
+            return
+        self._said_full = False
+        if not self._selector.get_map():
+            time.sleep(TICK)
+            return
+        with contextlib.suppress(InterruptedError):
+            for key, _ in self._selector.select(TICK):
+                self._read_pipe(key)
+
+    def _read_pipe(self, key: selectors.SelectorKey) -> None:
+        try:
+            data = os.read(key.fd, 1 << 18)
+        except BlockingIOError:
+            return
+        if not data:
+            self._selector.unregister(key.fileobj)
+            return
+        for line in self._buffers[key.data].feed(data):
+            self._line(key.data, line)
+
+    def _line(self, stream: str, line: str) -> None:
+        event = hooks.parse(line) if stream == STDOUT and not self._session.config.plain else None
+        if not isinstance(event, dict):
+            self._journal.write(stream, line)
+            return
+        self._session.agent_session = str(event.get("session_id") or "") or self._session.agent_session
+        self._journal.write_block(STDOUT, self._session.transcript.read(event))
+        self._watch_model(event)
+        if event.get("type") == "result":
+            self._result_at = time.monotonic()
+
+    def _watch_model(self, event: dict[str, object]) -> None:
+        if event.get("type") == "system" and event.get("subtype") == "api_retry":
+            now = time.monotonic()
+            self._failing_since = self._failing_since if self._failing_since is not None else now
+            error = classify(str(event.get("error") or ""), event.get("error_status"), f"model: {event.get('error')}")
+            waited = now - self._failing_since
+            if error is not None and (not error.passing or waited > self._session.config.patience_seconds):
+                self._gave_up = error
+        elif event.get("type") == "assistant":
+            self._failing_since = None
+
+    # Deciding
+
+    def _decide(self, process: subprocess.Popen[bytes]) -> None:
+        now = time.monotonic()
+        if now - self._reaped > REAP_EVERY:
+            self._reaped = now
+            self._session.children.reap()
+        if process.poll() is not None:
+            return
+        self._ending = self._ending or self._session.ending(now)
+        if self._asked_at is None:
+            if self._must_leave(now):
+                self._asked_at = now
+                send_group(process.pid, signal.SIGTERM)
+        elif not self._killed and now - self._asked_at > self._kill_after():
+            self._killed = True
+            send_group(process.pid, signal.SIGKILL)
+
+    def _must_leave(self, now: float) -> bool:
+        if self._ending or self._gave_up is not None:
+            return True
+        return self._result_at is not None and now - self._result_at > self._session.config.exit_grace_seconds
+
+    def _kill_after(self) -> float:
+        return max(KILL_AFTER, self._session.exit_grace()) if self._ending else KILL_AFTER

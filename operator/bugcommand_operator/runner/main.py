@@ -1,0 +1,204 @@
+"""Run one attempt of one agent and tell how it ended: `python3 -m bugcommand_operator.runner`.
+
+It orders the steps; each is somewhere else. Nothing here may fail without a termination message, and an attempt's
+prompt never runs twice: the marker on the volume is created right before the agent starts, and only once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+import traceback
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+
+from . import claude_home
+from .agent_env import agent_environment
+from .checkpoint import Checkpoint, Checkpointer, rescue_ref
+from .config import DEFAULT_TERMINATION_LOG, ConfigError, RunConfig, read_config
+from .headless import Headless
+from .journal import Journal
+from .lines import Redactor
+from .outcome import EXIT_RAN, EXIT_RUNNER, Outcome, Report, write
+from .processes import Children
+from .session import Session
+from .shipper import Shipper
+from .spool import Spool, earlier_spools
+from .terminal import Terminal
+from .tmux import TmuxError, attach_hint
+from .transcript import usage_line
+
+CONTEXT = ".mentu/bug-context.md"
+
+
+def main() -> int:
+    try:
+        config = read_config(os.environ)
+    except ConfigError as error:
+        return _refuse(os.environ, str(error))
+    try:
+        return Run(config, os.environ).execute()
+    except Exception as error:  # noqa: BLE001 - the pod must say why it ended
+        traceback.print_exc()
+        return _refuse(os.environ, f"{type(error).__name__}: {error}")
+
+
+def _refuse(env: Mapping[str, str], message: str) -> int:
+    sys.stderr.write(f"stderr: mentu: {message}\n")
+    report = Report(Outcome(EXIT_RUNNER, "RunnerFailed", message), ended_at=_now())
+    write(env.get("MENTU_TERMINATION_LOG") or DEFAULT_TERMINATION_LOG, report.to_json())
+    return EXIT_RUNNER
+
+
+class Run:
+    def __init__(self, config: RunConfig, env: Mapping[str, str]) -> None:
+        self._config = config
+        self._scratch = Path(config.scratch)
+        self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        token = _read_token(config.token_file)
+        defaults = {} if config.plain else claude_home.ENVIRONMENT
+        if config.headless and not config.plain:
+            defaults = {**defaults, **claude_home.HEADLESS_ENVIRONMENT}
+        self._env = agent_environment(config, env, token, defaults)
+        spools = Path(config.state_dir) / "spool"
+        self._spool = Spool(spools, config.attempt)
+        secrets = [env[name] for name in config.redact_env if env.get(name)]
+        self._journal = Journal(self._spool, Redactor([*secrets, token]), config.spool_bytes)
+        self._children = Children()
+        self._shipper: Shipper | None = None
+        if config.intake_url:
+            self._shipper = Shipper(config, self._journal, [self._spool, *earlier_spools(spools, config.attempt)])
+        self._session = Session(
+            config, self._env, self._prompt(), str(uuid.uuid4()), self._journal, self._children, self._scratch
+        )
+        self._checkpointer = self._make_checkpointer()
+
+    def execute(self) -> int:
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        signal.signal(signal.SIGINT, self._on_sigterm)
+        self._children.adopt_orphans()
+        if self._shipper is not None:
+            self._shipper.start()
+        started = _now()
+        outcome = self._refusal() or self._run_agent()
+        return self._conclude(outcome, started)
+
+    def _refusal(self) -> Outcome | None:
+        """Why the agent cannot start at all; otherwise the attempt is marked as begun."""
+        program = self._config.command[0]
+        found = shutil.which(program, path=self._env.get("PATH"), mode=os.F_OK)
+        if found is None:
+            return Outcome(127, "AgentStartFailed", f"{program} is not in the agent image's PATH")
+        if not os.access(found, os.X_OK):
+            return Outcome(126, "AgentStartFailed", f"{found} is not executable for uid {os.getuid()}")
+        if not self._config.headless and shutil.which("tmux", path=self._env.get("PATH")) is None:
+            return Outcome(127, "AgentStartFailed", "tmux is not in the agent image's PATH, Terminal mode needs it")
+        if not Path(self._config.cwd).is_dir():
+            return Outcome(126, "AgentStartFailed", f"the working directory {self._config.cwd} does not exist")
+        return None
+
+    def _run_agent(self) -> Outcome:
+        mode = self._prepare()
+        if not mark_started(Path(self._config.state_dir), self._config.attempt):
+            return Outcome(EXIT_RAN, "AttemptAlreadyRan", "this attempt's prompt has run once; it needs a new attempt")
+        self._checkpointer.start()
+        self._session.started = time.monotonic()
+        try:
+            outcome = mode.run()
+        except (TmuxError, OSError) as error:
+            outcome = Outcome(126, "AgentStartFailed", str(error))
+            self._children.end_all(1.0)
+        if not self._config.plain:
+            self._journal.write("stdout", usage_line(self._session.transcript.usage))
+        self._checkpointer.finish(self._time_left(0.4, 60.0))
+        return outcome
+
+    def _prepare(self) -> Terminal | Headless:
+        config, session = self._config, self._session
+        events = self._scratch / "hooks.jsonl"
+        events.unlink(missing_ok=True)
+        if not config.plain:
+            claude_home.write_home(config, self._env, events)
+        else:
+            Path(config.home).mkdir(parents=True, exist_ok=True)
+        if config.headless:
+            return Headless(session, self._argv(claude_home.headless_argv))
+        self._journal.note(attach_hint(config.namespace, socket.gethostname(), config.socket))
+        return Terminal(session, self._argv(claude_home.terminal_argv), events)
+
+    def _argv(self, of_claude: object) -> list[str]:
+        if self._config.plain or not callable(of_claude):
+            return [*self._config.command, *self._config.args, self._session.prompt]
+        return list(of_claude(self._config, self._session.session_id, self._session.prompt))
+
+    def _prompt(self) -> str:
+        context = Path(self._config.worktree) / CONTEXT
+        if not context.exists():
+            return self._config.prompt
+        path = os.path.relpath(context, self._config.cwd)
+        return f"Read {path} first: it says what to do and within which limits.\n\n{self._config.prompt}"
+
+    def _make_checkpointer(self) -> Checkpointer:
+        config = self._config
+        ref = rescue_ref(config.commitment_id, config.attempt)
+        checkpoint = Checkpoint(self._children, config.worktree, ref, self._scratch, config.identity)
+        return Checkpointer(checkpoint, self._journal, config.checkpoint_seconds)
+
+    def _conclude(self, outcome: Outcome, started: str) -> int:
+        self._journal.note(f"{outcome.reason}: {outcome.message}", problem=outcome.exit_code != 0)
+        if self._shipper is not None:
+            self._shipper.drain(time.monotonic() + self._time_left(0.8, self._config.drain_seconds))
+        report = Report(
+            outcome,
+            session_id=self._session.agent_session or self._session.session_id,
+            lines=self._journal.count,
+            last_sequence=self._journal.last_seq,
+            unshipped=self._journal.unshipped,
+            usage=self._session.transcript.usage.total(),
+            started_at=started,
+            ended_at=_now(),
+        )
+        write(self._config.termination_log, report.to_json())
+        self._spool.close()
+        return outcome.exit_code
+
+    def _time_left(self, share: float, most: float) -> float:
+        """How long a last step may take: while the pod is being ended, a share of what is left until it is killed."""
+        if self._session.terminate_at is None:
+            return most
+        end = self._session.terminate_at + self._config.termination_grace_seconds - 1.0
+        return max(0.5, min(most, share * (end - time.monotonic())))
+
+    def _on_sigterm(self, _number: int, _frame: object) -> None:
+        if self._session.terminate_at is None:
+            self._session.terminate_at = time.monotonic()
+
+
+def mark_started(state_dir: Path, attempt: int) -> bool:
+    """False if this attempt has been started before, by whichever process."""
+    try:
+        fd = os.open(state_dir / f"attempt-{attempt}.started", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        return False
+    with os.fdopen(fd, "w") as file:
+        file.write(_now() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return True
+
+
+def _read_token(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")  # noqa: UP017 - 3.9 has no datetime.UTC

@@ -1,0 +1,116 @@
+"""Own every process that the agent starts, however it detaches: none outlives the run, none stays a zombie.
+
+As PID 1 (or as a child subreaper, when the image wraps the entry point) orphans become our children. Programs that
+the runner itself runs go through `Children` too, so that reaping never takes an exit status that somebody waits for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Children:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ours: set[int] = set()
+
+    def adopt_orphans(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def start(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+        with self._lock:
+            process: subprocess.Popen[bytes] = subprocess.Popen(list(argv), **options)
+            self._ours.add(process.pid)
+        return process
+
+    def run(self, argv: Sequence[str], timeout: float, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        """Like subprocess.run with both outputs captured; on a timeout the program's whole group is killed."""
+        pipe = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = self.start(argv, **{**pipe, "start_new_session": True, **options})
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            send_group(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
+        finally:
+            self.forget(process)
+        return subprocess.CompletedProcess(list(argv), process.returncode, out, err)
+
+    def forget(self, process: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            self._ours.discard(process.pid)
+
+    def reap(self) -> None:
+        """Collect orphans that ended; a program that somebody here waits for is left to them."""
+        with self._lock:
+            for pid, parent, state in _all():
+                if parent == os.getpid() and state == "Z" and pid not in self._ours:
+                    with contextlib.suppress(ChildProcessError):
+                        os.waitpid(pid, os.WNOHANG)
+
+    def end_all(self, grace: float) -> int:
+        """End whatever still runs below us: asked first, then killed. How many there were."""
+        found = descendants()
+        _send(found, signal.SIGTERM)
+        deadline = time.monotonic() + grace
+        while descendants() and time.monotonic() < deadline:
+            self.reap()
+            time.sleep(0.05)
+        for _ in range(20):  # a fork bomb needs more than one round
+            left = descendants()
+            if not left:
+                break
+            _send(left, signal.SIGKILL)
+            self.reap()
+            time.sleep(0.05)
+        self.reap()
+        return len(found)
+
+
+def descendants() -> list[int]:
+    """Living processes below this one."""
+    children: dict[int, list[int]] = {}
+    for pid, parent, state in _all():
+        if state != "Z":
+            children.setdefault(parent, []).append(pid)
+    found: list[int] = []
+    todo = [os.getpid()]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
+
+
+def send_group(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _send(pids: Sequence[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def _all() -> list[tuple[int, int, str]]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                state, parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:2]
+                found.append((int(entry.name), int(parent), state))
+    return found

@@ -1,0 +1,90 @@
+"""The few things that are asked of tmux: hold a program, tell who watches, press keys, show the screen.
+
+Its socket has a fixed path in the pod, so that a person attaches without knowing anything else about the run.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .processes import Children
+
+SESSION = "agent"
+COLUMNS, ROWS = 200, 50
+_CONFIG = """\
+set -g default-terminal "tmux-256color"
+set -g history-limit 20000
+set -g remain-on-exit on
+set -g status off
+set -g mouse on
+set -g exit-empty off
+set -s escape-time 10
+"""
+_TIMEOUT = 10.0
+
+
+class TmuxError(Exception):
+    """tmux is not there or does not answer."""
+
+
+class Tmux:
+    def __init__(self, children: Children, socket: str, scratch: Path, env: Mapping[str, str]) -> None:
+        self._children = children
+        self._socket = socket
+        self._config = scratch / "tmux.conf"
+        self._env = dict(env)
+
+    def start(self, argv: Sequence[str], cwd: str) -> None:
+        self._config.write_text(_CONFIG)
+        Path(self._socket).unlink(missing_ok=True)
+        size = ["-x", str(COLUMNS), "-y", str(ROWS)]
+        self._call("new-session", "-d", "-s", SESSION, *size, "-c", cwd, "--", *argv)
+
+    def pipe_output(self, fifo: Path) -> None:
+        self._call("pipe-pane", "-t", SESSION, f"exec cat > '{fifo}'")
+
+    def attached(self) -> bool:
+        return bool(self._ask("list-clients", "-t", SESSION, "-F", "#{client_name}").strip())
+
+    def press(self, *keys: str) -> None:
+        self._ask("send-keys", "-t", SESSION, *keys)
+
+    def submit(self, text: str) -> None:
+        """Paste, then a separate Enter: an Enter inside a paste is only a new line to the agent."""
+        self._ask("set-buffer", "-b", "mentu", "--", text)
+        self._ask("paste-buffer", "-p", "-d", "-b", "mentu", "-t", SESSION)
+        time.sleep(0.5)
+        self.press("Enter")
+
+    def screen(self) -> list[str]:
+        return [line.rstrip() for line in self._ask("capture-pane", "-p", "-t", SESSION).split("\n") if line.strip()]
+
+    def kill(self) -> None:
+        self._ask("kill-server")
+
+    def _ask(self, *arguments: str) -> str:
+        """What may fail because the session has just ended: nothing then."""
+        try:
+            return self._call(*arguments)
+        except TmuxError:
+            return ""
+
+    def _call(self, *arguments: str) -> str:
+        argv = ["tmux", "-u", "-S", self._socket, "-f", str(self._config), *arguments]
+        try:
+            done = self._children.run(argv, _TIMEOUT, env=self._env)
+        except FileNotFoundError:
+            raise TmuxError("the agent's image has no tmux in its PATH") from None
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise TmuxError(f"tmux {arguments[0]}: {error}") from None
+        if done.returncode != 0:
+            raise TmuxError(f"tmux {arguments[0]}: {done.stderr.decode('utf-8', 'replace').strip()}")
+        return done.stdout.decode("utf-8", "replace")
+
+
+def attach_hint(namespace: str, pod: str, socket: str) -> str:
+    command = f"kubectl exec -it -n {namespace} {pod} -c agent -- tmux -u -S {socket} attach"
+    return f"watch and type: {command} (leave: Ctrl-B D)"
