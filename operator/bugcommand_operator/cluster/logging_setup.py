@@ -43,6 +43,7 @@ def set_up_logging(log_format: LogFormat = "json", level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each plugin it loads
     for name in ("uvicorn", "uvicorn.error", "kopf"):  # they may have brought handlers of their own
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
@@ -57,6 +58,7 @@ def _renderer(log_format: LogFormat) -> list[Processor]:
 def _only_plain_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Libraries hang live objects on their records (kopf its settings and references to objects): keep what can
     be written down, and name the Kubernetes object as `object`."""
+    event.pop("color_message", None)  # uvicorn says it twice
     reference = event.pop("k8s_ref", None)
     if isinstance(reference, dict):
         parts = (reference.get("kind"), reference.get("namespace"), reference.get("name"))

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from bugcommand_operator.api.names import LABEL_ATTEMPT, LABEL_COMMAND_ID
 from bugcommand_operator.cluster.errors import AccessDenied, ClusterError, ClusterUnavailable, NotFound
 
 AUDIENCE = "mentu"
-COMMAND_LABEL = "mentu.dev/command-id"
-ATTEMPT_LABEL = "mentu.dev/attempt"
 
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
@@ -106,7 +105,7 @@ def identity_of(pod: Mapping[str, Any], namespace: str, name: str, uid: str) -> 
     if metadata.get("uid") != uid:
         raise Unauthenticated(f"pod {namespace}/{name} is not the one this token was issued for")
     labels: Mapping[str, str] = metadata.get("labels") or {}
-    command_id, attempt = labels.get(COMMAND_LABEL, ""), labels.get(ATTEMPT_LABEL, "")
+    command_id, attempt = labels.get(LABEL_COMMAND_ID, ""), labels.get(LABEL_ATTEMPT, "")
     if not command_id or not (attempt.isascii() and attempt.isdigit()) or int(attempt) < 1:
-        raise NotACommandPod(f"pod {namespace}/{name} has no labels {COMMAND_LABEL} and {ATTEMPT_LABEL}")
+        raise NotACommandPod(f"pod {namespace}/{name} has no labels {LABEL_COMMAND_ID} and {LABEL_ATTEMPT}")
     return PodIdentity(namespace, name, uid, command_id, int(attempt))

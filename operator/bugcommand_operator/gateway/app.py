@@ -1,6 +1,6 @@
 """The routes, and what lives as long as they do. It only wires: each route's work is a module of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -20,7 +20,11 @@ from bugcommand_operator.store.engine import is_sqlite, open_writer
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
 
-def build_app(settings: GatewaySettings, authenticator: Authenticator) -> Starlette:
+def build_app(
+    settings: GatewaySettings,
+    authenticator: Authenticator,
+    on_started: Callable[[], object] = lambda: None,
+) -> Starlette:
     """The whole gateway as an ASGI application; its lifespan opens and closes the store."""
     url = settings.database_url
     engine = open_writer(url, synchronous=settings.sqlite_synchronous, lock_wait_seconds=settings.lock_wait_seconds)
@@ -33,6 +37,7 @@ def build_app(settings: GatewaySettings, authenticator: Authenticator) -> Starle
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await readiness.problem()  # the first attempt to migrate; probes repeat it
         writer.start()
+        on_started()
         try:
             yield
         finally:

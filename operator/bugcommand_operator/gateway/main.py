@@ -2,14 +2,17 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from types import FrameType
 
 import structlog
 import uvicorn
+from prometheus_client import disable_created_metrics
+from starlette.applications import Starlette
 
 from bugcommand_operator.cluster.client import Cluster
 from bugcommand_operator.cluster.logging_setup import set_up_logging
-from bugcommand_operator.cluster.token_review import PodIdentity, TokenReviewer
+from bugcommand_operator.cluster.token_review import IdentityUnavailable, PodIdentity, TokenReviewer
 from bugcommand_operator.gateway.app import build_app
 from bugcommand_operator.gateway.auth import CachedAuthenticator
 from bugcommand_operator.gateway.settings import GatewaySettings
@@ -18,24 +21,33 @@ _log = structlog.get_logger(__name__)
 
 
 class ClusterAuthenticator:
-    """Token reviews through a client that is connected in the background, so that listening need not wait for it."""
+    """Token reviews through a client that is loaded and connected in the background, once the gateway listens: the
+    client's import alone takes as long as all the rest of the start."""
 
     def __init__(self, kubeconfig: str, audience: str) -> None:
-        self._audience = audience
-        self._cluster = asyncio.create_task(Cluster.connect(kubeconfig), name="connect-cluster")
+        self._kubeconfig, self._audience = kubeconfig, audience
+        self._connecting: asyncio.Task[Cluster] | None = None
+
+    def start(self, on_failure: Callable[[], None]) -> None:
+        self._connecting = asyncio.create_task(Cluster.connect(self._kubeconfig), name="connect-cluster")
+        self._connecting.add_done_callback(lambda task: on_failure() if task.exception() else None)
 
     async def authenticate(self, token: str) -> PodIdentity:
-        cluster = await asyncio.shield(self._cluster)
+        if self._connecting is None:
+            raise IdentityUnavailable("the gateway is starting")
+        cluster = await asyncio.shield(self._connecting)
         return await TokenReviewer(cluster, self._audience).authenticate(token)
 
     async def close(self) -> None:
-        cluster = await self._cluster
-        await cluster.close()
+        """Ends the connection. Raises what kept it from being made, which is a mistake in the configuration."""
+        if self._connecting is not None:
+            await (await self._connecting).close()
 
 
 def main() -> None:
     settings = GatewaySettings()
     set_up_logging(settings.log_format, settings.log_level)
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     # uvicorn raises the signal that ended it once more when it is done; an orderly end is no failure.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _ended)
@@ -45,8 +57,21 @@ def main() -> None:
 async def serve(settings: GatewaySettings) -> None:
     """Serve until told to end: then stop accepting, answer what was accepted, and close the store."""
     cluster = ClusterAuthenticator(settings.kubeconfig, settings.token_audience)
-    config = uvicorn.Config(
-        build_app(settings, CachedAuthenticator(cluster)),
+
+    def end() -> None:
+        server.should_exit = True
+
+    app = build_app(settings, CachedAuthenticator(cluster), on_started=lambda: cluster.start(end))
+    server = uvicorn.Server(server_config(app, settings))
+    try:
+        await server.serve()
+    finally:
+        await cluster.close()
+
+
+def server_config(app: Starlette, settings: GatewaySettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
         http="h11",
@@ -57,10 +82,6 @@ async def serve(settings: GatewaySettings) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    try:
-        await uvicorn.Server(config).serve()
-    finally:
-        await cluster.close()
 
 
 def _ended(signum: int, _frame: FrameType | None) -> None:

@@ -33,6 +33,6 @@ class Readiness:
         if self._migrate and not self._migrated:
             await upgrade_engine(self._engine)
             self._migrated = True
-            _log.info("store is migrated")
+            _log.info("store is ready")
         elif not await is_migrated(self._engine):
             raise StoreUnavailable("the database is not migrated to the schema of this version")
