@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ def _layout() -> Layout:
 
 def _run(command: str, files: list[Path]) -> int:
     layout = _layout()
+    if command in {"status", "snapshot"}:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     match command:
         case "up":
             up.up(layout)

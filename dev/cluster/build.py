@@ -4,6 +4,7 @@ A program is named by a hash of all that goes into it. What the user's cache has
 taken from there; the Go caches are the user's own.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -132,5 +133,9 @@ def ensure(layout: Layout, program: Program) -> Path:
 
 
 def ensure_all(layout: Layout) -> None:
-    for program in PROGRAMS:
-        ensure(layout, program)
+    cached = _cache_folder()
+    cached.mkdir(parents=True, exist_ok=True)
+    with (cached / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two checkouts build one after the other: the second finds it done
+        for program in PROGRAMS:
+            ensure(layout, program)

@@ -75,7 +75,7 @@ def sweep_leftovers(layout: Layout) -> None:
     network.remove_links()
     network.remove_rules(before.rules)
     network.remove_sets(before.sets)
-    network.remove_results()
+    network.remove_results(layout.folder)
     machine.restore(before)
     machine.forget()
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from dev.cluster.layout import BRIDGE, CNI_NETWORK
+from dev.cluster.layout import BRIDGE
 from dev.cluster.say import ClusterError
 
 TABLES = ("iptables", "ip6tables")
@@ -126,8 +126,11 @@ def remove_links() -> None:
     _attempt("ip", "link", "delete", BRIDGE)
 
 
-def remove_results(folder: Path = Path("/var/lib/cni/results")) -> None:
-    """What the network plugins' library wrote down about our pods; it has no setting for where."""
-    if folder.is_dir():
-        for file in folder.glob(f"{CNI_NETWORK}-*"):
+def remove_results(below: Path, folder: Path = Path("/var/lib/cni/results")) -> None:
+    """What the network plugins' library wrote down about our pods; it has no setting for where.
+
+    Ours are those whose network namespace is mounted below the cluster's folder.
+    """
+    for file in folder.glob("*") if folder.is_dir() else []:
+        if f"{below}/" in file.read_text(errors="replace"):
             file.unlink(missing_ok=True)

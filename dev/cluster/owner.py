@@ -47,13 +47,17 @@ def folder() -> Path | None:
         return None
 
 
-def claim(mine: Path) -> None:
+def refuse_another(mine: Path) -> None:
     other = folder()
     if other is not None and other != mine:
         raise ClusterError(
             f"the cluster of another checkout runs on this machine, with the same ports: {other}\n"
             f"  stop it with:  make cluster-down CLUSTER_DIR={other}"
         )
+
+
+def claim(mine: Path) -> None:
+    refuse_another(mine)
     RUNTIME.mkdir(parents=True, exist_ok=True)
     _FILE.write_text(json.dumps({"folder": str(mine), "boot": boot_id()}))
 

@@ -28,7 +28,6 @@ def _link(path: Path) -> str:
 
 
 def _is_suspect(process: Path, folder: str) -> bool:
-    program = _link(process / "exe")
     name = _text(process / "comm").strip()
     if not _text(process / "cmdline"):
         return False  # of the kernel, or ended and only waiting for its parent to ask

@@ -37,6 +37,7 @@ def up(layout: Layout) -> None:
         raise ClusterError("the cluster's parts need root: run make as root")
     if len(f"{layout.folder}/{_LONGEST_SOCKET}") > 107:
         raise ClusterError(f"{layout.folder} is too long a path for sockets in it: choose another by CLUSTER_DIR=…")
+    owner.refuse_another(layout.folder)  # before minutes of building
     build.ensure_all(layout)
     with owner.locked():
         owner.claim(layout.folder)
@@ -51,6 +52,9 @@ def _start(layout: Layout) -> None:
     if not any(running(layout, part) for part in parts.ALL):
         down.sweep_leftovers(layout)
         _check_ports()
+    for part in parts.ALL:
+        if not running(layout, part):
+            record(layout, part).unlink(missing_ok=True)
     machine.remember()
     machine.load_modules()
     machine.set_sysctls()

@@ -1,0 +1,127 @@
+"""What the development cluster's scripts decide without touching a machine."""
+
+import io
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from dev.cluster import build, dns, images, network, parts, processes, settings
+from dev.cluster.layout import Layout
+
+_BEFORE = """*filter
+:INPUT ACCEPT [0:0]
+:KUBE-MINE - [0:0]
+-A INPUT -j KUBE-MINE
+COMMIT
+"""
+_SAVED = """# a comment
+*filter
+:INPUT ACCEPT [7:9]
+:DOCKER-USER - [0:0]
+:KUBE-FIREWALL - [0:0]
+:KUBE-MINE - [0:0]
+-A INPUT -j KUBE-MINE
+-A INPUT -s 192.0.2.1/32 -j ACCEPT
+-A INPUT -m comment --comment "cluster traffic" -j KUBE-FIREWALL
+-A FORWARD -m comment --comment "rule of KUBE-ROUTER" -j ACCEPT
+-A KUBE-FIREWALL -j DROP
+COMMIT
+"""
+
+
+def test_undoing_rules_removes_our_chains_and_the_rules_to_them_and_nothing_else() -> None:
+    undo = network.undo_rules(_SAVED, _BEFORE).splitlines()
+    assert undo == [
+        "*filter",
+        ":KUBE-FIREWALL - [0:0]",
+        '-D INPUT -m comment --comment "cluster traffic" -j KUBE-FIREWALL',
+        '-D FORWARD -m comment --comment "rule of KUBE-ROUTER" -j ACCEPT',
+        "-X KUBE-FIREWALL",
+        "COMMIT",
+    ]
+
+
+def test_nothing_is_undone_where_the_rules_are_as_before() -> None:
+    assert network.undo_rules(_BEFORE, _BEFORE) == ""
+
+
+def test_counters_and_empty_tables_are_no_difference() -> None:
+    empty = "*nat\n:PREROUTING ACCEPT [12:34]\nCOMMIT\n"
+    assert network.normalised(empty) == network.normalised("")
+    assert network.normalised(_SAVED) == network.normalised(_SAVED.replace("[0:0]", "[5:6]"))
+
+
+def test_a_process_number_that_another_program_has_now_is_not_ours() -> None:
+    mine = processes.of_pids([os.getpid()])[0]
+    assert processes.alive(mine)
+    assert not processes.alive(processes.Record(mine.pid, mine.started - 1, mine.boot))
+    assert not processes.alive(processes.Record(mine.pid, mine.started, "another boot"))
+
+
+def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
+    (tmp_path / "etcd.json").write_text('{"pid": 1')
+    assert processes.load(tmp_path / "etcd.json") is None
+
+
+def test_a_program_is_built_again_when_an_input_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "HERE", tmp_path)
+    program = build.Program("tool", "tool")
+    program.folder.mkdir()
+    (program.folder / "go.mod").write_text("module tool")
+    first = build.inputs_hash(program, "go1.26")
+    (program.folder / "README.md").write_text("not an input")
+    assert build.inputs_hash(program, "go1.26") == first
+    assert build.inputs_hash(program, "go1.27") != first
+    (program.folder / "go.mod").write_text("module other")
+    assert build.inputs_hash(program, "go1.26") != first
+
+
+def test_an_image_made_of_a_program_names_itself_and_runs_the_program(tmp_path: Path) -> None:
+    program = tmp_path / "tool"
+    program.write_bytes(b"\x7fELF")
+    images.from_program(program, "localhost/tool:1", tmp_path / "tool.tar")
+    [image] = images.contents(tmp_path / "tool.tar")
+    assert image.name == "localhost/tool:1"
+    with tarfile.open(tmp_path / "tool.tar") as tar:
+        blobs = [file.read() for member in tar if (file := tar.extractfile(member))]
+    configs = [json.loads(blob) for blob in blobs if b"Entrypoint" in blob]
+    assert configs[0]["config"]["Entrypoint"] == ["/tool"]
+
+
+def test_a_docker_archive_tells_its_names_and_content(tmp_path: Path) -> None:
+    manifest = json.dumps([{"Config": "abc.json", "RepoTags": ["agent:1"], "Layers": []}]).encode()
+    with tarfile.open(tmp_path / "agent.tar", "w") as tar:
+        info = tarfile.TarInfo("manifest.json")
+        info.size = len(manifest)
+        tar.addfile(info, io.BytesIO(manifest))
+    assert images.contents(tmp_path / "agent.tar") == [images.Named("agent:1", "abc.json")]
+
+
+def test_only_a_complete_answer_without_an_error_means_that_dns_works() -> None:
+    query = dns.question("a.example")
+    answer = query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + query[12:]
+    assert dns.is_answer(answer)
+    assert not dns.is_answer(query)
+    assert not dns.is_answer(answer[:3] + b"\x83" + answer[4:])
+    assert not dns.is_answer(b"")
+
+
+def test_etcd_writes_to_the_disk_unless_told_otherwise(tmp_path: Path) -> None:
+    assert "--unsafe-no-fsync" not in parts.argv("etcd", Layout(tmp_path))
+    assert "--unsafe-no-fsync" in parts.argv("etcd", Layout(tmp_path, fsync=False))
+
+
+def test_everything_that_the_parts_write_is_below_the_clusters_folder(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    kubelet = json.loads(settings.kubelet(layout, "/etc/resolv.conf"))
+    assert kubelet["podLogsDir"].startswith(str(tmp_path))
+    assert kubelet["volumePluginDir"].startswith(str(tmp_path))
+    ipam = json.loads(settings.cni(layout))["plugins"][0]["ipam"]
+    assert ipam["dataDir"].startswith(str(tmp_path))
+
+
+def test_without_a_reachable_name_server_dns_answers_for_the_cluster_only() -> None:
+    assert "forward" in settings.corefile(forward=True)
+    assert "forward" not in settings.corefile(forward=False)
