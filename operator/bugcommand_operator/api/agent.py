@@ -42,7 +42,7 @@ class Credential(Model):
         Field(
             max_length=128,
             pattern=ENV_NAME,
-            description="The variable that carries it; Claude Code also takes ANTHROPIC_AUTH_TOKEN and CLAUDE_CODE_OAUTH_TOKEN.",
+            description="The variable that carries it; CLAUDE_CODE_OAUTH_TOKEN and others work too.",
         ),
     ] = "ANTHROPIC_API_KEY"
 

@@ -205,13 +205,9 @@ class Diff(Model):
 class Usage(Model):
     input_tokens: Annotated[int, Field(ge=0)] = 0
     output_tokens: Annotated[int, Field(ge=0)] = 0
-    cost_usd: (
-        Annotated[
-            str,
-            Field(alias="costUSD", max_length=32, description="A decimal; absent when the agent does not say."),
-        ]
-        | None
-    ) = None
+    cost_usd: str | None = Field(
+        default=None, alias="costUSD", max_length=32, description="A decimal; absent when the agent does not say."
+    )
 
 
 class BugCommandStatus(Model):

@@ -71,7 +71,11 @@ class RepositorySpec(Model):
             rule(
                 "!has(self.credentialsSecret) || self.url.startsWith('https://')",
                 "a credential is sent over https only: change url to https:// or remove credentialsSecret",
-            )
+            ),
+            rule(
+                "!has(self.credentialsSecret) || !has(self.mirror) || self.mirror.enabled",
+                "a private repository is fetched into its mirror: set mirror.enabled to true",
+            ),
         )
     )
 

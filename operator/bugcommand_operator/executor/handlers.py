@@ -21,11 +21,17 @@ log = structlog.get_logger()
 
 def register(registry: kopf.OperatorRegistry, world: World, enqueue: Enqueue) -> None:
     routes = Routes(world, enqueue)
+    kopf.on.login(registry=registry, id="login")(login)
     kopf.on.event(GROUP, VERSION, "bugcommands", registry=registry, id="command")(routes.command)
     kopf.on.event(GROUP, VERSION, "repositories", registry=registry, id="repository")(routes.repository)
     kopf.on.event(GROUP, VERSION, "agents", registry=registry, id="agent")(routes.agent)
     kopf.on.event("v1", "pods", labels=OURS, registry=registry, id="pod")(routes.pod)
     kopf.on.event("v1", "persistentvolumeclaims", labels=OURS, registry=registry, id="volume")(routes.volume)
+
+
+def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    """kopf does not know `kubernetes.aio`, so it is told to read the service account or the kubeconfig itself."""
+    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
 
 class Routes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import time
 
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 def main() -> None:
     config = Config()
     set_up_logging("console" if config.log_format == "console" else "json", config.log_level)
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # it says of each event that it was handled
     asyncio.run(run(config))
 
 

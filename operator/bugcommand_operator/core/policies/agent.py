@@ -26,6 +26,8 @@ IMAGE_REASONS = frozenset(
     }
 )
 LOOK_AGAIN = timedelta(seconds=10)
+SCHEDULING_GRACE = timedelta(seconds=30)
+"""A volume that is being made or a node that is being started shows as unschedulable for a while: no news yet."""
 
 
 def foreign_pod(seen: Observed, now: datetime) -> Plan | None:
@@ -141,21 +143,21 @@ def agent_not_started(seen: Observed, now: datetime) -> Plan | None:
     pod = seen.agent_pod
     if pod is None or _has_ended(pod):
         return None
-    held_up = _held_up(pod)
+    held_up = _held_up(pod, now)
     if start_deadline_has_passed(seen, now):
         reason, message = held_up or (Reason.START_DEADLINE_EXCEEDED, "The agent did not start in time.")
         return failed(seen, now, reason, message, _facts(seen, now, pod))
     status = _facts(seen, now, pod)
     if held_up is None:
         status.progressing(Reason.PREPARING, "The workspace is being prepared.")
-        return Plan(status=status.done(), look_again_after=seen.limits.start)
+        return Plan(status=status.done(), look_again_after=SCHEDULING_GRACE)
     status.waiting(*held_up)
     is_news = seen.command.condition_reason(ConditionType.READY) != held_up[0]
     events = (Event(*held_up, "Warning"),) if is_news else ()
     return Plan(status=status.done(), events=events, look_again_after=LOOK_AGAIN)
 
 
-def _held_up(pod: Pod) -> tuple[Reason, str] | None:
+def _held_up(pod: Pod, now: datetime) -> tuple[Reason, str] | None:
     for container in pod.containers.values():
         waiting = container.waiting_reason
         if waiting in IMAGE_REASONS:
@@ -164,7 +166,9 @@ def _held_up(pod: Pod) -> tuple[Reason, str] | None:
             return Reason.SECRET_NOT_FOUND, container.message
         if waiting in {"CreateContainerError", "RunContainerError", "CrashLoopBackOff"}:
             return Reason.CONTAINER_NOT_STARTING, container.message or str(waiting)
-    return (Reason.UNSCHEDULABLE, pod.unschedulable) if pod.unschedulable else None
+    if pod.unschedulable and now - pod.created_at > SCHEDULING_GRACE:
+        return Reason.UNSCHEDULABLE, pod.unschedulable
+    return None
 
 
 def _failed_preparation(pod: Pod) -> Container | None:

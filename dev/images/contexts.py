@@ -1,0 +1,104 @@
+"""Fills the build contexts: what is downloaded is downloaded here, by the machine's own clients, at locked versions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from dev.images.catalog import (
+    AGENT,
+    BASE,
+    CONTEXTS,
+    GITSERVER,
+    GITSERVER_BASE,
+    OPERATOR,
+    PACKAGE,
+    TOP,
+    Image,
+    content_hash,
+)
+
+PYTHON_OF_BASE = "3.11"
+MOST_SECONDS = 900
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mentu-dev"
+
+
+def fill(image: Image) -> None:
+    shutil.rmtree(image.context, ignore_errors=True)
+    image.context.mkdir(parents=True)
+    {BASE: _base, GITSERVER_BASE: _gitserver_base, OPERATOR: _operator, AGENT: _agent, GITSERVER: _gitserver}[image]()
+
+
+def packages(*lists: str) -> list[str]:
+    return [name for each in lists for name in (TOP / "images/base" / each).read_text().split()]
+
+
+def _base() -> None:
+    _root_file_system(BASE, packages("packages.txt"))
+
+
+def _gitserver_base() -> None:
+    _root_file_system(GITSERVER_BASE, packages("packages.txt", "gitserver-packages.txt"))
+
+
+def _root_file_system(image: Image, wanted: list[str]) -> None:
+    """Kept in the user's cache by its package list: it is the slowest part, and the same for every checkout."""
+    cached = CACHE / f"{image.name}-{content_hash([TOP / 'images/base'])}.tar"
+    if not cached.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        part = cached.with_suffix(".part")
+        options = ["--variant=minbase", f"--include={','.join(wanted)}", "--dpkgopt=path-exclude=/usr/share/doc/*"]
+        options += [
+            "--dpkgopt=path-exclude=/usr/share/man/*",
+            "--dpkgopt=path-exclude=/usr/share/locale/*",
+            "--format=tar",
+        ]
+        _run(["mmdebstrap", *options, "bookworm", str(part)])
+        part.rename(cached)
+    os.link(cached, image.context / "base.tar") if _same_device(cached, image.context) else shutil.copy(
+        cached, image.context / "base.tar"
+    )
+
+
+def _same_device(one: Path, other: Path) -> bool:
+    return one.stat().st_dev == other.stat().st_dev
+
+
+def _operator() -> None:
+    library = OPERATOR.context / "lib"
+    locked = TOP / "requirements/runtime.lock"
+    installed = CONTEXTS / f"lib-{content_hash([locked])}"
+    if not installed.exists():
+        part = installed.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        uv = Path(sys.executable).parent / "uv"
+        where = ["--target", str(part), "--python-version", PYTHON_OF_BASE, "--only-binary", ":all:"]
+        _run([str(uv), "pip", "install", "--quiet", "--require-hashes", *where, "-r", str(locked)])
+        shutil.rmtree(part / "bin", ignore_errors=True)
+        part.rename(installed)
+    shutil.copytree(installed, library)
+    shutil.copytree(PACKAGE, library / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(TOP / "images/operator/bin", OPERATOR.context / "bin")
+    # Compiled now and never checked again: a pod's start does not wait for it, and its root is read-only.
+    compile_all = ["-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
+    _run([sys.executable, *compile_all, "-s", str(library), "-p", "/opt/mentu/lib", str(library)])
+
+
+def _agent() -> None:
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(TOP / "images/agent" / name, CONTEXTS / name)
+    _run(["npm", "ci", "--silent", "--ignore-scripts", "--no-audit", "--prefix", str(CONTEXTS)])
+    program = CONTEXTS / "node_modules/@anthropic-ai/claude-code-linux-x64/claude"
+    shutil.copy(program, AGENT.context / "claude")
+    (AGENT.context / "claude").chmod(0o755)
+
+
+def _gitserver() -> None:
+    shutil.copytree(TOP / "dev/gitserver", GITSERVER.context, dirs_exist_ok=True)
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True, timeout=MOST_SECONDS, stdin=subprocess.DEVNULL)
