@@ -1,4 +1,4 @@
-"""What the chart decided for this installation and every pod needs: images, addresses, the network policy. Values only."""
+"""What the chart decided and every pod needs: images, addresses, the network policy. Values only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pieces that the pods share. Every container is `restricted`: no root, no capabilities, no writable root file system."""
+"""Pieces that the pods share. Every container is `restricted`: no root, no capabilities, a read-only root."""
 
 from __future__ import annotations
 

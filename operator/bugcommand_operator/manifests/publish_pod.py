@@ -1,4 +1,4 @@
-"""The pod that takes work out: `export` reads the agent's volume without a credential, `publish` pushes the bundle with one."""
+"""The pod that takes work out: `export` reads the agent's volume, `publish` holds the credential and pushes. Pure."""
 
 from __future__ import annotations
 
