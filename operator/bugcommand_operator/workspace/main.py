@@ -1,0 +1,77 @@
+"""`mentu-workspace fetch | prepare [--fetch] | export | publish`.
+
+Reads its request from the environment, writes one JSON object to the termination log, and says by its exit
+code what came of it: 0 done, 20 refused for good, 21 may pass when tried again, 1 a crash.
+"""
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bugcommand_operator.workspace.errors import InvalidSpec, VolumeFull, WorkspaceError
+from bugcommand_operator.workspace.job import Job, job_from
+
+MAX_RESULT = 3500
+MAX_MESSAGE = 1500
+USAGE = "usage: mentu-workspace fetch | prepare [--fetch] | export | publish"
+
+
+def main() -> int:
+    code, result = run(sys.argv[1:], os.environ)
+    text = json.dumps(result)[:MAX_RESULT]
+    sys.stdout.write(text + "\n")
+    _write_termination_log(os.environ.get("MENTU_TERMINATION_LOG", "/dev/termination-log"), text)
+    return code
+
+
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+    """Does one step; returns the exit code and what to report."""
+    try:
+        return 0, _step(arguments, job_from(environ))
+    except WorkspaceError as error:
+        return error.exit_code, _failure(error.reason, str(error))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            full = VolumeFull(f"no space is left for {error.filename or 'the work'}: make the volume larger")
+            return full.exit_code, _failure(full.reason, str(full))
+        return 1, _failure("WorkspaceFailed", f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - the last line of defence: the operator must learn what happened
+        return 1, _failure("WorkspaceFailed", f"{type(error).__name__}: {error}")
+
+
+def _step(arguments: Sequence[str], job: Job) -> dict[str, Any]:
+    match list(arguments):
+        case ["prepare", *rest] if rest in ([], ["--fetch"]):
+            from bugcommand_operator.workspace.prepare import prepare
+
+            return prepare(job, fetch=bool(rest))
+        case ["fetch"]:
+            from bugcommand_operator.workspace.mirror import fetch
+
+            return {"baseCommit": fetch(job)}
+        case ["export"]:
+            from bugcommand_operator.workspace.export import export
+
+            return export(job)
+        case ["publish"]:
+            from bugcommand_operator.workspace.publish import publish
+
+            return publish(job)
+        case _:
+            raise InvalidSpec(USAGE)
+
+
+def _failure(reason: str, message: str) -> dict[str, str]:
+    line = " ".join(message.encode("utf-8", "replace").decode().split())
+    return {"reason": reason, "message": line[:MAX_MESSAGE]}
+
+
+def _write_termination_log(path: str, text: str) -> None:
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        sys.stderr.write(f"cannot write {path}: {error}\n")

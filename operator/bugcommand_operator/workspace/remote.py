@@ -1,0 +1,120 @@
+"""The remote repository: its address, the credential that is bound to its host, and what it advertises.
+
+A credential goes to git as a header, by environment, for exactly one scheme, host and port; redirects are off.
+It is never part of an address or a command line and never written anywhere.
+"""
+
+import os
+from binascii import b2a_base64
+from typing import NamedTuple
+
+from bugcommand_operator.core.ref_name import FULL_SHA
+from bugcommand_operator.core.repository_url import RepositoryURL, URLProblem, parse_repository_url
+from bugcommand_operator.workspace.errors import (
+    AuthenticationFailed,
+    BaseRefNotFound,
+    InvalidRepositoryURL,
+)
+from bugcommand_operator.workspace.git import Git
+from bugcommand_operator.workspace.job import Job
+
+SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+MAX_SECRET = 64 * 1024
+MAX_ADVERTISEMENT = 8 * 1024 * 1024
+
+
+class Advertised(NamedTuple):
+    """A ref of the remote and its value (for an annotated tag that is the tag, not its commit)."""
+
+    ref: str
+    value: str
+    default_branch: str
+
+
+def remote_git(job: Job) -> Git:
+    """Git, set up to talk to the job's remote and to no other."""
+    password = _secret(job, "password")
+    url = checked_url(job, has_credential=bool(password))
+    config = {}
+    if password:
+        host = _secret(job, "host")
+        if host and host.lower() != url.host:
+            raise AuthenticationFailed(f"the Secret is for host {host[:100]!r}, not for {url.host!r}")
+        user = _secret(job, "username") or "x-access-token"
+        basic = b2a_base64(f"{user}:{password}".encode(), newline=False).decode()
+        config[f"http.{url.origin}/.extraHeader"] = f"Authorization: Basic {basic}"
+    if job.request.ca_bundle.strip():
+        config["http.sslCAInfo"] = _certificates(job)
+    return job.git._replace(config=config)
+
+
+def checked_url(job: Job, *, has_credential: bool = False) -> RepositoryURL:
+    parsed = parse_repository_url(job.request.url, has_credential=has_credential, allow_file=job.git.allow_file)
+    if isinstance(parsed, URLProblem):
+        raise InvalidRepositoryURL(parsed.message)
+    return parsed
+
+
+def advertised(git: Git, url: str, wanted: str) -> Advertised:
+    """What the remote says about the wanted branch or tag, or about its default branch when none is named."""
+    names = ["HEAD"] if wanted in ("", "HEAD") else _candidates(wanted)
+    result = git.run(
+        ["ls-remote", "--symref", "--end-of-options", url, *names],
+        seconds=git.ls_seconds,
+        limit=MAX_ADVERTISEMENT,
+    )
+    refs, head = _parse(result.text)
+    if names == ["HEAD"]:
+        if not head or "HEAD" not in refs:
+            raise BaseRefNotFound("the remote names no default branch (is it empty?): set baseRef or defaultBranch")
+        return Advertised(head, refs["HEAD"], head.removeprefix("refs/heads/"))
+    for name in names:
+        if name in refs:
+            return Advertised(name, refs[name], "")
+    raise BaseRefNotFound(f"the remote has no branch or tag named {wanted!r}")
+
+
+def remote_value(git: Git, url: str, ref: str) -> str:
+    """The commit that a ref of the remote has now; empty when there is no such ref."""
+    result = git.run(["ls-remote", "--end-of-options", url, ref], seconds=git.ls_seconds, limit=MAX_ADVERTISEMENT)
+    return _parse(result.text)[0].get(ref, "")
+
+
+def _candidates(wanted: str) -> list[str]:
+    if wanted.startswith(("refs/heads/", "refs/tags/")):
+        return [wanted]
+    return [f"refs/heads/{wanted}", f"refs/tags/{wanted}"]
+
+
+def _parse(text: str) -> tuple[dict[str, str], str]:
+    refs: dict[str, str] = {}
+    head = ""
+    for line in text.splitlines():
+        value, _, name = line.partition("\t")
+        if value.startswith("ref: ") and name == "HEAD":
+            head = value.removeprefix("ref: ")
+        elif FULL_SHA.match(value):
+            refs[name] = value
+    return refs, head if head.startswith("refs/heads/") else ""
+
+
+def _secret(job: Job, key: str) -> str:
+    try:
+        with open(f"{job.paths.credentials}/{key}", "rb") as file:
+            value = file.read(MAX_SECRET).decode("utf-8", "replace").strip("\r\n ")
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    if not value.isprintable():
+        raise AuthenticationFailed(f"the Secret's {key!r} has characters that cannot be sent")
+    return value
+
+
+def _certificates(job: Job) -> str:
+    """The Repository's certificates beside the system's, in a file of the pod's own."""
+    path = f"{job.paths.scratch}/ca-{os.getpid()}.crt"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(job.request.ca_bundle.strip() + "\n")
+        if os.path.isfile(SYSTEM_CERTIFICATES):
+            with open(SYSTEM_CERTIFICATES, encoding="utf-8") as system:
+                file.write(system.read())
+    return path
