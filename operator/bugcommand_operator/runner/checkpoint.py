@@ -21,6 +21,7 @@ from .journal import Journal
 from .processes import Children
 
 LARGEST_UNTRACKED = 64 * 1024 * 1024
+_FATAL = 128
 _SAFE = (
     *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"),
     *("-c", "core.quotePath=false", "-c", "advice.addEmbeddedRepo=false", "-c", "safe.directory=*"),
@@ -61,16 +62,16 @@ class Checkpoint:
     def _tree(self) -> str:
         self._seed_index()
         self._exclude_large()
-        try:
-            self._add()
-        except CheckpointError:
-            self._index.unlink(missing_ok=True)  # the copy may be of a broken index: begin from HEAD
-            self._git("read-tree", "HEAD", check=False)
-            self._add()
+        if self._add() >= _FATAL:
+            self._index.unlink(missing_ok=True)  # a copy of a broken index: begin from HEAD
+            self._run("read-tree", "HEAD")
+            if self._add() >= _FATAL:
+                raise CheckpointError("git cannot read the tree")
         return self._git("write-tree")
 
-    def _add(self) -> None:
-        self._git("-c", f"core.excludesFile={self._excluded}", "add", "--all", "--ignore-errors")
+    def _add(self) -> int:
+        """Files that cannot be read are left out (1); anything worse is fatal."""
+        return self._run("-c", f"core.excludesFile={self._excluded}", "add", "--all", "--ignore-errors").returncode
 
     def _seed_index(self) -> None:
         """A copy of the agent's index knows which files did not change, so adding is quick."""
@@ -82,7 +83,8 @@ class Checkpoint:
     def _exclude_large(self) -> None:
         untracked = self._git("ls-files", "--others", "--exclude-standard", "-z").split("\0")
         large = [name for name in untracked if name and self._size(name) > LARGEST_UNTRACKED]
-        self._excluded.write_text("".join(f"/{_as_pattern(name)}\n" for name in large))
+        text = "".join(f"/{_as_pattern(name)}\n" for name in large)
+        self._excluded.write_bytes(text.encode("utf-8", "surrogateescape"))
 
     def _size(self, name: str) -> int:
         try:
@@ -95,17 +97,22 @@ class Checkpoint:
         return self._git("commit-tree", tree, *parent, "-m", "Checkpoint of work in progress")
 
     def _git(self, *arguments: str, check: bool = True) -> str:
+        done = self._run(*arguments)
+        if done.returncode == 0:
+            return done.stdout.decode("utf-8", "surrogateescape").strip("\n")
+        if check:
+            raise CheckpointError(done.stderr.decode("utf-8", "replace").strip()[:500] or f"git {arguments[0]} failed")
+        return ""
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise CheckpointError("no time left")
         argv = ["nice", "-n", "10", "git", "-C", self._worktree, *_SAFE, *arguments]
         try:
-            done = self._children.run(argv, left, env=self._env)
+            return self._children.run(argv, left, env=self._env)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise CheckpointError(f"git {arguments[0]}: {error}") from None
-        if done.returncode != 0 and check:
-            raise CheckpointError(done.stderr.decode("utf-8", "replace").strip()[:500] or f"git {arguments[0]} failed")
-        return done.stdout.decode("utf-8", "replace").strip("\n") if done.returncode == 0 else ""
 
 
 class Checkpointer:

@@ -15,7 +15,7 @@ from typing import Any
 from . import model_errors
 from .model_errors import ModelError
 
-EVENTS = ("SessionStart", "UserPromptSubmit", "Stop", "StopFailure", "SessionEnd")
+EVENTS = ("UserPromptSubmit", "Stop", "StopFailure")
 
 
 @dataclass(frozen=True)

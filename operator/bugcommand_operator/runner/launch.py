@@ -24,7 +24,6 @@ def main(spec_path: str) -> int:
     pid = os.fork()
     if pid == 0:
         _become(spec)
-    _write(spec["pidFile"], {"pid": pid})
     _, status = os.waitpid(pid, 0)
     code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     _write(spec["exitFile"], {"code": code, "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0})

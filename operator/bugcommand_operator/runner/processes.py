@@ -64,7 +64,7 @@ class Children:
     def end_all(self, grace: float) -> int:
         """End whatever still runs below us: asked first, then killed. How many there were."""
         found = descendants()
-        _send(found, signal.SIGTERM)
+        send_all(found, signal.SIGTERM)
         deadline = time.monotonic() + grace
         while descendants() and time.monotonic() < deadline:
             self.reap()
@@ -73,7 +73,7 @@ class Children:
             left = descendants()
             if not left:
                 break
-            _send(left, signal.SIGKILL)
+            send_all(left, signal.SIGKILL)
             self.reap()
             time.sleep(0.05)
         self.reap()
@@ -82,12 +82,16 @@ class Children:
 
 def descendants() -> list[int]:
     """Living processes below this one."""
+    return descendants_of(os.getpid())
+
+
+def descendants_of(root: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for pid, parent, state in _all():
         if state != "Z":
             children.setdefault(parent, []).append(pid)
     found: list[int] = []
-    todo = [os.getpid()]
+    todo = [root]
     while todo:
         below = children.get(todo.pop(), [])
         found += below
@@ -95,12 +99,19 @@ def descendants() -> list[int]:
     return found
 
 
+def is_alive(pid: int) -> bool:
+    try:
+        return _stat(Path(f"/proc/{pid}/stat"))[1] != "Z"
+    except (OSError, ValueError, IndexError):
+        return False
+
+
 def send_group(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
 
 
-def _send(pids: Sequence[int], number: int) -> None:
+def send_all(pids: Sequence[int], number: int) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
@@ -111,6 +122,12 @@ def _all() -> list[tuple[int, int, str]]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
-                state, parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:2]
-                found.append((int(entry.name), int(parent), state))
+                parent, state = _stat(entry / "stat")
+                found.append((int(entry.name), parent, state))
     return found
+
+
+def _stat(path: Path) -> tuple[int, str]:
+    """Parent and state; the name before them may hold anything, brackets included."""
+    state, parent = path.read_text(errors="replace").rsplit(")", 1)[1].split()[:2]
+    return int(parent), state

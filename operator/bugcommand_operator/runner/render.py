@@ -10,6 +10,7 @@ from typing import Any
 RESULT_LINES = 12
 RESULT_LINE_CHARS = 400
 CALL_CHARS = 400
+IN_BACKGROUND = "  ⎿ runs in the background"
 _ARGUMENTS = (  # what of a tool's input tells most, in this order
     "command",
     "file_path",

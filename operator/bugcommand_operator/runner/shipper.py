@@ -14,7 +14,6 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from .config import RunConfig
@@ -24,7 +23,8 @@ from .spool import Spool, SpooledLine
 BATCH_LINES = 1000
 BATCH_BYTES = 900 * 1024  # leaves room for the envelope and for escapes below the intake's 1 MiB
 INTERVAL = 0.1
-BACKOFF_FIRST, BACKOFF_MOST = 0.2, 15.0
+BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_AT_END = 0.2, 15.0, 0.5
+IDLE = 0.25
 REQUEST_TIMEOUT = 10.0
 
 
@@ -104,14 +104,22 @@ class Intake:
             self._connection = None
 
 
+@dataclass
+class _Queue:
+    """A spool on its way out. Each steps back on its own: what an earlier attempt left never delays this one."""
+
+    spool: Spool
+    size: int = BATCH_LINES
+    failures: int = 0
+    not_before: float = 0.0
+
+
 class Shipper:
     def __init__(self, config: RunConfig, journal: Journal, spools: list[Spool]) -> None:
         self._journal = journal
-        self._spools = spools  # this attempt's first, then what earlier ones left
+        self._queues = [_Queue(spool) for spool in spools]  # this attempt's first, then what earlier ones left
         self._intake = Intake(config.intake_url, config.token_file)
         self._envelope = Envelope(config.command_id, config.epoch, config.machine_id)
-        self._size = BATCH_LINES
-        self._failures = 0
         self._complained = False
         self._stop_at: float | None = None
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
@@ -123,72 +131,71 @@ class Shipper:
     def drain(self, deadline: float) -> None:
         """Ship what is left, but no longer than this (monotonic)."""
         self._stop_at = deadline
+        for queue in self._queues:
+            queue.not_before = 0.0
         self._journal.arrived.set()
         self._thread.join(max(0.0, deadline - time.monotonic()) + 0.2)
 
     def _run(self) -> None:
         while not self._is_over():
-            sent_at = time.monotonic()
-            try:
-                self._ship_next()
-            except Unavailable as error:
-                self._step_back(error)
-                continue
-            self._failures = 0
-            self._pause(INTERVAL - (time.monotonic() - sent_at))
+            started = time.monotonic()
+            self._journal.arrived.clear()
+            if self._ship_next(started):
+                self._pause(INTERVAL - (time.monotonic() - started))
+            elif self._stop_at is None:
+                self._journal.arrived.wait(IDLE)
+            else:
+                time.sleep(0.02)
         self._intake.close()
 
     def _is_over(self) -> bool:
         if self._stop_at is None:
             return False
-        return time.monotonic() >= self._stop_at or not any(spool.pending_lines for spool in self._spools)
+        return time.monotonic() >= self._stop_at or not any(queue.spool.pending_lines for queue in self._queues)
 
-    def _ship_next(self) -> None:
-        self._journal.arrived.clear()
-        for spool in self._spools:
-            lines = spool.batch(self._size, BATCH_BYTES)
+    def _ship_next(self, now: float) -> bool:
+        """Send one batch of the first spool that has something and need not wait; False if there was none."""
+        for queue in self._queues:
+            if now < queue.not_before:
+                continue
+            lines = queue.spool.batch(queue.size, BATCH_BYTES)
             if lines:
-                self._send(spool, lines)
-                return
-        if self._stop_at is None:
-            self._journal.arrived.wait(1.0)
+                self._send(queue, lines)
+                return True
+        return False
 
-    def _send(self, spool: Spool, lines: list[SpooledLine]) -> None:
+    def _send(self, queue: _Queue, lines: list[SpooledLine]) -> None:
         try:
-            self._intake.post(self._envelope.body(spool.attempt, lines))
+            self._intake.post(self._envelope.body(queue.spool.attempt, lines))
         except (Refused, TooLarge) as error:
-            self._narrow_down(spool, lines, error)
-            return
-        spool.ack(lines[-1].seq)
-        self._size = min(BATCH_LINES, self._size * 2)
+            self._narrow_down(queue, lines, error)
+        except Unavailable as error:
+            self._step_back(queue, error)
+        else:
+            queue.spool.ack(lines[-1].seq)
+            queue.failures, queue.not_before = 0, 0.0
+            queue.size = min(BATCH_LINES, queue.size * 2)
 
-    def _narrow_down(self, spool: Spool, lines: list[SpooledLine], error: Exception) -> None:
+    def _narrow_down(self, queue: _Queue, lines: list[SpooledLine], error: Exception) -> None:
         """One bad line must not hold up the others: halve the batch until it is alone, then leave it out."""
         if len(lines) > 1:
-            self._size = max(1, len(lines) // 2)
+            queue.size = max(1, len(lines) // 2)
             return
         self.refused += 1
         if self.refused <= 3:
             self._journal.note(f"the log intake refused line {lines[0].seq}: {error}", problem=True)
-        spool.ack(lines[0].seq)
+        queue.spool.ack(lines[0].seq)
 
-    def _step_back(self, error: Unavailable) -> None:
-        self._failures += 1
-        if self._failures == 3 and not self._complained:
+    def _step_back(self, queue: _Queue, error: Unavailable) -> None:
+        queue.failures += 1
+        if queue.failures == 3 and not self._complained:
             self._complained = True
             self._journal.note(f"the log intake does not take lines, they are kept and sent later: {error}", True)
-        most = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(self._failures, 10))
-        if self._stop_at is not None:
-            most = min(most, 0.5)
-        self._pause(most * random.uniform(0.5, 1.0))  # noqa: S311 - only to spread the load
+        longest = BACKOFF_MOST if self._stop_at is None else BACKOFF_AT_END
+        most = min(longest, BACKOFF_FIRST * 2 ** min(queue.failures, 10))
+        wait = most * random.uniform(0.5, 1.0)  # noqa: S311 - only to spread the load
+        queue.not_before = time.monotonic() + wait
 
     def _pause(self, seconds: float) -> None:
-        """Sleep, but wake up when the end was announced."""
-        end = time.monotonic() + seconds
-        announced = self._stop_at
-        while time.monotonic() < end and self._stop_at == announced:
-            time.sleep(max(0.0, min(0.05, end - time.monotonic())))
-
-
-def describe(shipper: Shipper | None) -> dict[str, Any]:
-    return {} if shipper is None or not shipper.refused else {"refused": shipper.refused}
+        if seconds > 0:
+            time.sleep(seconds)

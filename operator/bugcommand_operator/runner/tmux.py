@@ -37,14 +37,18 @@ class Tmux:
         self._config = scratch / "tmux.conf"
         self._env = dict(env)
 
-    def start(self, argv: Sequence[str], cwd: str) -> None:
+    def start(self, argv: Sequence[str], cwd: str, output: Path | None = None) -> int:
+        """Run a program in the session, all that it shows copied to `output`; its process id."""
         self._config.write_text(_CONFIG)
         Path(self._socket).unlink(missing_ok=True)
         size = ["-x", str(COLUMNS), "-y", str(ROWS)]
-        self._call("new-session", "-d", "-s", SESSION, *size, "-c", cwd, "--", *argv)
-
-    def pipe_output(self, fifo: Path) -> None:
-        self._call("pipe-pane", "-t", SESSION, f"exec cat > '{fifo}'")
+        # In one call: a second one would miss what the program showed first.
+        copy = [";", "pipe-pane", "-t", SESSION, f"exec cat > '{output}'"] if output else []
+        told = self._call("new-session", "-d", "-P", "-F", "#{pane_pid}", "-s", SESSION, *size, "-c", cwd, *argv, *copy)
+        try:
+            return int(told)
+        except ValueError:
+            raise TmuxError(f"tmux did not tell the process it started: {told.strip()[:200]}") from None
 
     def attached(self) -> bool:
         return bool(self._ask("list-clients", "-t", SESSION, "-F", "#{client_name}").strip())

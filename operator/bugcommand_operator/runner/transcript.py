@@ -38,11 +38,11 @@ class Transcript:
         main = not prefix and not entry.get("parent_tool_use_id") and not entry.get("isSidechain")
         kind = entry.get("type")
         if kind == "assistant":
-            return [prefix + line for line in self._assistant(entry, main)]
+            return [(prefix + line).rstrip() for line in self._assistant(entry, main)]
         if kind == "user":
-            return [prefix + line for line in self._user(entry, main)]
+            return [(prefix + line).rstrip() for line in self._user(entry, main)]
         if kind == "system":
-            return [prefix + line for line in self._system(entry)]
+            return [(prefix + line).rstrip() for line in self._system(entry)]
         if kind in ("result", "cost-state"):
             self._totals(entry, kind == "result")
         return []
@@ -92,7 +92,10 @@ class Transcript:
         for block in _blocks(content):
             if block.get("type") == "tool_result":
                 self.open_tools.discard(str(block.get("tool_use_id")))
-                yield from render.result_lines(block.get("content"), bool(block.get("is_error")))
+                if _mapping(entry.get("toolUseResult")).get("isAsync"):
+                    yield render.IN_BACKGROUND
+                else:
+                    yield from render.result_lines(block.get("content"), bool(block.get("is_error")))
             elif block.get("type") == "text" and not entry.get("isMeta"):
                 yield from render.prompt_lines(str(block.get("text", "")))
 
