@@ -71,9 +71,10 @@ class Demo:
         applied = time.monotonic()
         self.kubectl.apply([command])
         self.watch = Watch(self.screen, command["metadata"]["name"], applied)
-        self.watch.follow(self.kubectl, settings, self.deadlines)
-        if self.watch.seen.phase != "Succeeded":
-            raise DemoError(f"the command ended as {self.watch.seen.phase}")
+        with self.screen.step("The operator and its agent work on it", 600 if not settings.replay else 30):
+            self.watch.follow(self.kubectl, settings, self.deadlines)
+            if self.watch.seen.phase != "Succeeded":
+                raise DemoError(f"the command ended as {self.watch.seen.phase}")
         self.screen.show(render.times(self.watch.seen.timeline.seconds()))
         return self.watch
 
