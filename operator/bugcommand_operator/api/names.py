@@ -14,6 +14,7 @@ FIELD_MANAGER = "mentu-executor"
 TOKEN_AUDIENCE = "mentu"  # noqa: S105 - the name of an audience, not a token
 
 FINALIZER = f"{GROUP}/keep-work"
+VOLUME_GATE = f"{GROUP}/volumes"
 
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGED_BY = "mentu-operator"

@@ -18,7 +18,7 @@ class Kube:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    async def get(self, kind: str, namespace: str, name: str) -> Raw:
+    async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
         return await self._request("GET", path_of(kind, namespace, name))
 
     async def list(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
@@ -62,6 +62,8 @@ class Kube:
 def path_of(kind: str, namespace: str | None, name: str | None = None) -> str:
     if kind in PLURALS:
         base, plural = f"/apis/{GROUP}/{VERSION}", PLURALS[kind]
+    elif kind == "StorageClass":
+        base, plural = "/apis/storage.k8s.io/v1", "storageclasses"
     elif kind == "NetworkPolicy":
         base, plural = "/apis/networking.k8s.io/v1", "networkpolicies"
     else:

@@ -22,6 +22,7 @@ from bugcommand_operator.core.policies.agent import (
     workspace_refused,
 )
 from bugcommand_operator.core.policies.deletion import let_go, rescue_is_late
+from bugcommand_operator.core.policies.gate import open_gate
 from bugcommand_operator.core.policies.publish import publish
 from bugcommand_operator.core.policies.start import start_agent
 
@@ -43,6 +44,7 @@ POLICIES: tuple[Policy, ...] = (
     admit,
     start_agent,
     foreign_pod,
+    open_gate,
     cancel,
     overdue,
     workspace_refused,

@@ -107,11 +107,16 @@ class Pod:
     reason: str = ""
     message: str = ""
     unschedulable: str = ""
+    is_gated: bool = False
+    """Kept from the scheduler by our gate, until its volumes are bound."""
     containers: dict[str, Container] = field(default_factory=dict)
 
     @property
     def has_ended(self) -> bool:
-        return self.phase in {"Succeeded", "Failed"}
+        """No container of it runs or will: none restarts, so one that failed ends the pod before its phase says so."""
+        if self.phase in {"Succeeded", "Failed"} or any(c.exit_code for c in self.containers.values()):
+            return True
+        return bool(self.containers) and all(c.has_ended for c in self.containers.values())
 
     @property
     def is_active(self) -> bool:
@@ -127,6 +132,8 @@ class Volume:
     command_uid: str | None
     is_owned: bool
     is_being_deleted: bool
+    is_bound: bool = True
+    storage_class: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,6 +159,7 @@ class Observed:
     publish_pod: Pod | None = None
     rescue_pod: Pod | None = None
     volume: Volume | None = None
+    mirror: Volume | None = None
     namespace_is_terminating: bool = False
     refused: str = ""
     """What the API server said when it last refused to make the agent's pod or volume; empty when it did not."""

@@ -30,6 +30,13 @@ class CreatePod:
 
 
 @dataclass(frozen=True)
+class OpenGate:
+    """Hands the pod to the scheduler: its volumes are bound."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class DeletePod:
     name: str
     uid: str
@@ -55,7 +62,15 @@ class KeepVolume:
 
 
 Action = (
-    HoldFinalizer | ReleaseFinalizer | EnsureVolumes | CreatePod | DeletePod | OwnVolume | DeleteVolume | KeepVolume
+    HoldFinalizer
+    | ReleaseFinalizer
+    | EnsureVolumes
+    | CreatePod
+    | OpenGate
+    | DeletePod
+    | OwnVolume
+    | DeleteVolume
+    | KeepVolume
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus
-from bugcommand_operator.api.names import LABEL_COMMAND_UID
+from bugcommand_operator.api.names import LABEL_COMMAND_UID, VOLUME_GATE
 from bugcommand_operator.core.observed import Command, Container, Pod, Volume
 
 Raw = dict[str, Any]
@@ -63,6 +63,7 @@ def pod_from(obj: Raw) -> Pod:
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         unschedulable=_unschedulable(status),
+        is_gated=any(g.get("name") == VOLUME_GATE for g in (obj.get("spec") or {}).get("schedulingGates") or ()),
         containers={state["name"]: _container_from(state) for state in states},
     )
 
@@ -107,6 +108,8 @@ def volume_from(obj: Raw) -> Volume:
         command_uid=uid,
         is_owned=any(owner.get("uid") == uid for owner in meta.get("ownerReferences") or ()),
         is_being_deleted=bool(meta.get("deletionTimestamp")),
+        is_bound=(obj.get("status") or {}).get("phase") == "Bound",
+        storage_class=(obj.get("spec") or {}).get("storageClassName") or "",
     )
 
 

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
-from bugcommand_operator.api.names import API_VERSION, FINALIZER, LABEL_COMMAND_UID, LABEL_KEPT
+from bugcommand_operator.api.names import API_VERSION, FINALIZER, LABEL_COMMAND_UID, LABEL_KEPT, VOLUME_GATE
 from bugcommand_operator.cluster.errors import AlreadyExists, NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube, Raw
+from bugcommand_operator.cluster.storage_classes import StorageClasses
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import (
     Action,
@@ -18,6 +19,7 @@ from bugcommand_operator.core.plan import (
     EnsureVolumes,
     HoldFinalizer,
     KeepVolume,
+    OpenGate,
     OwnVolume,
     ReleaseFinalizer,
 )
@@ -35,6 +37,7 @@ class Actor:
         self._kube = kube
         self._world = world
         self._install = install
+        self._classes = StorageClasses(kube)
         self._governed: set[str] = set()
         """Namespaces whose network policy this process has seen to."""
 
@@ -57,6 +60,8 @@ class Actor:
                 await self._ensure_volumes(seen)
             case CreatePod(role):
                 await self._create_pod(seen, role)
+            case OpenGate(name):
+                await self._open_gate(seen, name)
             case DeletePod(name, uid):
                 await self._delete("Pod", seen, name, uid)
             case DeleteVolume(name):
@@ -122,7 +127,26 @@ class Actor:
         self._governed.add(namespace)
 
     async def _create_pod(self, seen: Observed, role: str) -> None:
-        self._world.put_pod(await self._create_or_get(self._pod(seen, role)))
+        manifest = self._pod(seen, role)
+        if role == "agent" and await self._volumes_are_being_bound(manifest):
+            manifest["spec"]["schedulingGates"] = [{"name": VOLUME_GATE}]
+        self._world.put_pod(await self._create_or_get(manifest))
+
+    async def _volumes_are_being_bound(self, pod: Raw) -> bool:
+        namespace = pod["metadata"]["namespace"]
+        claims = (volume.get("persistentVolumeClaim") for volume in pod["spec"]["volumes"])
+        known = (self._world.volumes.items.get((namespace, claim["claimName"])) for claim in claims if claim)
+        unbound = {volume.storage_class for volume in known if volume is not None and not volume.is_bound}
+        return bool(unbound) and all([await self._classes.binds_at_once(name) for name in unbound])
+
+    async def _open_gate(self, seen: Observed, name: str) -> None:
+        namespace = seen.command.namespace
+        try:
+            answer = await self._kube.patch("Pod", namespace, name, {"spec": {"schedulingGates": None}})
+        except NotFound:
+            self._world.pods.drop((namespace, name))
+            return
+        self._world.put_pod(answer)
 
     def _pod(self, seen: Observed, role: str) -> Raw:
         command, repository = seen.command, seen.repository

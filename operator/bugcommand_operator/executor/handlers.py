@@ -9,7 +9,7 @@ import kopf
 import structlog
 from pydantic import ValidationError
 
-from bugcommand_operator.api.names import GROUP, LABEL_MANAGED_BY, MANAGED_BY, VERSION
+from bugcommand_operator.api.names import GROUP, LABEL_COMMAND_UID, LABEL_MANAGED_BY, MANAGED_BY, VERSION
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.world import Key, World, key_of
 
@@ -86,9 +86,12 @@ class Routes:
             self._enqueue(command.key)
 
     def _command_of(self, child: Raw) -> None:
+        """A volume that several commands share, as the mirror is, concerns all that are not finished."""
         key = self._world.command_key_of(child)
         if key is not None:
             self._enqueue(key)
+        elif LABEL_COMMAND_UID not in (child["metadata"].get("labels") or {}):
+            self._all_of_namespace(child)
 
     def _all_of_namespace(self, obj: Raw) -> None:
         namespace = obj["metadata"]["namespace"]

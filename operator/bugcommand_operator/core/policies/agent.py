@@ -43,7 +43,7 @@ def cancel(seen: Observed, now: datetime) -> Plan | None:
     pod = seen.agent_pod
     if not seen.command.spec.cancel or pod is None or _completed(pod):
         return None
-    if _has_ended(pod):
+    if pod.has_ended:
         return failed(seen, now, Reason.CANCELLED, "Cancelled; its work is kept.", _facts(seen, now, pod))
     status = _facts(seen, now, pod).progressing(
         Reason.CANCELLING, "Cancelling: the agent is asked to end, its work is kept."
@@ -55,7 +55,7 @@ def cancel(seen: Observed, now: datetime) -> Plan | None:
 def overdue(seen: Observed, now: datetime) -> Plan | None:
     """The runner ends an agent at its timeout. Should it not, the pod is deleted, the reason written down first."""
     pod = seen.agent_pod
-    if pod is None or _has_ended(pod) or not _is_overdue(seen, pod, now):
+    if pod is None or pod.has_ended or not _is_overdue(seen, pod, now):
         return None
     status = _facts(seen, now, pod).condition(ConditionType.AGENT_RUNNING, "False", Reason.TIMED_OUT)
     actions = () if pod.is_being_deleted else (DeletePod(pod.name, pod.uid),)
@@ -83,7 +83,7 @@ def workspace_refused(seen: Observed, now: datetime) -> Plan | None:
 
 def agent_ended(seen: Observed, now: datetime) -> Plan | None:
     pod = seen.agent_pod
-    if pod is None or not _has_ended(pod):
+    if pod is None or not pod.has_ended:
         return None
     status = _facts(seen, now, pod)
     reason, message = _how_it_ended(seen, pod)
@@ -107,10 +107,6 @@ def _how_it_ended(seen: Observed, pod: Pod) -> tuple[Reason, str]:
         return Reason.TIMED_OUT, f"Ended after {seen.command.spec.timeout_seconds} s; its work is kept."
     otherwise = f"The agent ended with exit code {container.exit_code}."
     return known_reason(result.reason, Reason.AGENT_FAILED), result.message or otherwise
-
-
-def _has_ended(pod: Pod) -> bool:
-    return pod.has_ended or pod.container(AGENT).has_ended
 
 
 def _completed(pod: Pod) -> bool:
@@ -141,7 +137,7 @@ def _until_overdue(seen: Observed, pod: Pod, now: datetime) -> timedelta:
 def agent_not_started(seen: Observed, now: datetime) -> Plan | None:
     """Still being prepared: what holds it up is said at once, and ends the command at the start deadline."""
     pod = seen.agent_pod
-    if pod is None or _has_ended(pod):
+    if pod is None or pod.has_ended:
         return None
     held_up = _held_up(pod, now)
     if start_deadline_has_passed(seen, now):

@@ -54,6 +54,8 @@ def work_is_safe(seen: Observed) -> bool:
 def _agent_ever_started(seen: Observed) -> bool:
     if seen.command.status.agent_start_time is not None:
         return True
+    if seen.command.condition_reason(ConditionType.AGENT_RUNNING) == Reason.AGENT_NOT_STARTED:
+        return False
     if seen.agent_pod is None:
         return bool(seen.command.status.pod_name)
     return seen.agent_pod.container("agent").started_at is not None

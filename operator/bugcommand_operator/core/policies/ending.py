@@ -12,6 +12,8 @@ from bugcommand_operator.core.status import StatusEditor
 
 def failed(seen: Observed, now: datetime, reason: str, message: str, status: StatusEditor | None = None) -> Plan:
     edited = _agent_no_longer_running(seen, status or StatusEditor(seen.command, now))
+    if _agent_never_started(seen):
+        edited.condition(ConditionType.AGENT_RUNNING, "False", Reason.AGENT_NOT_STARTED)
     edited.finished(False, reason, message)
     return Plan(status=edited.done(), events=(Event(reason, message, "Warning"),), go_on=True)
 
@@ -19,6 +21,11 @@ def failed(seen: Observed, now: datetime, reason: str, message: str, status: Sta
 def succeeded(seen: Observed, message: str, status: StatusEditor) -> Plan:
     _agent_no_longer_running(seen, status).finished(True, Reason.COMPLETED, message)
     return Plan(status=status.done(), events=(Event("Succeeded", message),), go_on=True)
+
+
+def _agent_never_started(seen: Observed) -> bool:
+    pod = seen.agent_pod
+    return pod is not None and pod.has_ended and bool(pod.containers) and pod.container("agent").started_at is None
 
 
 def _agent_no_longer_running(seen: Observed, status: StatusEditor) -> StatusEditor:

@@ -1,0 +1,34 @@
+"""Which StorageClasses bind a volume at once, rather than when its first pod is scheduled. Remembered for a while."""
+
+from __future__ import annotations
+
+import time
+
+from bugcommand_operator.cluster.errors import ClusterError
+from bugcommand_operator.cluster.kube import Kube
+
+REMEMBERED_SECONDS = 600.0
+
+
+class StorageClasses:
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+        self._known: dict[str, tuple[float, bool]] = {}
+
+    async def binds_at_once(self, name: str) -> bool:
+        """False also where we may not look (an install without cluster rights): then nothing waits on the answer."""
+        until, answer = self._known.get(name, (0.0, False))
+        if time.monotonic() < until:
+            return answer
+        answer = await self._look(name)
+        self._known[name] = (time.monotonic() + REMEMBERED_SECONDS, answer)
+        return answer
+
+    async def _look(self, name: str) -> bool:
+        if not name:
+            return False
+        try:
+            found = await self._kube.get("StorageClass", None, name)
+        except ClusterError:
+            return False
+        return bool(found.get("volumeBindingMode") == "Immediate")
