@@ -15,6 +15,8 @@ from pydantic import BaseModel
 from bugcommand_operator.api.agent import AgentSpec
 from bugcommand_operator.api.bugcommand import BugCommandSpec
 from bugcommand_operator.api.repository import RepositorySpec
+from bugcommand_operator.core.genesis import Allowed, Refusal
+from bugcommand_operator.core.genesis_file import decide
 from bugcommand_operator.replay.scenario import load
 
 MODELS: dict[str, type[BaseModel]] = {"Agent": AgentSpec, "Repository": RepositorySpec, "BugCommand": BugCommandSpec}
@@ -110,3 +112,9 @@ def test_the_replay_server_gets_the_scenarios_as_they_are_in_the_examples() -> N
     config = objects.replay_server(REPLAY)[0]
     [text] = [text for name, text in config["data"].items() if name == "fix-discount.yaml"]
     assert yaml.safe_load(text)["scenarios"][0]["name"] == "fix-discount"
+
+
+def test_the_example_project_lets_the_executor_work_and_nobody_else() -> None:
+    key = (EXAMPLES / "project" / ".mentu" / "genesis.key").read_bytes()
+    assert isinstance(decide(key, "Deny", "agent:executor"), Allowed)
+    assert isinstance(decide(key, "Deny", "agent:stranger"), Refusal)
