@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)
 
 include $(wildcard dev/mk/*.mk)
 
-.PHONY: help setup crds lint format test test-unit test-integration test-e2e images push bench clean
+.PHONY: help setup crds lock lint lint-crds format test test-unit test-integration test-e2e images push bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -22,6 +22,13 @@ setup: .venv/.made ## Make the Python environment, every package at its locked v
 
 crds: setup ## Write crds/ and the chart's copy from the models
 	$(PYTHON) dev/generate_crds.py
+
+lock: setup ## Lock the dependencies anew, with hashes
+	.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.lock
+	.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -c requirements/runtime.lock -o requirements/dev.lock
+
+lint-crds: setup
+	@$(PYTHON) dev/generate_crds.py --check
 
 lint: setup ## ruff, mypy, the layers, generated files
 	.venv/bin/ruff check .
