@@ -1,0 +1,139 @@
+"""The client: what it sends, and what the class of each error means."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from bugcommand_operator.cluster.client import MERGE_PATCH, Cluster
+from bugcommand_operator.cluster.errors import (
+    AccessDenied,
+    AlreadyExists,
+    ClusterError,
+    ClusterUnavailable,
+    Conflict,
+    NotFound,
+    Refused,
+)
+
+
+class Server:
+    """Answers every request alike, and keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.status, self.body, self.headers = 200, b"{}", ""
+        self.silent = False
+        self.seen: list[tuple[str, dict[str, str], bytes]] = []
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        fields = (line.split(": ", 1) for line in head[1:] if line)
+        headers = {name.lower(): value for name, value in fields}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        self.seen.append((head[0].rsplit(" ", 1)[0], headers, body))
+        if not self.silent:
+            answer = f"HTTP/1.1 {self.status} x\r\nContent-Length: {len(self.body)}\r\n{self.headers}"
+            writer.write(answer.encode() + b"Connection: close\r\n\r\n" + self.body)
+            writer.close()
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[Server]:
+    yield Server()
+
+
+@pytest_asyncio.fixture
+async def cluster(server: Server, tmp_path: Path) -> AsyncIterator[Cluster]:
+    listening = await asyncio.start_server(server.handle, "127.0.0.1", 0)
+    host, port = listening.sockets[0].getsockname()
+    config: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "x",
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+        "clusters": [{"name": "x", "cluster": {"server": f"http://{host}:{port}"}}],
+        "users": [{"name": "x", "user": {"token": "my-token"}}],
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    async with await Cluster.connect(str(tmp_path / "kubeconfig")) as connected:
+        yield connected
+    listening.close()
+
+
+async def test_a_request_carries_our_token_the_query_and_the_kind_of_patch(server: Server, cluster: Cluster) -> None:
+    server.body = b'{"kind": "BugCommand"}'
+    query = {"fieldManager": "mentu operator", "labelSelector": "a=b,c!=d"}
+
+    answer = await cluster.request("PATCH", "/apis/x/v1", query=query, body={"a": None}, content_type=MERGE_PATCH)
+
+    assert answer == {"kind": "BugCommand"}
+    ((line, headers, body),) = server.seen
+    assert line == "PATCH /apis/x/v1?fieldManager=mentu%20operator&labelSelector=a%3Db,c!%3Dd"
+    assert headers["authorization"] == "Bearer my-token"
+    assert headers["content-type"] == "application/merge-patch+json"
+    assert json.loads(body) == {"a": None}, "a null removes a field: it must be sent"
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, Refused),
+        (401, AccessDenied),
+        (403, AccessDenied),
+        (404, NotFound),
+        (408, ClusterUnavailable),
+        (409, Conflict),
+        (413, Refused),
+        (422, Refused),
+        (429, ClusterUnavailable),
+        (500, ClusterUnavailable),
+        (504, ClusterUnavailable),
+    ],
+)
+async def test_the_class_of_an_error_says_what_it_means(
+    server: Server, cluster: Cluster, status: int, error: type[ClusterError]
+) -> None:
+    server.status, server.body = status, b'{"reason": "Because", "message": "of this"}'
+
+    with pytest.raises(error) as raised:
+        await cluster.request("GET", "/api")
+
+    assert type(raised.value) is error
+    assert raised.value.status == status
+    assert str(raised.value) == "GET /api: of this"
+
+
+async def test_what_exists_already_is_told_from_what_has_changed(server: Server, cluster: Cluster) -> None:
+    server.status, server.body = 409, b'{"reason": "AlreadyExists", "message": "there"}'
+
+    with pytest.raises(AlreadyExists):
+        await cluster.request("POST", "/api")
+
+
+async def test_a_server_that_asks_for_patience_is_heard(server: Server, cluster: Cluster) -> None:
+    server.status, server.headers = 429, "Retry-After: 7\r\n"
+
+    with pytest.raises(ClusterUnavailable) as raised:
+        await cluster.request("GET", "/api")
+    assert raised.value.retry_after == 7
+
+
+@pytest.mark.parametrize("body", [b"<html>bad gateway</html>", b"", b"[1]", b"\xff"])
+async def test_an_answer_that_is_no_object_is_judged_by_its_status(
+    server: Server, cluster: Cluster, body: bytes
+) -> None:
+    server.body, server.status = body, 502
+
+    with pytest.raises(ClusterUnavailable, match="status 502"):
+        await cluster.request("GET", "/api")
+
+
+async def test_a_server_that_does_not_answer_is_given_up(server: Server, cluster: Cluster) -> None:
+    server.silent = True
+
+    with pytest.raises(ClusterUnavailable, match="TimeoutError"):
+        await cluster.request("GET", "/api", timeout=0.05)
