@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
+import json
+
 from dev.demo import objects
 from dev.demo.errors import DemoError
-from dev.demo.kubectl import Kubectl, call
+from dev.demo.kubectl import Kubectl, Manifest, call
 from dev.demo.settings import CHART, Deadlines, Settings
 from dev.gitserver.access import GitAccess, manifests
 
 
-def helm_arguments(settings: Settings, deadlines: Deadlines) -> list[str]:
-    values = {
-        "image.repository": f"{settings.image_prefix}mentu-operator",
-        "image.tag": settings.image_tag,
-        "agent.image.repository": f"{settings.image_prefix}mentu-agent",
-        "agent.image.tag": settings.image_tag,
+def helm_values(settings: Settings) -> Manifest:
+    """Our images, and a way for agents to the two servers in the demo's namespace, which are private addresses."""
+    return {
+        "image": {
+            "registry": settings.image_prefix.rstrip("/"),
+            "operator": {"tag": settings.image_tag},
+            "agent": {"tag": settings.image_tag},
+        },
+        "networkPolicy": {
+            "extraEgress": [
+                _egress(settings.namespace, "mentu-gitserver", 8080, 8443),
+                _egress(settings.namespace, "mentu-replay", 8787),
+            ]
+        },
     }
-    sets = [part for name, value in values.items() for part in ("--set-string", f"{name}={value}")]
-    where = ["--namespace", settings.operator_namespace, "--create-namespace"]
-    return [
-        "helm",
-        "upgrade",
-        "--install",
-        settings.release,
-        str(CHART),
-        *where,
-        *sets,
-        "--wait",
-        f"--timeout={deadlines.install:.0f}s",
-    ]
+
+
+def _egress(namespace: str, name: str, *ports: int) -> Manifest:
+    peer = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": name}},
+    }
+    return {"to": [peer], "ports": [{"protocol": "TCP", "port": port} for port in ports]}
 
 
 def operator(kubectl: Kubectl, settings: Settings, deadlines: Deadlines) -> None:
-    call(helm_arguments(settings, deadlines), timeout=deadlines.install + 30, env=kubectl.env)
+    where = ["--namespace", settings.operator_namespace, "--create-namespace"]
+    wait = ["--wait", f"--timeout={deadlines.install:.0f}s"]
+    arguments = ["helm", "upgrade", "--install", settings.release, str(CHART), *where, *wait, "--values", "-"]
+    call(arguments, given=json.dumps(helm_values(settings)), timeout=deadlines.install + 30, env=kubectl.env)
 
 
 def clean(kubectl: Kubectl, settings: Settings, deadlines: Deadlines) -> None:

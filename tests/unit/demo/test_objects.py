@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from dev.demo import objects
+from dev.demo.install import helm_values
 from dev.demo.settings import EXAMPLES, Settings, from_environment
 from dev.gitserver.access import GitAccess
 from pydantic import BaseModel
@@ -118,3 +119,18 @@ def test_the_example_project_lets_the_executor_work_and_nobody_else() -> None:
     key = (EXAMPLES / "project" / ".mentu" / "genesis.key").read_bytes()
     assert isinstance(decide(key, "Deny", "agent:executor"), Allowed)
     assert isinstance(decide(key, "Deny", "agent:stranger"), Refusal)
+
+
+def test_agents_may_reach_the_demo_s_servers_on_the_ports_of_their_pods() -> None:
+    opened = {}
+    for rule in helm_values(REPLAY)["networkPolicy"]["extraEgress"]:
+        [peer] = rule["to"]
+        assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "mentu-demo"}
+        opened[peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"]] = {port["port"] for port in rule["ports"]}
+    for item in [*objects.git_server(REPLAY), *objects.replay_server(REPLAY)]:
+        if item["kind"] == "Deployment":
+            template = item["spec"]["template"]
+            [container] = template["spec"]["containers"]
+            ports = {port["containerPort"] for port in container["ports"]}
+            assert opened.pop(template["metadata"]["labels"]["app.kubernetes.io/name"]) == ports
+    assert not opened
