@@ -38,8 +38,11 @@ def _egress(namespace: str, name: str, *ports: int) -> Manifest:
 
 def operator(kubectl: Kubectl, settings: Settings, deadlines: Deadlines) -> None:
     where = ["--namespace", settings.operator_namespace, "--create-namespace"]
-    wait = ["--wait", f"--timeout={deadlines.install:.0f}s"]
-    arguments = ["helm", "upgrade", "--install", settings.release, str(CHART), *where, *wait, "--values", "-"]
+    how = ["--wait", f"--timeout={deadlines.install:.0f}s", "--values", "-"]
+    if settings.own_cluster:
+        # Tests on the development cluster apply the CRDs without Helm, which would refuse to touch them.
+        how.append("--take-ownership")
+    arguments = ["helm", "upgrade", "--install", settings.release, str(CHART), *where, *how]
     call(arguments, given=json.dumps(helm_values(settings)), timeout=deadlines.install + 30, env=kubectl.env)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
+OWN_KUBECONFIG = ROOT / ".cluster" / "kubeconfig"
 CHART = ROOT / "helm" / "mentu-operator"
 
 
@@ -21,6 +22,11 @@ class Settings:
     image_tag: str = "dev"
     api_key: str = field(default="", repr=False)
     base_url: str = ""
+
+    @property
+    def own_cluster(self) -> bool:
+        """Whether this is the development cluster of `make cluster`, and nobody else's."""
+        return Path(self.kubeconfig).absolute() == OWN_KUBECONFIG
 
     @property
     def replay(self) -> bool:
@@ -52,7 +58,7 @@ class Deadlines:
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     return Settings(
-        kubeconfig=environment.get("KUBECONFIG") or str(ROOT / ".cluster" / "kubeconfig"),
+        kubeconfig=environment.get("KUBECONFIG") or str(OWN_KUBECONFIG),
         namespace=environment.get("DEMO_NAMESPACE") or "mentu-demo",
         image_prefix=environment.get("IMAGE_PREFIX") or "localhost/",
         image_tag=environment.get("IMAGE_TAG") or "dev",
