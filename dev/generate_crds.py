@@ -10,7 +10,7 @@ import yaml
 from bugcommand_operator.api.crd import all_crds
 
 TOP = Path(__file__).resolve().parent.parent
-TARGETS = (TOP / "crds",)
+TARGETS = (TOP / "crds", TOP / "helm" / "mentu-operator" / "crd-files")
 
 
 def rendered() -> dict[str, str]:
@@ -33,9 +33,6 @@ def write() -> None:
 if __name__ == "__main__":
     if "--check" in sys.argv:
         stale = differing()
-        print(
-            "\n".join(f"{path}: differs from the models, run `make crds`" for path in stale)
-            or "crds/ is up to date"
-        )
+        print("\n".join(f"{path}: differs from the models, run `make crds`" for path in stale) or "crds/ is up to date")
         sys.exit(1 if stale else 0)
     write()

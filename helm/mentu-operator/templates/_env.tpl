@@ -1,0 +1,49 @@
+{{/* The executor's environment; lists and objects are JSON. */}}
+{{- define "mentu.executorEnv" -}}
+{{- $values := .Values -}}
+{{- $env := dict
+  "MENTU_MACHINE_ID" $values.machineId
+  "MENTU_WORKSPACE_ID" $values.workspaceId
+  "MENTU_NAMESPACES" (toJson $values.watchNamespaces)
+  "MENTU_OPERATOR_IMAGE" (include "mentu.image" (list . $values.image.operator))
+  "MENTU_AGENT_IMAGE" (include "mentu.image" (list . $values.image.agent))
+  "MENTU_IMAGE_PULL_POLICY" $values.image.pullPolicy
+  "MENTU_IMAGE_PULL_SECRETS" (toJson $values.imagePullSecrets)
+  "MENTU_INTAKE_URL" (include "mentu.intakeURL" .)
+  "MENTU_AGENT_RESOURCES" (toJson $values.agentPods.resources)
+  "MENTU_PREPARATION_RESOURCES" (toJson $values.agentPods.preparationResources)
+  "MENTU_CONCURRENCY_LIMIT" ($values.concurrencyLimit | int64 | toString)
+  "MENTU_START_DEADLINE_SECONDS" ($values.startDeadlineSeconds | int64 | toString)
+  "MENTU_PUBLISH_DEADLINE_SECONDS" ($values.publishDeadlineSeconds | int64 | toString)
+  "MENTU_RESCUE_DEADLINE_SECONDS" ($values.rescueDeadlineSeconds | int64 | toString)
+  "MENTU_OVERDUE_SECONDS" ($values.overdueSeconds | int64 | toString)
+  "MENTU_METRICS_PORT" "9090"
+-}}
+{{- with $values.executorId }}{{ $_ := set $env "MENTU_EXECUTOR_ID" . }}{{ end -}}
+{{- if $values.networkPolicy.enabled -}}
+{{- $_ := set $env "MENTU_NETWORK_POLICY" (include "mentu.agentsNetworkPolicy" . | fromYaml | toJson) -}}
+{{- end -}}
+{{- include "mentu.envList" (list . $env $values.executor.extraEnv) }}
+{{- end }}
+
+{{- define "mentu.gatewayEnv" -}}
+{{- $env := dict "MENTU_SQLITE_SYNCHRONOUS" .Values.gateway.sqliteSynchronous "MENTU_PORT" "8080" -}}
+{{- include "mentu.envList" (list . $env .Values.gateway.extraEnv) }}
+{{- end }}
+
+{{/* Takes the context, a dict of this container's variables, and the user's list of more. */}}
+{{- define "mentu.envList" -}}
+{{- $top := index . 0 -}}
+{{- $shared := dict
+  "MENTU_DATABASE_URL" "sqlite+aiosqlite:////data/mentu.db"
+  "MENTU_LOG_FORMAT" $top.Values.log.format
+  "MENTU_LOG_LEVEL" $top.Values.log.level
+-}}
+{{- range $name, $value := merge (index . 1) $shared }}
+- name: {{ $name }}
+  value: {{ $value | replace "$(" "$$(" | quote }}
+{{- end }}
+{{- with index . 2 }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
