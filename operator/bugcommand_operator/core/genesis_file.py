@@ -158,7 +158,7 @@ def _plain_loader(yaml: Any) -> Any:
     class PlainLoader(yaml.SafeLoader):  # type: ignore[misc]
         """A SafeLoader that refuses a key given twice."""
 
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             names = [(key.tag, key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
             if len(set(names)) != len(names):
                 raise MalformedError("a key is given twice")

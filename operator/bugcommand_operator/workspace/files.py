@@ -3,7 +3,8 @@
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 COPY_CHUNK = 1 << 20
 
@@ -76,10 +77,18 @@ def remove_tree(path: str) -> None:
     if is_real_folder(path):
         from shutil import rmtree  # not cheap to load, rarely needed
 
-        rmtree(path)
+        rmtree(path, onerror=_insist)
     else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+
+
+def _insist(function: Callable[..., Any], path: str, _: Any) -> None:
+    """A folder without write permission, as some package managers leave behind, is ours all the same."""
+    for folder in (os.path.dirname(path), path):
+        if is_real_folder(folder):
+            os.chmod(folder, 0o700)
+    function(path)
 
 
 def regular_files(folder: str, limit: int) -> Iterator[str]:

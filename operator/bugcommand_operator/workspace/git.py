@@ -64,7 +64,7 @@ class Git(NamedTuple):
     transfer_seconds: float = 1800
     local_seconds: float = 600
 
-    def environment(self, extra: Mapping[str, str] | None = None, *, allow_file: bool = False) -> dict[str, str]:
+    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment |= {
             "GIT_CONFIG_NOSYSTEM": "1",
@@ -75,7 +75,7 @@ class Git(NamedTuple):
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_ADVICE": "0",
-            "GIT_ALLOW_PROTOCOL": "https:http:file" if allow_file or self.allow_file else "https:http",
+            "GIT_ALLOW_PROTOCOL": "https:http:file" if self.allow_file else "https:http",
             "HOME": "/nonexistent",
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
@@ -93,7 +93,6 @@ class Git(NamedTuple):
         cwd: str = "/",
         env: Mapping[str, str] | None = None,
         stdin: int = subprocess.DEVNULL,
-        allow_file: bool = False,
         keep: Sequence[int] = (),
     ) -> "Running":
         """Starts git without waiting; its helpers share a process group, so that all of them can be ended."""
@@ -102,7 +101,7 @@ class Git(NamedTuple):
             process = subprocess.Popen(
                 ["git", *arguments],
                 cwd=cwd,
-                env=self.environment(env, allow_file=allow_file),
+                env=self.environment(env),
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -123,13 +122,12 @@ class Git(NamedTuple):
         seconds: float | None = None,
         limit: int = 64 * 1024 * 1024,
         check: bool = True,
-        allow_file: bool = False,
         keep: Sequence[int] = (),
         data: bytes = b"",
     ) -> Result:
         stdin = _file_of(data) if data else subprocess.DEVNULL
         try:
-            running = self.start(arguments, cwd=cwd, env=env, stdin=stdin, allow_file=allow_file, keep=keep)
+            running = self.start(arguments, cwd=cwd, env=env, stdin=stdin, keep=keep)
         finally:
             if data:
                 os.close(stdin)

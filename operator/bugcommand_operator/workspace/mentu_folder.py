@@ -9,7 +9,7 @@ import os
 
 from bugcommand_operator.core.bug_context import feature_list, render_bug_context
 from bugcommand_operator.workspace.errors import VolumeFull
-from bugcommand_operator.workspace.files import move_aside, real_folder, write_file, write_new
+from bugcommand_operator.workspace.files import is_real_folder, move_aside, real_folder, write_file, write_new
 from bugcommand_operator.workspace.job import Job
 from bugcommand_operator.workspace.objects import Entry, Objects
 from bugcommand_operator.workspace.own_repository import worktree_of
@@ -41,7 +41,10 @@ def write_context(job: Job, base: str) -> None:
         prompt=request.prompt,
         context=request.context,
     )
-    write_file(f"{job.paths.mentu}/bug-context.md", text.encode("utf-8", "replace"))
+    path = f"{job.paths.mentu}/bug-context.md"
+    if is_real_folder(path):
+        move_aside(path, job.paths.state)
+    write_file(path, text.encode("utf-8", "replace"))
     features = feature_list(
         instruction=f"BugCommand-{request.namespace}/{request.name}",
         commitment=request.commitment_id,

@@ -24,14 +24,10 @@ from bugcommand_operator.workspace.objects import Entry, Info, Objects
 from bugcommand_operator.workspace.own_repository import take_objects, worktree_of, write_repository
 from bugcommand_operator.workspace.remote import checked_url
 from bugcommand_operator.workspace.tools import copy_runner
-from bugcommand_operator.workspace.tree import (
-    clear_locks,
-    finish_checkout,
-    start_checkout,
-    switch,
-    tree_is_there,
-)
+from bugcommand_operator.workspace.tree import clear_locks, finish_checkout, start_checkout, tree_is_there
 from bugcommand_operator.workspace.working_directory import working_directory
+
+SWITCHED = "switched"
 
 
 class Source(NamedTuple):
@@ -54,7 +50,6 @@ def prepare(job: Job, *, fetch: bool) -> dict[str, Any]:
     link_into_tree(job)
     copy_runner(job)
     directory = working_directory(worktree_of(job), job.request.working_directory)
-    _remember(job, base)
     if source.job is not job:
         remove_tree(source.job.paths.mirror)
     seconds = {
@@ -103,14 +98,13 @@ def _fill(job: Job, source: Job, objects: Objects, base: str) -> tuple[str, floa
     """Has the tree filled while the genesis key is read; returns its answer and when the tree was ready."""
     mentu = objects.info(f"{base}:.mentu")
     entries = (objects.tree(mentu.sha) or []) if mentu is not None and mentu.kind == "tree" else []
+    _end_switch(job)
     if tree_is_there(job):
-        return _go_on(job, objects, base, mentu, entries)
+        return _go_on(job, source, objects, base, mentu, entries)
     _make_room(job)
     building = f"{job.paths.git_dir}.building"
     os.mkdir(job.paths.repository)
-    write_repository(job, building, base, sparse=mentu is not None)
-    if not job.request.mirror:
-        take_objects(source.paths.mirror_repository, building)
+    _write_with_objects(job, source, building, base, sparse=mentu is not None)
     checkout = start_checkout(job, building)
     try:
         genesis = _enforce(job, objects, mentu, entries)
@@ -118,36 +112,57 @@ def _fill(job: Job, source: Job, objects: Objects, base: str) -> tuple[str, floa
         finish_checkout(job, checkout)
     finally:
         checkout.end()
+    _remember(job, base)
     os.rename(building, job.paths.git_dir)
     return genesis, time.monotonic()
 
 
-def _go_on(job: Job, objects: Objects, base: str, mentu: Info | None, entries: list[Entry]) -> tuple[str, float]:
+def _go_on(
+    job: Job, source: Job, objects: Objects, base: str, mentu: Info | None, entries: list[Entry]
+) -> tuple[str, float]:
     genesis = _enforce(job, objects, mentu, entries)
     clear_locks(job.paths.git_dir)
     if not job.request.with_worktree and not _remembered(job):
-        _switch(job, base, sparse=mentu is not None)
+        _switch(job, source, base, sparse=mentu is not None)
         copy_tracked(job, objects, entries)
+    _remember(job, base)
     return genesis, time.monotonic()
 
 
-def _switch(job: Job, base: str, *, sparse: bool) -> None:
+def _switch(job: Job, source: Job, base: str, *, sparse: bool) -> None:
     """Gives the checkout a new repository of its own; the previous command's is kept until the next one comes."""
+    from bugcommand_operator.workspace.switch import switch
+
     building, previous = f"{job.paths.git_dir}.building", f"{job.paths.state}/previous.git"
     remove_tree(building)
-    write_repository(job, building, base, sparse=sparse)
+    _write_with_objects(job, source, building, base, sparse=sparse)
     switch(job, building, base)
+    write_file(f"{building}/{SWITCHED}", b"")
     remove_tree(previous)
     os.rename(job.paths.git_dir, previous)
-    os.rename(building, job.paths.git_dir)
+    _end_switch(job)
+
+
+def _end_switch(job: Job) -> None:
+    """The last step of a switch, which a kill may have left undone."""
+    building = f"{job.paths.git_dir}.building"
+    if not os.path.lexists(job.paths.git_dir) and os.path.lexists(f"{building}/{SWITCHED}"):
+        os.rename(building, job.paths.git_dir)
+
+
+def _write_with_objects(job: Job, source: Job, git_dir: str, base: str, *, sparse: bool) -> None:
+    write_repository(job, git_dir, base, sparse=sparse)
+    if not job.request.mirror:
+        take_objects(source.paths.mirror_repository, git_dir)
 
 
 def _make_room(job: Job) -> None:
     """A half-made repository is made anew; one that an agent has damaged is set aside, with the work in it."""
     if not os.path.lexists(job.paths.repository):
         return
-    names = os.listdir(job.paths.state)
-    if any(name.startswith(("base-", "attempt-")) for name in names):
+    half_made = os.path.lexists(f"{job.paths.git_dir}.building")
+    used = any(name.startswith(("base-", "attempt-")) for name in os.listdir(job.paths.state))
+    if used and not half_made:
         move_aside(job.paths.repository, job.paths.state)
     else:
         remove_tree(job.paths.repository)

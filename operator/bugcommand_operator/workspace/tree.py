@@ -1,9 +1,7 @@
-"""Fills the command's tree, and moves a plain checkout to the next command's branch. Removes no one's work."""
+"""Fills the command's tree, and tells whether one is there already. Never runs git on a tree that was used."""
 
 import os
 
-from bugcommand_operator.workspace.agent_refs import head_of
-from bugcommand_operator.workspace.errors import MirrorCorrupt, WorkspaceError, WorkspaceFailed
 from bugcommand_operator.workspace.files import is_real_folder, read_text, remove_tree
 from bugcommand_operator.workspace.git import Running
 from bugcommand_operator.workspace.job import Job
@@ -17,7 +15,7 @@ def start_checkout(job: Job, git_dir: str) -> Running:
     return job.git.start(
         ["-c", f"checkout.workers={_workers()}", "read-tree", "-m", "-u", "HEAD"],
         cwd=worktree_of(job),
-        env=_place(job, git_dir),
+        env=place(job, git_dir),
     )
 
 
@@ -27,34 +25,6 @@ def finish_checkout(job: Job, checkout: Running) -> None:
     result = checkout.finish(job.git.local_seconds)
     if result.code != 0:
         raise error_from(result.err, result.code)
-
-
-def switch(job: Job, git_dir: str, base: str) -> None:
-    """Moves a plain checkout to the base and keeps uncommitted changes, as `git checkout` would.
-
-    The old repository was in an agent's hands, so git runs with the new one and takes only objects from the old.
-    """
-    old = head_of(job.paths.git_dir, job.paths.git_dir)
-    if not old:
-        raise WorkspaceFailed(
-            "the checkout of the previous command has no readable HEAD: repair it, or delete the Repository's"
-            " checkout PersistentVolumeClaim to start from a fresh one"
-        )
-    env = _place(job, git_dir) | {"GIT_ALTERNATE_OBJECT_DIRECTORIES": job.paths.objects}
-    tree = job.paths.repository
-    try:
-        job.git.run(["read-tree", old], cwd=tree, env=env)
-        tracked = job.git.run(["ls-files", "-z", "--", ".mentu"], cwd=tree, env=env).out
-        job.git.run(["update-index", "-z", "--skip-worktree", "--stdin"], cwd=tree, env=env, data=tracked)
-        job.git.run(["update-index", "-q", "--ignore-submodules", "--refresh"], cwd=tree, env=env, check=False)
-        job.git.run(["read-tree", "-m", "-u", old, base], cwd=tree, env=env)
-    except MirrorCorrupt:
-        raise
-    except WorkspaceError as error:
-        raise WorkspaceFailed(
-            f"what the previous command left uncommitted is in the way of the base commit: {error}; commit or remove"
-            " it on the checkout volume, or use withWorktree: true"
-        ) from None
 
 
 def clear_locks(git_dir: str) -> None:
@@ -72,14 +42,14 @@ def tree_is_there(job: Job) -> bool:
     """Whether the volume holds a tree that git can work in; decided by looking at files, not by running git."""
     own = tree_git_dir(job, job.paths.git_dir)
     tree = worktree_of(job)
-    folders = (job.paths.repository, job.paths.git_dir, job.paths.objects, own, tree)
+    folders = (job.paths.repository, job.paths.git_dir, job.paths.objects, own, os.path.dirname(tree), tree)
     if not all(is_real_folder(folder) for folder in folders):
         return False
     linked = not job.request.with_worktree or (read_text(f"{tree}/.git") or "").strip() == f"gitdir: {own}"
     return linked and read_text(f"{own}/HEAD") is not None
 
 
-def _place(job: Job, git_dir: str) -> dict[str, str]:
+def place(job: Job, git_dir: str) -> dict[str, str]:
     return {"GIT_DIR": tree_git_dir(job, git_dir), "GIT_WORK_TREE": worktree_of(job)}
 
 

@@ -1,0 +1,147 @@
+"""Takes the work out of the agent's volume: a bundle and a manifest, for a container that never sees the volume.
+
+Runs without a credential. The agent's repository is never opened: refs are read as text, objects are borrowed
+by a clean repository, uncommitted files are looked at with an index and a config of our own. What arrives is
+checked again, and judged, by `publish`.
+"""
+
+import json
+import os
+import re
+from typing import Any, NamedTuple
+
+from bugcommand_operator.core.ref_name import FULL_SHA
+from bugcommand_operator.workspace.agent_refs import head_of, ref_value
+from bugcommand_operator.workspace.clean_repository import WORK_REF, CleanRepository
+from bugcommand_operator.workspace.errors import ExportFailed, MentuPathChanged, WorkspaceError
+from bugcommand_operator.workspace.files import is_real_folder, read_text, remove_tree, write_file
+from bugcommand_operator.workspace.job import Job
+from bugcommand_operator.workspace.leftovers import tree_of_leftovers
+from bugcommand_operator.workspace.mentu_paths import mentu_paths_problem
+from bugcommand_operator.workspace.own_repository import tree_git_dir, worktree_of
+
+MAX_LIST = 64 * 1024 * 1024
+STATS = re.compile(r"(\d+) (file|insertion|deletion)")
+
+
+class Work(NamedTuple):
+    """What there is to publish."""
+
+    head: str
+    tree: str
+    left_uncommitted: int = 0
+    committed_leftovers: bool = False
+
+
+def export(job: Job) -> dict[str, Any]:
+    remove_tree(job.paths.bundle)
+    clean = CleanRepository(job.git, f"{job.paths.export}/work.git", _borrowed(job))
+    base = _base(job)
+    if not clean.is_commit(base):
+        raise ExportFailed(f"the base commit {base} is missing: has the mirror been replaced since the command began?")
+    head = _head(job, clean, base)
+    work = _work(job, clean, base, head)
+    has_changes = work.tree != clean.run("rev-parse", "--verify", f"{base}^{{tree}}").text
+    if has_changes:
+        _bundle(job, clean, base, work.head)
+    result = {
+        "baseCommit": base,
+        "headCommit": work.head,
+        "hasChanges": has_changes,
+        "leftUncommitted": work.left_uncommitted,
+        "committedLeftovers": work.committed_leftovers,
+        "diff": _statistics(clean, base, work.head),
+    }
+    write_file(job.paths.manifest, json.dumps(result).encode())
+    clean.remove()
+    return result
+
+
+def _borrowed(job: Job) -> list[str]:
+    """The object folders to borrow from: the agent's and the mirror's, and through them no third one."""
+    if not is_real_folder(job.paths.git_dir) or not is_real_folder(job.paths.objects):
+        raise ExportFailed("the repository on the volume is gone, or a link stands in its place")
+    alternates = f"{job.paths.objects}/info/alternates"
+    text = read_text(alternates)
+    mirror = [job.paths.mirror_objects] if job.request.mirror else []
+    # Git follows the alternates of an alternate. A missing file is fine: the agent may have repacked everything.
+    if text is not None and not set(text.split("\n")) <= {*mirror, ""}:
+        raise ExportFailed("the repository on the volume borrows objects from a place that it was not given")
+    if text is None and os.path.lexists(alternates):
+        raise ExportFailed("the alternates file of the repository on the volume is not a regular file")
+    return [job.paths.objects, *mirror]
+
+
+def _base(job: Job) -> str:
+    """The base commit; a note on the volume is good enough here, because `publish` finds it out for itself."""
+    noted = (read_text(f"{job.paths.state}/base-{job.request.command_id}") or "").strip()
+    for value in (job.request.base_commit, job.request.base_ref, noted):
+        if FULL_SHA.match(value):
+            return value
+    raise ExportFailed("the base commit is not known: the volume has no note of it and the request names none")
+
+
+def _head(job: Job, clean: CleanRepository, base: str) -> str:
+    """The branch's value, or what the tree has checked out where that continues the branch."""
+    branch = ref_value(job.paths.git_dir, job.request.branch_ref)
+    if not branch or not clean.is_commit(branch):
+        branch = base
+    if job.request.rescue and not is_real_folder(worktree_of(job)):
+        return _checkpoint(job, clean, branch)
+    current = head_of(tree_git_dir(job, job.paths.git_dir), job.paths.git_dir)
+    if current and current != branch and clean.is_commit(current) and clean.is_ancestor(branch, current):
+        return current
+    return branch
+
+
+def _checkpoint(job: Job, clean: CleanRepository, branch: str) -> str:
+    """Without a tree to look at, what the runner last saved of it."""
+    saved = ref_value(job.paths.git_dir, job.request.target_ref)
+    if saved and clean.is_commit(saved) and clean.is_ancestor(branch, saved):
+        return saved
+    return branch
+
+
+def _work(job: Job, clean: CleanRepository, base: str, head: str) -> Work:
+    if not job.request.rescue:
+        problem = mentu_paths_problem(clean.changed_paths(base, head, MAX_LIST))
+        if problem:
+            raise MentuPathChanged(problem)
+    head_tree = clean.run("rev-parse", "--verify", f"{head}^{{tree}}").text
+    tree = tree_of_leftovers(clean, head, worktree_of(job))
+    if tree == head_tree:
+        return Work(head, head_tree)
+    if job.request.rescue or head == base:
+        return Work(_commit(job, clean, base, head, tree), tree, committed_leftovers=True)
+    return Work(head, head_tree, left_uncommitted=len(clean.changed_paths(head_tree, tree, MAX_LIST)))
+
+
+def _commit(job: Job, clean: CleanRepository, base: str, head: str, tree: str) -> str:
+    """Commits what was left. Its date follows from its parents, so that doing it again gives the same commit."""
+    request = job.request
+    date = request.created_at
+    if head != base or not date:
+        date = clean.run("show", "--no-patch", "--no-show-signature", "--format=%ct +0000", head).text
+    title = "Rescue work in progress" if request.rescue else "Commit what the agent left uncommitted"
+    body = f"{title}\n\nBugCommand: {request.namespace}/{request.name}\nCommitment: {request.commitment_id}\n"
+    identity = {
+        f"GIT_{role}_{key}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for key, value in (("NAME", request.identity.name), ("EMAIL", request.identity.email), ("DATE", date))
+    }
+    env = {"GIT_DIR": clean.folder, **identity}
+    return clean.git.run(["commit-tree", tree, "-p", head], env=env, data=body.encode()).text
+
+
+def _bundle(job: Job, clean: CleanRepository, base: str, head: str) -> None:
+    clean.set_ref(WORK_REF, head)
+    try:
+        clean.run("bundle", "create", "--quiet", job.paths.bundle, WORK_REF, f"^{base}")
+    except WorkspaceError as error:
+        raise ExportFailed(f"the work cannot be bundled, its objects may be damaged: {error}") from error
+
+
+def _statistics(clean: CleanRepository, base: str, head: str) -> dict[str, int]:
+    text = clean.run("diff", "--shortstat", "--no-renames", "--no-ext-diff", "--no-textconv", base, head).text
+    found = {kind: int(number) for number, kind in STATS.findall(text)}
+    return {f"{kind}s": found.get(kind, 0) for kind in ("file", "insertion", "deletion")}

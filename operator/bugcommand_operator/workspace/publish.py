@@ -1,0 +1,117 @@
+"""Pushes exported work. Holds the credential, and sees nothing that an agent wrote but one bundle.
+
+The bundle is received into a fresh repository with every object checked, and judged there: it must continue
+the base commit, stay inside the scope and leave `.mentu` alone. A rescue is only kept, so it is not judged.
+"""
+
+import json
+from typing import Any
+
+from bugcommand_operator.core.ref_name import FULL_SHA
+from bugcommand_operator.core.scope import scope_from, scope_problem
+from bugcommand_operator.workspace.agent_refs import ref_value
+from bugcommand_operator.workspace.clean_repository import WORK_REF, CleanRepository
+from bugcommand_operator.workspace.errors import (
+    ExportFailed,
+    MentuPathChanged,
+    PushRejected,
+    ScopeViolated,
+    WorkspaceError,
+)
+from bugcommand_operator.workspace.files import read_text
+from bugcommand_operator.workspace.git import Git
+from bugcommand_operator.workspace.job import Job
+from bugcommand_operator.workspace.mentu_paths import mentu_paths_problem
+from bugcommand_operator.workspace.mirror import tip_names
+from bugcommand_operator.workspace.push import push
+from bugcommand_operator.workspace.remote import advertised, remote_git
+
+BASE_REF = "refs/mentu/base"
+MAX_LIST = 64 * 1024 * 1024
+MAX_MANIFEST = 64 * 1024
+
+
+def publish(job: Job) -> dict[str, Any]:
+    manifest = _manifest(job)
+    named = {"ref": job.request.target_ref} if job.request.rescue else {"branch": job.request.branch}
+    if not manifest.get("hasChanges"):
+        return {**named, "headCommit": manifest.get("headCommit"), "pushed": False}
+    git = remote_git(job)
+    borrowed = [job.paths.mirror_objects] if job.request.mirror else []
+    clean = CleanRepository(job.git, f"{job.paths.scratch}/publish.git", borrowed)
+    _know_the_base(job, git, clean)
+    head = _receive(job, clean)
+    if not job.request.rescue:
+        _judge(job, clean, head)
+    push(git, clean, job.request.url, head, job.request.target_ref)
+    clean.remove()
+    return {**named, "headCommit": head, "pushed": True}
+
+
+def _manifest(job: Job) -> dict[str, Any]:
+    try:
+        manifest = json.loads(read_text(job.paths.manifest, MAX_MANIFEST) or "")
+    except (ValueError, RecursionError):
+        manifest = None
+    if not isinstance(manifest, dict):
+        raise ExportFailed("the export left no manifest that can be read")
+    return manifest
+
+
+def _know_the_base(job: Job, git: Git, clean: CleanRepository) -> None:
+    """Gives the repository the base commit, or the branch it is on, from the mirror or else from the remote."""
+    known = _given_base(job)
+    if not job.request.mirror:
+        wanted = known or advertised(git, job.request.url, job.request.wanted).ref
+        depth = ["--depth=1"] if known else []
+        git.run(
+            ["fetch", "--quiet", "--no-tags", *depth, "--end-of-options", job.request.url, f"+{wanted}:{BASE_REF}"],
+            env={"GIT_DIR": clean.folder},
+            seconds=git.transfer_seconds,
+        )
+        return
+    clean.set_ref(BASE_REF, known or _mirror_tip(job))
+    if not clean.is_commit(BASE_REF):
+        raise ExportFailed("the base commit is not in the mirror: has the mirror been replaced?")
+
+
+def _given_base(job: Job) -> str:
+    return next((sha for sha in (job.request.base_commit, job.request.base_ref) if FULL_SHA.match(sha)), "")
+
+
+def _mirror_tip(job: Job) -> str:
+    mirror = job.paths.mirror_repository
+    head = (read_text(f"{mirror}/HEAD") or "").strip().removeprefix("ref: ")
+    names = [head if name == "HEAD" else name for name in tip_names(job)]
+    values = (ref_value(mirror, name) for name in names)
+    tip = next((value for value in values if value), "")
+    if not tip:
+        raise ExportFailed("neither the request nor the mirror says what the work is based on")
+    return tip
+
+
+def _receive(job: Job, clean: CleanRepository) -> str:
+    """Takes the bundle in; every object is checked, and one that is not sound ends it."""
+    try:
+        clean.git._replace(allow_file=True, config={"fetch.fsckObjects": "true"}).run(
+            ["fetch", "--quiet", "--no-tags", "--no-auto-gc", "--no-write-fetch-head", "--end-of-options",
+             job.paths.bundle, f"+{WORK_REF}:{WORK_REF}"],
+            env={"GIT_DIR": clean.folder},
+        )  # fmt: skip
+    except WorkspaceError as error:
+        raise ExportFailed(f"the exported work is not sound: {error}") from error
+    return clean.run("rev-parse", "--verify", f"{WORK_REF}^{{commit}}").text
+
+
+def _judge(job: Job, clean: CleanRepository, head: str) -> None:
+    base = clean.run("merge-base", head, BASE_REF, check=False).text
+    given = _given_base(job)
+    if not base or (given and base != given):
+        raise PushRejected("the work does not continue the base commit: was the branch rebased, or made anew?")
+    paths = clean.changed_paths(base, head, MAX_LIST)
+    problem = mentu_paths_problem(paths)
+    if problem:
+        raise MentuPathChanged(problem)
+    problem = scope_problem(scope_from(job.request.scope), paths)
+    if problem:
+        raise ScopeViolated(problem)
