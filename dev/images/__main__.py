@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
 import subprocess
@@ -27,14 +28,21 @@ def main() -> int:
     push.add_argument("--registry", required=True)
     push.add_argument("--version", default=VERSION)
     arguments = parser.parse_args()
+    CONTEXTS.mkdir(exist_ok=True)
+    with (CONTEXTS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two builds at once would undo each other's contexts
+        run(arguments)
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> None:
     if arguments.command == "push":
         push_all(arguments.registry, arguments.version)
-        return 0
+        return
     for image in ALL:
         build(image)
     if arguments.command == "load":
         load()
-    return 0
 
 
 def build(image: Image) -> None:
