@@ -60,7 +60,16 @@ PROGRAMS = (
     Program("pause", "pause"),
     Program("coredns", "coredns", "github.com/coredns/coredns"),
     Program("kube-router", "netpol", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"),
-    Program("helm", "helm", "helm.sh/helm/v3/cmd/helm", (f"helm.sh/helm/v3/internal/version.version=v{_HELM}",)),
+    Program(
+        "helm",
+        "helm",
+        "helm.sh/helm/v3/cmd/helm",
+        stamps=(
+            f"helm.sh/helm/v3/internal/version.version=v{_HELM}",
+            # What `helm template` takes a cluster to be; without it, an old one that charts refuse.
+            *(f"helm.sh/helm/v3/pkg/chartutil.k8sVersion{part}" for part in ("Major=1", "Minor=34")),
+        ),
+    ),
 )
 
 

@@ -49,7 +49,7 @@ GITSERVER = Image(
     "mentu-gitserver", "mentu-gitserver-base", TOP / "dev/gitserver/Containerfile", (TOP / "dev/gitserver",)
 )
 ALL = (BASE, GITSERVER_BASE, OPERATOR, AGENT, GITSERVER)
-PUBLISHED = (OPERATOR, AGENT)
+PUBLISHED = (OPERATOR, AGENT, GITSERVER)
 LOADED = (OPERATOR, AGENT, GITSERVER)
 
 
