@@ -33,7 +33,7 @@ def sanitise(text: str) -> str:
     text = _ESCAPES.sub("", text).rstrip("\r\n")
     if "\r" in text:
         text = text.rsplit("\r", 1)[1]
-    return _SURROGATES.sub("\ufffd", _CONTROLS.sub("", text))
+    return _SURROGATES.sub("\ufffd", _CONTROLS.sub("", text.replace("\n", " ⏎ ")))
 
 
 def split_message(text: str, limit: int = MAX_MESSAGE_BYTES) -> Iterator[str]:

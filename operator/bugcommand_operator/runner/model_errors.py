@@ -99,7 +99,8 @@ def of_result(event: dict[str, Any]) -> ModelError | None:
 
 
 def text_of(entry: dict[str, Any]) -> str:
-    content = (entry.get("message") or {}).get("content")
+    message = entry.get("message")
+    content = message.get("content") if isinstance(message, dict) else None
     if isinstance(content, str):
         return content
     blocks = content if isinstance(content, list) else []

@@ -151,7 +151,9 @@ class Shipper:
     def _is_over(self) -> bool:
         if self._stop_at is None:
             return False
-        return time.monotonic() >= self._stop_at or not any(queue.spool.pending_lines for queue in self._queues)
+        own, *left_behind = self._queues
+        waited_for = [own, *(queue for queue in left_behind if not queue.failures)]
+        return time.monotonic() >= self._stop_at or not any(queue.spool.pending_lines for queue in waited_for)
 
     def _ship_next(self, now: float) -> bool:
         """Send one batch of the first spool that has something and need not wait; False if there was none."""
