@@ -127,6 +127,49 @@ REFUSALS = frozenset(
 )
 """Reasons that end a command as Refused: a rule said no, as against Failed: it was tried and did not work."""
 
+AGENT_REASONS = frozenset(
+    {
+        Reason.AGENT_FAILED,
+        Reason.AGENT_START_FAILED,
+        Reason.TIMED_OUT,
+        Reason.TERMINATED,
+        Reason.ATTEMPT_ALREADY_RAN,
+        Reason.RUNNER_FAILED,
+        Reason.MODEL_AUTHENTICATION_FAILED,
+        Reason.MODEL_CREDIT_EXHAUSTED,
+        Reason.MODEL_RATE_LIMITED,
+        Reason.MODEL_OVERLOADED,
+        Reason.MODEL_UNAVAILABLE,
+    }
+)
+"""Reasons that an agent's container may end its command with: what else it says there is not its to say."""
+
+WORKSPACE_REASONS = frozenset(
+    {
+        Reason.INVALID_SPEC,
+        Reason.WORKSPACE_FAILED,
+        Reason.NOT_A_GIT_REPOSITORY,
+        Reason.REPOSITORY_UNREACHABLE,
+        Reason.AUTHENTICATION_FAILED,
+        Reason.BASE_REF_NOT_FOUND,
+        Reason.INVALID_REPOSITORY_URL,
+        Reason.MIRROR_CORRUPT,
+        Reason.VOLUME_FULL,
+        Reason.WORKING_DIRECTORY_NOT_FOUND,
+        Reason.WORKING_DIRECTORY_OUTSIDE_TREE,
+        Reason.PERMISSION_DENIED,
+        Reason.CONSTRAINT_VIOLATED,
+        Reason.AUTHOR_TYPE_DENIED,
+        Reason.GENESIS_MALFORMED,
+        Reason.GENESIS_MISSING,
+        Reason.SCOPE_VIOLATED,
+        Reason.MENTU_PATH_CHANGED,
+        Reason.PUSH_REJECTED,
+        Reason.EXPORT_FAILED,
+    }
+)
+"""Reasons of the containers that prepare, export and publish."""
+
 
 class Condition(Model):
     type: Annotated[str, Field(max_length=316)]

@@ -12,6 +12,9 @@ from bugcommand_operator.api.names import FINALIZER, branch_name, commitment_id_
 from bugcommand_operator.api.repository import RepositorySpec
 from bugcommand_operator.core.settings import Identity, Limits
 
+PREPARATION = ("fetch", "workspace", "export")
+MAIN = ("agent", "publish")
+
 
 @dataclass(frozen=True)
 class Command:
@@ -113,10 +116,12 @@ class Pod:
 
     @property
     def has_ended(self) -> bool:
-        """No container of it runs or will: none restarts, so one that failed ends the pod before its phase says so."""
-        if self.phase in {"Succeeded", "Failed"} or any(c.exit_code for c in self.containers.values()):
-            return True
-        return bool(self.containers) and all(c.has_ended for c in self.containers.values())
+        """None of its work goes on: none of our containers restarts, so one that failed, or the main one's end, says it
+        before the phase does. A sidecar that somebody injected has no say."""
+        ours = (self.container(name) for name in (*PREPARATION, *MAIN))
+        return self.phase in {"Succeeded", "Failed"} or any(
+            c.has_ended and (c.exit_code != 0 or c.name in MAIN) for c in ours
+        )
 
     @property
     def is_active(self) -> bool:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 from bugcommand_operator.api.bugcommand import BugCommandStatus
 from bugcommand_operator.api.conditions import REFUSALS, Condition, ConditionType, Phase, Reason
 from bugcommand_operator.core.observed import Command
+from bugcommand_operator.core.text import clean, shortened
 
-MAX_MESSAGE = 1024
+MAX_MESSAGE_BYTES = 1024
 Truth = Literal["True", "False", "Unknown"]
 
 
@@ -28,13 +29,13 @@ class StatusEditor:
         return self
 
     def condition(self, type_: ConditionType, status: Truth, reason: str, message: str = "") -> StatusEditor:
-        before = self._conditions.get(type_)
+        before = next((c for c in self._before.conditions if c.type == type_), None)
         same = before is not None and before.status == status
         self._conditions[type_] = Condition(
             type=type_,
             status=status,
             reason=reason,
-            message=_bounded(message),
+            message=shortened(clean(message), MAX_MESSAGE_BYTES),
             last_transition_time=before.last_transition_time if before and same else self._now.replace(microsecond=0),
             observed_generation=self._generation,
         )
@@ -91,8 +92,3 @@ def _finished_phase(succeeded: Condition) -> Phase:
 def _reason(conditions: dict[str, Condition], type_: ConditionType) -> str | None:
     condition = conditions.get(type_)
     return condition.reason if condition else None
-
-
-def _bounded(text: str) -> str:
-    text = text.replace("\x00", "")
-    return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"

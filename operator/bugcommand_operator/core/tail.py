@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bugcommand_operator.api.bugcommand import MAX_TAIL_LINES
+from bugcommand_operator.core.text import clean, shortened, stored_bytes
 
 MAX_BYTES = 16 * 1024
 MAX_LINE_BYTES = 1024
@@ -24,17 +25,10 @@ def tail_of(lines: Sequence[Line]) -> list[str]:
     kept: list[str] = []
     room = MAX_BYTES
     for line in reversed(lines[-MAX_TAIL_LINES:]):
-        text = _shortened(line)
-        room -= len(text.encode())
+        text = f"stderr: {line.message}" if line.stream == "stderr" else line.message
+        text = shortened(clean(text), MAX_LINE_BYTES)
+        room -= stored_bytes(text)
         if room < 0:
             break
         kept.append(text)
     return kept[::-1]
-
-
-def _shortened(line: Line) -> str:
-    text = f"stderr: {line.message}" if line.stream == "stderr" else line.message
-    raw = text.encode(errors="replace")
-    if len(raw) <= MAX_LINE_BYTES:
-        return raw.decode()
-    return raw[: MAX_LINE_BYTES - 3].decode(errors="ignore") + "…"

@@ -9,24 +9,28 @@ import json
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from bugcommand_operator.api.conditions import Reason
 from bugcommand_operator.core.observed import Container
+from bugcommand_operator.core.text import clean
 
 GIT_OBJECT = r"^[0-9a-f]{40}([0-9a-f]{24})?$"
 Count = Annotated[int, Field(ge=0, le=2**53)]
-Text = Annotated[str, Field(max_length=4096)]
+Text = Annotated[str, Field(max_length=4096), AfterValidator(clean)]
 Commit = Annotated[str, Field(pattern=GIT_OBJECT)]
 
 
 def _decimal_text(value: Any) -> str | None:
+    """Rounded before it is written out: `1e-999999999` would be a gigabyte of zeros."""
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return format(number, "f")[:32] if number.is_finite() and 0 <= number < 10**9 else None
+    if not number.is_finite() or not 0 <= number < 10**9:
+        return None
+    return format(round(number, 6).normalize() + 0, "f")
 
 
 class _Result(BaseModel):
@@ -53,7 +57,6 @@ class WorkspaceResult(_Result):
 
 
 class AgentResult(_Result):
-    exit_code: Annotated[int, Field(ge=-1, le=255)] | None = None
     lines: Count = 0
     last_sequence: Count = 0
     unshipped: Count = 0
@@ -71,7 +74,8 @@ class ExportResult(_Result):
 
     base_commit: Commit | None = None
     head_commit: Commit | None = None
-    has_changes: bool = False
+    has_changes: bool | None = None
+    """None: it did not say, which is not the same as no."""
     left_uncommitted: Count = 0
     committed_leftovers: bool = False
     diff: DiffResult | None = None
@@ -90,5 +94,6 @@ def result_of(container: Container, kind: type[R]) -> R:
         return kind()
 
 
-def known_reason(text: str, otherwise: Reason) -> Reason:
-    return Reason(text) if text in set(Reason) else otherwise
+def known_reason(text: str, allowed: frozenset[Reason], otherwise: Reason) -> Reason:
+    """Each writer has its own reasons: an agent may not end its command as Cancelled or Refused."""
+    return Reason(text) if text in allowed else otherwise

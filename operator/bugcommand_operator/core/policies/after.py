@@ -26,4 +26,7 @@ def _own_volume(seen: Observed) -> tuple[Action, ...]:
     volume = seen.volume
     if volume is None or volume.is_owned or volume.command_uid != seen.command.uid or volume.is_being_deleted:
         return ()
+    pod = seen.agent_pod
+    if pod is not None and pod.is_active and pod.command_uid == seen.command.uid:
+        return ()  # its agent may have started since this was observed
     return (OwnVolume(volume.name),) if work_is_safe(seen) else ()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bugcommand_operator.api.bugcommand import Logs, Output, Usage
-from bugcommand_operator.api.conditions import ConditionType, Reason
-from bugcommand_operator.core.observed import Container, Observed, Pod
+from bugcommand_operator.api.bugcommand import Output, Usage
+from bugcommand_operator.api.conditions import AGENT_REASONS, WORKSPACE_REASONS, ConditionType, Reason
+from bugcommand_operator.core.observed import PREPARATION, Container, Observed, Pod
 from bugcommand_operator.core.plan import DeletePod, Event, Plan
 from bugcommand_operator.core.policies.ending import failed, succeeded
 from bugcommand_operator.core.policies.start import start_deadline_has_passed
@@ -14,7 +14,6 @@ from bugcommand_operator.core.status import StatusEditor
 from bugcommand_operator.core.termination import AgentResult, WorkspaceResult, known_reason, result_of
 
 AGENT = "agent"
-PREPARATION = ("fetch", "workspace")
 IMAGE_REASONS = frozenset(
     {
         "ErrImagePull",
@@ -25,6 +24,7 @@ IMAGE_REASONS = frozenset(
         "RegistryUnavailable",
     }
 )
+START_FAILURES = frozenset({"StartError", "ContainerCannotRun"})
 LOOK_AGAIN = timedelta(seconds=10)
 SCHEDULING_GRACE = timedelta(seconds=30)
 """A volume that is being made or a node that is being started shows as unschedulable for a while: no news yet."""
@@ -44,8 +44,8 @@ def cancel(seen: Observed, now: datetime) -> Plan | None:
     if not seen.command.spec.cancel or pod is None or _completed(pod):
         return None
     if pod.has_ended:
-        return failed(seen, now, Reason.CANCELLED, "Cancelled; its work is kept.", _facts(seen, now, pod))
-    status = _facts(seen, now, pod).progressing(
+        return failed(seen, now, Reason.CANCELLED, "Cancelled; its work is kept.", facts(seen, now, pod))
+    status = facts(seen, now, pod).progressing(
         Reason.CANCELLING, "Cancelling: the agent is asked to end, its work is kept."
     )
     actions = () if pod.is_being_deleted else (DeletePod(pod.name, pod.uid),)
@@ -57,7 +57,7 @@ def overdue(seen: Observed, now: datetime) -> Plan | None:
     pod = seen.agent_pod
     if pod is None or pod.has_ended or not _is_overdue(seen, pod, now):
         return None
-    status = _facts(seen, now, pod).condition(ConditionType.AGENT_RUNNING, "False", Reason.TIMED_OUT)
+    status = facts(seen, now, pod).condition(ConditionType.AGENT_RUNNING, "False", Reason.TIMED_OUT)
     actions = () if pod.is_being_deleted else (DeletePod(pod.name, pod.uid),)
     return Plan(actions=actions, status=status.done(), status_first=True, look_again_after=LOOK_AGAIN)
 
@@ -75,7 +75,7 @@ def workspace_refused(seen: Observed, now: datetime) -> Plan | None:
     if pod is None or container is None:
         return None
     result = result_of(container, WorkspaceResult)
-    reason = known_reason(result.reason, _killed(container) or Reason.WORKSPACE_FAILED)
+    reason = known_reason(result.reason, WORKSPACE_REASONS, _killed(container) or Reason.WORKSPACE_FAILED)
     message = result.message or f"Container {container.name} ended with exit code {container.exit_code}."
     status = StatusEditor(seen.command, now).condition(ConditionType.WORKSPACE_READY, "False", reason, message)
     return failed(seen, now, reason, message, status)
@@ -85,7 +85,7 @@ def agent_ended(seen: Observed, now: datetime) -> Plan | None:
     pod = seen.agent_pod
     if pod is None or not pod.has_ended:
         return None
-    status = _facts(seen, now, pod)
+    status = facts(seen, now, pod)
     reason, message = _how_it_ended(seen, pod)
     if reason != Reason.COMPLETED:
         return failed(seen, now, reason, message, status)
@@ -96,17 +96,31 @@ def agent_ended(seen: Observed, now: datetime) -> Plan | None:
 
 def _how_it_ended(seen: Observed, pod: Pod) -> tuple[Reason, str]:
     container = pod.container(AGENT)
-    result = result_of(container, AgentResult)
     if _completed(pod):
         return Reason.COMPLETED, ""
     if pod.reason == "Evicted":
         return Reason.EVICTED, f"The pod was evicted: {pod.message}"
     if killed := _killed(container):
         return killed, "The agent's container ran out of memory: raise resources.limits.memory."
-    if pod.reason == "DeadlineExceeded":
+    if pod.reason == "DeadlineExceeded" or _was_ended_for_time(seen):
         return Reason.TIMED_OUT, f"Ended after {seen.command.spec.timeout_seconds} s; its work is kept."
+    return _what_the_container_says(pod, container)
+
+
+def _what_the_container_says(pod: Pod, container: Container) -> tuple[Reason, str]:
+    if not container.has_ended:
+        why = f"{pod.reason or pod.phase} {pod.message}".rstrip()
+        return Reason.TERMINATED, f"The pod ended before its agent did: {why}"
+    if container.reason in START_FAILURES:
+        return Reason.AGENT_START_FAILED, container.message or container.reason
+    result = result_of(container, AgentResult)
     otherwise = f"The agent ended with exit code {container.exit_code}."
-    return known_reason(result.reason, Reason.AGENT_FAILED), result.message or otherwise
+    return known_reason(result.reason, AGENT_REASONS, Reason.AGENT_FAILED), result.message or otherwise
+
+
+def _was_ended_for_time(seen: Observed) -> bool:
+    """`overdue` wrote it down before it deleted the pod: what the pod says on its way out does not change it."""
+    return seen.command.condition_reason(ConditionType.AGENT_RUNNING) == Reason.TIMED_OUT
 
 
 def _completed(pod: Pod) -> bool:
@@ -121,7 +135,7 @@ def agent_running(seen: Observed, now: datetime) -> Plan | None:
     pod = seen.agent_pod
     if pod is None or not pod.container(AGENT).is_running:
         return None
-    status = _facts(seen, now, pod)
+    status = facts(seen, now, pod)
     status.progressing(Reason.AGENT_STARTED, f"The agent works in pod {pod.name}.")
     is_news = seen.command.condition_status(ConditionType.AGENT_RUNNING) != "True"
     events = (Event("AgentStarted", f"The agent works in pod {pod.name}."),) if is_news else ()
@@ -142,8 +156,8 @@ def agent_not_started(seen: Observed, now: datetime) -> Plan | None:
     held_up = _held_up(pod, now)
     if start_deadline_has_passed(seen, now):
         reason, message = held_up or (Reason.START_DEADLINE_EXCEEDED, "The agent did not start in time.")
-        return failed(seen, now, reason, message, _facts(seen, now, pod))
-    status = _facts(seen, now, pod)
+        return failed(seen, now, reason, message, facts(seen, now, pod))
+    status = facts(seen, now, pod)
     if held_up is None:
         status.progressing(Reason.PREPARING, "The workspace is being prepared.")
         return Plan(status=status.done(), look_again_after=SCHEDULING_GRACE)
@@ -172,13 +186,13 @@ def _failed_preparation(pod: Pod) -> Container | None:
     return next((c for c in states if c.has_ended and c.exit_code != 0), None)
 
 
-def _facts(seen: Observed, now: datetime, pod: Pod) -> StatusEditor:
+def facts(seen: Observed, now: datetime, pod: Pod) -> StatusEditor:
     """What the pod shows, whichever way it goes on from here."""
     status = StatusEditor(seen.command, now).set(pod_name=pod.name)
     workspace, agent = pod.container("workspace"), pod.container(AGENT)
     if workspace.exit_code == 0:
         result = result_of(workspace, WorkspaceResult)
-        status.set(base_commit=result.base_commit)
+        status.set(base_commit=result.base_commit or seen.command.status.base_commit)
         status.condition(ConditionType.WORKSPACE_READY, "True", Reason.WORKSPACE_READY, "The worktree is there.")
     if agent.is_running:
         status.set(agent_start_time=agent.started_at)
@@ -189,19 +203,11 @@ def _facts(seen: Observed, now: datetime, pod: Pod) -> StatusEditor:
 
 
 def _ended_facts(seen: Observed, status: StatusEditor, agent: Container) -> None:
+    """What the log holds is not among them: that is read where the lines are stored."""
     result = result_of(agent, AgentResult)
-    before = seen.command.status.logs or Logs()
-    status.set(
-        exit_code=agent.exit_code,
-        agent_start_time=agent.started_at,
-        logs=before.model_copy(
-            update={
-                "lines": max(before.lines, result.lines),
-                "last_sequence": max(before.last_sequence, result.last_sequence),
-            }
-        ),
-    )
+    status.set(exit_code=agent.exit_code, agent_start_time=agent.started_at)
     if result.usage:
         status.set(usage=Usage(**result.usage.model_dump()))
-    reason = Reason.AGENT_ENDED if agent.started_at else Reason.AGENT_NOT_STARTED
-    status.condition(ConditionType.AGENT_RUNNING, "False", reason)
+    if not _was_ended_for_time(seen):
+        reason = Reason.AGENT_ENDED if agent.started_at else Reason.AGENT_NOT_STARTED
+        status.condition(ConditionType.AGENT_RUNNING, "False", reason)

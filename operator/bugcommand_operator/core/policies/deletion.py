@@ -31,10 +31,11 @@ def let_go(seen: Observed, now: datetime) -> Plan | None:
         return None
     if not seen.command.holds_finalizer:
         return NOTHING
-    if running := _pods_to_end(seen):
+    running = _pods_to_end(seen)
+    if running and not (rescue_is_late(seen, now) and all(pod.is_being_deleted for pod in running)):
         ending = tuple(DeletePod(pod.name, pod.uid) for pod in running if not pod.is_being_deleted)
         return Plan(actions=ending, look_again_after=LOOK_AGAIN)
-    if work_is_safe(seen):
+    if work_is_safe(seen) and not running:
         return _release(seen, _delete_volume(seen), ())
     if seen.namespace_is_terminating or seen.repository is None or rescue_is_late(seen, now):
         return _keep(seen, "its work could not be pushed in time")
@@ -56,9 +57,10 @@ def _agent_ever_started(seen: Observed) -> bool:
         return True
     if seen.command.condition_reason(ConditionType.AGENT_RUNNING) == Reason.AGENT_NOT_STARTED:
         return False
-    if seen.agent_pod is None:
-        return bool(seen.command.status.pod_name)
-    return seen.agent_pod.container("agent").started_at is not None
+    pod = seen.agent_pod
+    if pod is None or pod.command_uid != seen.command.uid or "agent" not in pod.containers:
+        return bool(seen.command.status.pod_name)  # nothing shows that it did not
+    return pod.container("agent").started_at is not None
 
 
 def _pods_to_end(seen: Observed) -> list[Pod]:
@@ -73,6 +75,8 @@ def _rescue(seen: Observed) -> Plan:
         return Plan(actions=(CreatePod("rescue"),), look_again_after=LOOK_AGAIN)
     if pod.command_uid != seen.command.uid:
         return _keep(seen, f"a pod named {pod.name} is in the way")
+    if pod.phase == "Succeeded" and result_of(pod.container("export"), ExportResult).has_changes is None:
+        return _keep(seen, f"pod {pod.name} did not say what it pushed")
     if pod.phase == "Succeeded":
         return _release(seen, _delete_volume(seen), (_rescued_event(seen, pod),))
     if pod.phase == "Failed":
@@ -89,9 +93,11 @@ def _rescued_event(seen: Observed, pod: Pod) -> Event:
 
 
 def _keep(seen: Observed, why: str) -> Plan:
-    name = seen.volume.name if seen.volume else ""
-    message = f"Volume {name} is kept with the work of {seen.command.name}, because {why}."
-    keep = (KeepVolume(name),) if seen.volume and not seen.volume.is_owned else ()
+    volume = seen.volume
+    if volume is None or volume.command_uid != seen.command.uid:
+        return _release(seen, (), ())
+    message = f"Volume {volume.name} is kept with the work of {seen.command.name}, because {why}."
+    keep = () if volume.is_owned else (KeepVolume(volume.name),)
     return _release(seen, keep, (Event("WorkKept", message, "Warning"),))
 
 

@@ -25,7 +25,8 @@ def succeeded(seen: Observed, message: str, status: StatusEditor) -> Plan:
 
 def _agent_never_started(seen: Observed) -> bool:
     pod = seen.agent_pod
-    return pod is not None and pod.has_ended and bool(pod.containers) and pod.container("agent").started_at is None
+    ours = pod is not None and pod.command_uid == seen.command.uid and pod.has_ended
+    return ours and pod is not None and "agent" in pod.containers and pod.container("agent").started_at is None
 
 
 def _agent_no_longer_running(seen: Observed, status: StatusEditor) -> StatusEditor:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import OpenGate, Plan
+from bugcommand_operator.core.policies.start import start_deadline_has_passed
 
 LONGEST = timedelta(seconds=10)
 
@@ -16,6 +17,8 @@ LONGEST = timedelta(seconds=10)
 def open_gate(seen: Observed, now: datetime) -> Plan | None:
     pod = seen.agent_pod
     if pod is None or not pod.is_gated or pod.is_being_deleted or seen.command.spec.cancel:
+        return None
+    if start_deadline_has_passed(seen, now):
         return None
     waited = now - pod.created_at
     if _volumes_are_bound(seen) or waited > LONGEST:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bugcommand_operator.api.bugcommand import Diff
-from bugcommand_operator.api.conditions import ConditionType, Reason
+from bugcommand_operator.api.conditions import WORKSPACE_REASONS, ConditionType, Reason
 from bugcommand_operator.api.names import publish_pod_name
-from bugcommand_operator.core.observed import Observed, Pod
+from bugcommand_operator.core.observed import Container, Observed, Pod
 from bugcommand_operator.core.plan import CreatePod, DeletePod, Event, Plan
-from bugcommand_operator.core.policies.agent import AGENT
+from bugcommand_operator.core.policies.agent import AGENT, facts
 from bugcommand_operator.core.policies.ending import failed, succeeded
 from bugcommand_operator.core.status import StatusEditor
 from bugcommand_operator.core.termination import ExportResult, PublishResult, known_reason, result_of
@@ -35,8 +35,8 @@ def publish(seen: Observed, now: datetime) -> Plan | None:
 
 
 def _start(seen: Observed, now: datetime) -> Plan:
-    if seen.refused and _is_late(seen, now):
-        return failed(seen, now, Reason.POD_REJECTED, seen.refused)
+    if held_up := _held_up(seen):
+        return _wait(seen, now, *held_up)
     name = publish_pod_name(seen.command.name, seen.command.attempt)
     is_news = seen.command.condition_reason(ConditionType.PUBLISHED) != Reason.PUBLISHING
     events = (Event("Publishing", f"The work is exported and pushed as {seen.command.branch}."),) if is_news else ()
@@ -48,8 +48,28 @@ def _start(seen: Observed, now: datetime) -> Plan:
     )
 
 
+def _held_up(seen: Observed) -> tuple[Reason, str] | None:
+    if seen.repository is None:
+        name = seen.command.spec.repository.name
+        return Reason.REPOSITORY_NOT_FOUND, f"Repository {name!r} was deleted before the work was published: make it."
+    return (Reason.POD_REJECTED, seen.refused) if seen.refused else None
+
+
+def _wait(seen: Observed, now: datetime, reason: Reason, message: str) -> Plan:
+    if _is_late(seen, now):
+        return failed(seen, now, reason, f"{message} The work is kept on the volume.")
+    status = _facts(seen, now).condition(ConditionType.PUBLISHED, "False", Reason.PUBLISHING, message)
+    return Plan(status=status.waiting(reason, message).done(), look_again_after=LOOK_AGAIN)
+
+
+def _facts(seen: Observed, now: datetime) -> StatusEditor:
+    """The agent's end is told with the first status that is written after it."""
+    pod = seen.agent_pod
+    return facts(seen, now, pod) if pod is not None else StatusEditor(seen.command, now)
+
+
 def _publishing(seen: Observed, now: datetime, pod_name: str) -> StatusEditor:
-    status = StatusEditor(seen.command, now)
+    status = _facts(seen, now)
     status.condition(
         ConditionType.PUBLISHED, "False", Reason.PUBLISHING, f"Pod {pod_name} pushes {seen.command.branch}."
     )
@@ -58,7 +78,13 @@ def _publishing(seen: Observed, now: datetime, pod_name: str) -> StatusEditor:
 
 def _published(seen: Observed, now: datetime, pod: Pod) -> Plan:
     exported = result_of(pod.container("export"), ExportResult)
-    status = StatusEditor(seen.command, now).set(base_commit=exported.base_commit or seen.command.status.base_commit)
+    status = _facts(seen, now)
+    if exported.base_commit:
+        status.set(base_commit=exported.base_commit)
+    if exported.has_changes is None:
+        message = f"Pod {pod.name} did not say what it pushed; the work is kept on the volume."
+        status.condition(ConditionType.PUBLISHED, "False", Reason.PUBLISH_FAILED, message)
+        return failed(seen, now, Reason.PUBLISH_FAILED, message, status)
     if not exported.has_changes:
         message = "The agent has completed without changing anything: there is nothing to publish."
         status.condition(ConditionType.PUBLISHED, "False", Reason.NO_CHANGES, message)
@@ -90,12 +116,21 @@ def _not_published(seen: Observed, now: datetime, pod: Pod) -> Plan:
         actions = () if pod.is_being_deleted else (DeletePod(pod.name, pod.uid),)
         return Plan(actions=actions, look_again_after=LOOK_AGAIN)
     result = result_of(container, PublishResult)
-    reason = known_reason(result.reason, Reason.PUBLISH_FAILED)
-    message = result.message or f"Container {container.name} ended with exit code {container.exit_code}."
-    status = StatusEditor(seen.command, now).condition(ConditionType.PUBLISHED, "False", reason, message)
+    reason = known_reason(result.reason, WORKSPACE_REASONS, Reason.PUBLISH_FAILED)
+    message = result.message or _how_it_failed(pod, container)
+    status = _facts(seen, now).condition(ConditionType.PUBLISHED, "False", reason, message)
     return failed(seen, now, reason, message, status)
 
 
+def _how_it_failed(pod: Pod, container: Container) -> str:
+    if container.has_ended:
+        return f"Container {container.name} ended with exit code {container.exit_code}."
+    return f"Pod {pod.name} ended before it had pushed: {pod.reason or pod.phase} {pod.message}".rstrip()
+
+
 def _is_late(seen: Observed, now: datetime) -> bool:
+    """Counted from the agent's end; where its pod is gone, from when publishing was first told of."""
     ended = seen.agent_pod.container(AGENT).finished_at if seen.agent_pod else None
-    return ended is not None and now - ended > seen.limits.publish
+    told = (c.last_transition_time for c in seen.command.status.conditions if c.type == ConditionType.PUBLISHED)
+    began = ended or next(told, None)
+    return began is not None and now - began > seen.limits.publish

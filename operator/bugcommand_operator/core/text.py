@@ -1,0 +1,39 @@
+"""Text from elsewhere, made fit for a status: nothing that steers a terminal, and bounded in bytes. Pure."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+
+_REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_ESCAPED_BY_THE_API_SERVER = "<>&\u2028\u2029"
+
+
+def clean(text: str) -> str:
+    """Without control characters, halves of pairs, and marks that let text pretend to be other text."""
+    return "".join(_plain(character) for character in text)
+
+
+def _plain(character: str) -> str:
+    if character in "\n\t":
+        return character
+    if character in _REORDERING:
+        return ""
+    return "\ufffd" if unicodedata.category(character) in {"Cc", "Cs"} else character
+
+
+def stored_bytes(text: str) -> int:
+    """What a text takes in etcd: as JSON, where the API server writes six bytes for each of a few characters."""
+    escaped = sum(text.count(character) * (6 - len(character.encode())) for character in _ESCAPED_BY_THE_API_SERVER)
+    return len(json.dumps(text, ensure_ascii=False).encode(errors="replace")) - 2 + escaped
+
+
+def shortened(text: str, most_bytes: int) -> str:
+    """As much of its beginning as fits, with a mark that more was there."""
+    if stored_bytes(text) <= most_bytes:
+        return text
+    low, high = 0, min(len(text), most_bytes)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if stored_bytes(text[:middle]) <= most_bytes - 3 else (low, middle - 1)
+    return text[:low] + "…"
