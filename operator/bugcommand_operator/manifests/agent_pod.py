@@ -35,6 +35,12 @@ from bugcommand_operator.manifests.workspace import fetch_container, prepare_con
 BACKSTOP_SECONDS = 600
 """Should runner and operator both fail to end an agent at its timeout, the kubelet does, this much later."""
 
+PROFILE_ANNOTATIONS = (
+    "container.apparmor.security.beta.kubernetes.io/",
+    "container.seccomp.security.alpha.kubernetes.io/",
+    "seccomp.security.alpha.kubernetes.io/",
+)
+
 
 def agent_pod(command: Command, repository: RepositorySpec, agent: AgentSpec, install: Install) -> Manifest:
     template = command.spec.pod_template or PodTemplate()
@@ -65,11 +71,16 @@ def agent_pod(command: Command, repository: RepositorySpec, agent: AgentSpec, in
             "namespace": command.namespace,
             "name": agent_pod_name(command.name, command.attempt),
             "labels": {**template.labels, **labels(command, ROLE_AGENT)},
-            "annotations": {"kubectl.kubernetes.io/default-container": "agent", **template.annotations},
+            "annotations": {"kubectl.kubernetes.io/default-container": "agent", **_annotations(template)},
             "ownerReferences": [owner(command)],
         },
         "spec": spec,
     }
+
+
+def _annotations(template: PodTemplate) -> dict[str, str]:
+    """Some annotations are security settings under another name; those a command may not set."""
+    return {key: value for key, value in template.annotations.items() if not key.startswith(PROFILE_ANNOTATIONS)}
 
 
 def _agent_container(command: Command, repository: RepositorySpec, agent: AgentSpec, install: Install) -> Manifest:
@@ -97,23 +108,22 @@ def _agent_container(command: Command, repository: RepositorySpec, agent: AgentS
 
 
 def _agent_env(command: Command, repository: RepositorySpec, agent: AgentSpec, install: Install) -> list[Manifest]:
-    variables = [
-        *env(**{v.name: v.value for v in agent.env}),
-        *env(
-            MENTU_RUN=json.dumps(run_request(command, repository, agent, install)),
-            MENTU_PROMPT=command.spec.prompt,
-            MENTU_TOKEN_FILE=f"{TOKEN_FOLDER}/token",
-            PYTHONPATH="/mentu/lib",
-            PYTHONDONTWRITEBYTECODE="1",
-            HOME="/workspace/home",
-        ),
-    ]
+    """The last word on a name wins: the operator's variables are nobody else's to set."""
+    variables = env(**{v.name: v.value for v in agent.env})
     if agent.base_url:
         variables += env(ANTHROPIC_BASE_URL=agent.base_url)
     if agent.credential:
         secret = {"name": agent.credential.secret_name, "key": agent.credential.key}
         variables.append({"name": agent.credential.env, "valueFrom": {"secretKeyRef": secret}})
-    return variables
+    variables += env(
+        MENTU_RUN=json.dumps(run_request(command, repository, agent, install), ensure_ascii=False),
+        MENTU_PROMPT=command.spec.prompt,
+        MENTU_TOKEN_FILE=f"{TOKEN_FOLDER}/token",
+        PYTHONPATH="/mentu/lib",
+        PYTHONDONTWRITEBYTECODE="1",
+        HOME="/workspace/home",
+    )
+    return list({variable["name"]: variable for variable in variables}.values())
 
 
 def run_request(command: Command, repository: RepositorySpec, agent: AgentSpec, install: Install) -> dict[str, Any]:

@@ -23,7 +23,9 @@ Manifest = dict[str, Any]
 UID = 1000
 TOKEN_SECONDS = 7200
 TOKEN_FOLDER = "/var/run/secrets/mentu"  # noqa: S105
-WORKSPACE, MIRROR, TOOLS, EXPORT, CREDENTIALS, TMP = "workspace", "mirror", "tools", "export", "credentials", "tmp"
+WORKSPACE, MIRROR, TOOLS, EXPORT, CREDENTIALS = "workspace", "mirror", "tools", "export", "credentials"
+TMP, SCRATCH = "tmp", "scratch"
+"""SCRATCH is /tmp of a container that holds the git credential: what it leaves there no other container sees."""
 
 
 def pod_security() -> Manifest:
@@ -73,8 +75,8 @@ def env(**values: str) -> list[Manifest]:
 
 
 def literal(value: str) -> str:
-    """Kubernetes expands $(NAME) in values: a prompt must reach the agent as it was written."""
-    return value.replace("$(", "$$(")
+    """Kubernetes expands $(NAME) in values and takes $$ for $: a prompt must reach the agent as it was written."""
+    return value.replace("$", "$$")
 
 
 def empty_dir(name: str, *, memory: bool = False, limit: str | None = None) -> Manifest:
@@ -91,7 +93,7 @@ def credentials_volume(repository: RepositorySpec) -> list[Manifest]:
     if repository.credentials_secret is None:
         return []
     secret = {"secretName": repository.credentials_secret.name, "defaultMode": 0o440}
-    return [{"name": CREDENTIALS, "secret": secret}]
+    return [{"name": CREDENTIALS, "secret": secret}, empty_dir(SCRATCH)]
 
 
 def token_volume() -> Manifest:

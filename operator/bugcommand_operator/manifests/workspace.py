@@ -13,6 +13,7 @@ from bugcommand_operator.manifests.parts import (
     CREDENTIALS,
     EXPORT,
     MIRROR,
+    SCRATCH,
     TMP,
     TOOLS,
     WORKSPACE,
@@ -41,7 +42,7 @@ def prepare_container(command: Command, repository: RepositorySpec, install: Ins
     context = command.spec.context
     container["env"] += env(
         MENTU_PROMPT=command.spec.prompt,
-        MENTU_CONTEXT=json.dumps(context.to_dict()) if context else "",
+        MENTU_CONTEXT=json.dumps(context.to_dict(), ensure_ascii=False) if context else "",
     )
     return container
 
@@ -82,9 +83,13 @@ def _container(
         "env": env(MENTU_WORKSPACE=json.dumps(request), MENTU_CA_BUNDLE=repository.ca_bundle, HOME="/tmp"),  # noqa: S108
         "resources": install.preparation_resources,
         "securityContext": container_security(),
-        "volumeMounts": [*mounts, mount(TMP, "/tmp")],  # noqa: S108
+        "volumeMounts": [*mounts, mount(_tmp_of(mounts), "/tmp")],  # noqa: S108
         "terminationMessagePolicy": "File",
     }
+
+
+def _tmp_of(mounts: list[Manifest]) -> str:
+    return SCRATCH if any(m["name"] == CREDENTIALS for m in mounts) else TMP
 
 
 def workspace_request(command: Command, repository: RepositorySpec, publish_as: str) -> dict[str, Any]:
