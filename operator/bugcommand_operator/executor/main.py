@@ -9,6 +9,7 @@ import time
 
 import kopf
 import structlog
+from kopf._core.engines.peering import Identity
 from prometheus_client import start_http_server
 
 from bugcommand_operator.cluster.client import Cluster
@@ -63,16 +64,24 @@ class Executor:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await self._first_list(stop)
-        background = [
+        running = [
             asyncio.create_task(work)
-            for work in (self._queue.run(), self._events.run(), self._resync.run(), self._tails.run())
+            for work in (
+                self._watch(stop),
+                self._queue.run(),
+                self._events.run(),
+                self._resync.run(),
+                self._tails.run(),
+            )
         ]
-        try:
-            await self._watch(stop)
+        try:  # none of them ends by itself: a part that has died takes the process with it, to be started anew
+            ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
         finally:
-            for task in background:
+            for task in running:
                 task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
+            await asyncio.gather(*running, return_exceptions=True)
 
     async def _first_list(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -90,6 +99,7 @@ class Executor:
         await kopf.operator(
             registry=registry,
             settings=kopf_settings(),
+            identity=Identity(self._config.executor_id),  # else kopf asks for the user's name; a uid has none here
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,
