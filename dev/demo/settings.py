@@ -17,7 +17,7 @@ class Settings:
     kubeconfig: str
     namespace: str = "mentu-demo"
     operator_namespace: str = "mentu-system"
-    release: str = "mentu-operator"
+    release: str = "mentu"
     image_prefix: str = "localhost/"
     image_tag: str = "dev"
     api_key: str = field(default="", repr=False)

@@ -68,9 +68,17 @@ def _same_device(one: Path, other: Path) -> bool:
 
 
 def _operator() -> None:
-    library = OPERATOR.context / "lib"
+    """Dependencies and package apart, so that only the package's layer is made anew when only it has changed."""
+    shutil.copytree(_installed_dependencies(), OPERATOR.context / "dependencies", copy_function=os.link)
+    package = OPERATOR.context / "package" / PACKAGE.name
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(TOP / "images/operator/bin", OPERATOR.context / "bin")
+    _compile(package.parent)
+
+
+def _installed_dependencies() -> Path:
     locked = TOP / "requirements/runtime.lock"
-    installed = CONTEXTS / f"lib-{content_hash([locked])}"
+    installed = CONTEXTS / f"dependencies-{content_hash([locked])}"
     if not installed.exists():
         part = installed.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
@@ -78,13 +86,15 @@ def _operator() -> None:
         where = ["--target", str(part), "--python-version", PYTHON_OF_BASE, "--only-binary", ":all:"]
         _run([str(uv), "pip", "install", "--quiet", "--require-hashes", *where, "-r", str(locked)])
         shutil.rmtree(part / "bin", ignore_errors=True)
+        _compile(part)
         part.rename(installed)
-    shutil.copytree(installed, library)
-    shutil.copytree(PACKAGE, library / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(TOP / "images/operator/bin", OPERATOR.context / "bin")
-    # Compiled now and never checked again: a pod's start does not wait for it, and its root is read-only.
-    compile_all = ["-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
-    _run([sys.executable, *compile_all, "-s", str(library), "-p", "/opt/mentu/lib", str(library)])
+    return installed
+
+
+def _compile(folder: Path) -> None:
+    """Compiled now and never checked again: a pod's start does not wait for it, and its root is read-only."""
+    how = ["-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
+    _run([sys.executable, *how, "-s", str(folder), "-p", "/opt/mentu/lib", str(folder)])
 
 
 def _agent() -> None:

@@ -36,7 +36,8 @@ log = structlog.get_logger()
 def main() -> None:
     config = Config()
     set_up_logging("console" if config.log_format == "console" else "json", config.log_level)
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # it says of each event that it was handled
+    for chatty in ("kopf.objects", "aiohttp.access"):  # a line for each event that was handled, and for each probe
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     asyncio.run(run(config))
 
 
@@ -125,6 +126,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.posting.loggers = False
+    settings.scanning.disabled = True  # it would need rights to read namespaces and CRDs, and we know our resources
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
     settings.watching.connect_timeout = 30
