@@ -8,7 +8,7 @@ from datetime import datetime
 from bugcommand_operator.api.agent import AgentSpec
 from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus
 from bugcommand_operator.api.conditions import ConditionType
-from bugcommand_operator.api.names import FINALIZER, branch_name, commitment_id_from_uid
+from bugcommand_operator.api.names import FINALIZER, VOLUME_GATE, branch_name, commitment_id_from_uid
 from bugcommand_operator.api.repository import RepositorySpec
 from bugcommand_operator.core.settings import Identity, Limits
 
@@ -110,8 +110,8 @@ class Pod:
     reason: str = ""
     message: str = ""
     unschedulable: str = ""
-    is_gated: bool = False
-    """Kept from the scheduler by our gate, until its volumes are bound."""
+    gates: tuple[str, ...] = ()
+    """Keep it from the scheduler; ours is there until its volumes are bound."""
     containers: dict[str, Container] = field(default_factory=dict)
 
     @property
@@ -126,6 +126,10 @@ class Pod:
     @property
     def is_active(self) -> bool:
         return not self.has_ended
+
+    @property
+    def is_gated(self) -> bool:
+        return VOLUME_GATE in self.gates
 
     def container(self, name: str) -> Container:
         return self.containers.get(name, Container(name))

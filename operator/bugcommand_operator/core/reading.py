@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus
-from bugcommand_operator.api.names import LABEL_COMMAND_UID, VOLUME_GATE
+from bugcommand_operator.api.conditions import Phase
+from bugcommand_operator.api.names import LABEL_COMMAND_UID, ROLE_RESCUE
 from bugcommand_operator.core.observed import Command, Container, Pod, Volume
 
 Raw = dict[str, Any]
@@ -19,10 +20,12 @@ class UnreadableCommand(Exception):
 
 
 def command_from(obj: Raw) -> Command:
-    """Raises UnreadableCommand with the fields that are wrong. A status that does not parse is read as empty."""
+    """Raises UnreadableCommand with the fields that are wrong. A status that a newer version wrote is never taken for
+    an empty one: that would run the command once more."""
     meta = obj["metadata"]
     try:
         spec = BugCommandSpec.model_validate(obj.get("spec") or {})
+        status = BugCommandStatus.model_validate(_without_unknown_phase(obj.get("status") or {}))
     except ValidationError as error:
         raise UnreadableCommand(_named_fields(error)) from error
     return Command(
@@ -35,19 +38,17 @@ def command_from(obj: Raw) -> Command:
         deleted_at=timestamp(meta.get("deletionTimestamp")),
         finalizers=tuple(meta.get("finalizers") or ()),
         spec=spec,
-        status=_status_from(obj.get("status")),
+        status=status,
     )
 
 
-def _status_from(raw: Raw | None) -> BugCommandStatus:
-    try:
-        return BugCommandStatus.model_validate(raw or {})
-    except ValidationError:
-        return BugCommandStatus()
+def _without_unknown_phase(status: Raw) -> Raw:
+    """A phase is derived and nothing is decided by it."""
+    return status if status.get("phase") in set(Phase) else {k: v for k, v in status.items() if k != "phase"}
 
 
 def _named_fields(error: ValidationError) -> str:
-    return "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
 
 
 def pod_from(obj: Raw) -> Pod:
@@ -63,16 +64,17 @@ def pod_from(obj: Raw) -> Pod:
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         unschedulable=_unschedulable(status),
-        is_gated=any(g.get("name") == VOLUME_GATE for g in (obj.get("spec") or {}).get("schedulingGates") or ()),
+        gates=tuple(gate["name"] for gate in (obj.get("spec") or {}).get("schedulingGates") or ()),
         containers={state["name"]: _container_from(state) for state in states},
     )
 
 
 def _command_uid(meta: Raw) -> str | None:
-    """Ours by label and, where there is an owner, by owner too: a squatted name has neither."""
+    """Ours by label and by owner: whoever can make a pod can copy a label. A rescue pod alone has no owner."""
     labelled = (meta.get("labels") or {}).get(LABEL_COMMAND_UID)
     owners = [owner.get("uid") for owner in meta.get("ownerReferences") or () if owner.get("controller")]
-    return labelled if not owners or owners == [labelled] else None
+    may_lack_owner = meta["name"].endswith(f"-{ROLE_RESCUE}")
+    return labelled if owners == [labelled] or (not owners and may_lack_owner) else None
 
 
 def _unschedulable(status: Raw) -> str:
@@ -88,7 +90,7 @@ def _container_from(status: Raw) -> Container:
     if ended:
         return Container(
             name=status["name"],
-            started_at=timestamp(ended.get("startedAt")),
+            started_at=_start_of(ended),
             finished_at=timestamp(ended.get("finishedAt")),
             exit_code=ended.get("exitCode", 0),
             reason=ended.get("reason", ""),
@@ -98,6 +100,12 @@ def _container_from(status: Raw) -> Container:
         return Container(name=status["name"], started_at=timestamp(running.get("startedAt")))
     waiting = waiting or {}
     return Container(status["name"], waiting_reason=waiting.get("reason", ""), message=waiting.get("message", ""))
+
+
+def _start_of(ended: Raw) -> datetime | None:
+    """A container that the runtime could not start is said to have started in 1970."""
+    started = timestamp(ended.get("startedAt"))
+    return started if started is not None and started.timestamp() > 0 else None
 
 
 def volume_from(obj: Raw) -> Volume:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from typing import Any
 
@@ -23,6 +24,7 @@ from bugcommand_operator.core.plan import (
     OwnVolume,
     ReleaseFinalizer,
 )
+from bugcommand_operator.core.reading import pod_from
 from bugcommand_operator.executor.world import World
 from bugcommand_operator.manifests.agent_pod import agent_pod
 from bugcommand_operator.manifests.install import Install
@@ -42,20 +44,16 @@ class Actor:
         """Namespaces whose network policy this process has seen to."""
 
     async def carry_out(self, seen: Observed, actions: tuple[Action, ...]) -> None:
-        """What prepares a pod runs side by side; all else in the order of the plan."""
-        preparing = [a for a in actions if isinstance(a, HoldFinalizer | EnsureVolumes)]
-        if preparing:
-            await _all_of([self._do(seen, action) for action in preparing])
+        """In the order of the plan: nothing is made before the finalizer holds that will see to its end."""
         for action in actions:
-            if action not in preparing:
-                await self._do(seen, action)
+            await self._do(seen, action)
 
     async def _do(self, seen: Observed, action: Action) -> None:
         match action:
             case HoldFinalizer():
                 await self._set_finalizers(seen, (*seen.command.finalizers, FINALIZER))
             case ReleaseFinalizer():
-                await self._set_finalizers(seen, tuple(f for f in seen.command.finalizers if f != FINALIZER))
+                await self._release(seen)
             case EnsureVolumes():
                 await self._ensure_volumes(seen)
             case CreatePod(role):
@@ -78,11 +76,15 @@ class Actor:
             answer = await self._kube.patch("BugCommand", command.namespace, command.name, {"metadata": meta})
         except NotFound:
             self._world.drop_command(command.key)
-            return
+            raise
         if answer["metadata"].get("deletionTimestamp") and not answer["metadata"].get("finalizers"):
             self._world.drop_command(command.key)
         else:
             self._world.put_command(answer)
+
+    async def _release(self, seen: Observed) -> None:
+        with contextlib.suppress(NotFound):  # gone already: that is what releasing is for
+            await self._set_finalizers(seen, tuple(f for f in seen.command.finalizers if f != FINALIZER))
 
     async def _ensure_volumes(self, seen: Observed) -> None:
         command, repository = seen.command, seen.repository
@@ -130,7 +132,11 @@ class Actor:
         manifest = self._pod(seen, role)
         if role == "agent" and await self._volumes_are_being_bound(manifest):
             manifest["spec"]["schedulingGates"] = [{"name": VOLUME_GATE}]
-        self._world.put_pod(await self._create_or_get(manifest))
+        made = await self._create_or_get(manifest)
+        if pod_from(made).command_uid != seen.command.uid:
+            name = manifest["metadata"]["name"]
+            raise Refused(f"A pod named {name} is there already and is not this command's: delete it.")
+        self._world.put_pod(made)
 
     async def _volumes_are_being_bound(self, pod: Raw) -> bool:
         namespace = pod["metadata"]["namespace"]
@@ -140,9 +146,12 @@ class Actor:
         return bool(unbound) and all([await self._classes.binds_at_once(name) for name in unbound])
 
     async def _open_gate(self, seen: Observed, name: str) -> None:
+        """Ours alone: a queueing system may keep the pod behind a gate of its own."""
         namespace = seen.command.namespace
+        gates = seen.agent_pod.gates if seen.agent_pod else ()
+        others = [{"name": gate} for gate in gates if gate != VOLUME_GATE]
         try:
-            answer = await self._kube.patch("Pod", namespace, name, {"spec": {"schedulingGates": None}})
+            answer = await self._kube.patch("Pod", namespace, name, {"spec": {"schedulingGates": others or None}})
         except NotFound:
             self._world.pods.drop((namespace, name))
             return
@@ -173,7 +182,8 @@ class Actor:
         except NotFound:
             (self._world.pods if kind == "Pod" else self._world.volumes).drop((namespace, name))
             return
-        if kind == "Pod" and answer.get("kind") == "Pod":
+        shown_to_be_gone = (namespace, name) not in self._world.pods.items
+        if kind == "Pod" and answer.get("kind") == "Pod" and not shown_to_be_gone:
             self._world.put_pod(answer)
 
     async def _patch_volume(self, seen: Observed, name: str, metadata: Raw) -> None:

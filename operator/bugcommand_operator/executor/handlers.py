@@ -42,16 +42,17 @@ class Routes:
     async def command(self, event: kopf.RawEvent, **_: Any) -> None:
         obj = _shown(event, "BugCommand")
         if _is_deleted(event):
-            self._world.drop_command(key_of(obj))
+            self._world.command_deleted(obj)
             self.room_was_made()
             return
-        self._world.put_command(obj)
+        if self._world.put_command(obj) is None:
+            log.warning("command not understood", key="/".join(key_of(obj)), error=self._world.unreadable[key_of(obj)])
         self._enqueue(key_of(obj))
 
     async def repository(self, event: kopf.RawEvent, **_: Any) -> None:
         obj = _shown(event, "Repository")
         if _is_deleted(event):
-            self._world.repositories.drop(key_of(obj))
+            self._world.repositories.deleted(obj)
         else:
             _understood(self._world.put_repository, obj)
         self._all_of_namespace(obj)
@@ -59,7 +60,7 @@ class Routes:
     async def agent(self, event: kopf.RawEvent, **_: Any) -> None:
         obj = _shown(event, "Agent")
         if _is_deleted(event):
-            self._world.agents.drop(key_of(obj))
+            self._world.agents.deleted(obj)
         else:
             _understood(self._world.put_agent, obj)
         self._all_of_namespace(obj)
@@ -67,7 +68,7 @@ class Routes:
     async def pod(self, event: kopf.RawEvent, **_: Any) -> None:
         obj = _shown(event, "Pod")
         if _is_deleted(event):
-            self._world.pods.drop(key_of(obj))
+            self._world.pods.deleted(obj)
         else:
             self._world.put_pod(obj)
         self._command_of(obj)
@@ -75,7 +76,7 @@ class Routes:
     async def volume(self, event: kopf.RawEvent, **_: Any) -> None:
         obj = _shown(event, "PersistentVolumeClaim")
         if _is_deleted(event):
-            self._world.volumes.drop(key_of(obj))
+            self._world.volumes.deleted(obj)
         else:
             self._world.put_volume(obj)
         self._command_of(obj)

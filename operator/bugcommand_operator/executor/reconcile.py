@@ -15,7 +15,7 @@ from bugcommand_operator.cluster.errors import NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.core.decide import decide
 from bugcommand_operator.core.observed import Command, Load, Observed, Pod, Volume
-from bugcommand_operator.core.plan import Plan
+from bugcommand_operator.core.plan import CreatePod, EnsureVolumes, HoldFinalizer, Plan
 from bugcommand_operator.core.settings import Identity, Limits
 from bugcommand_operator.executor.act import Actor
 from bugcommand_operator.executor.events import EventPoster
@@ -71,9 +71,11 @@ class Reconciler:
                 await self._write_status(seen.command, plan.status)
             await self._actor.carry_out(seen, plan.actions)
         except Refused as error:
+            if not any(isinstance(action, CreatePod) for action in plan.actions):
+                raise
             log.warning("refused by the API server", key="/".join(seen.command.key), error=str(error))
-            plan = decide(replace(seen, refused=str(error)), datetime.now(UTC))
-            plan = replace(plan, actions=(), status_first=False)
+            plan = _without_creation(decide(_refused(seen, str(error)), datetime.now(UTC)))
+            await self._actor.carry_out(seen, plan.actions)
         if not plan.status_first:
             await self._write_status(seen.command, plan.status)
         for event in plan.events:
@@ -85,7 +87,8 @@ class Reconciler:
         current = self._world.commands.items.get(observed.key)
         if status is None or current is None or current.uid != observed.uid:
             return
-        version = current.resource_version if current.status == observed.status else observed.resource_version
+        same = current.status == observed.status and current.generation == observed.generation
+        version = current.resource_version if same else observed.resource_version
         body = {"metadata": {"resourceVersion": version}, "status": status_patch(observed.status, status)}
         answer = await self._kube.patch("BugCommand", observed.namespace, observed.name, body, status=True)
         self._world.put_command(answer)
@@ -133,6 +136,16 @@ class Reconciler:
             return self._world.put_volume(await self._kube.get("PersistentVolumeClaim", namespace, name))
         except NotFound:
             return None
+
+
+def _refused(seen: Observed, why: str) -> Observed:
+    """In a namespace that is on its way out nothing new is made any more: that is no reason to wait."""
+    return replace(seen, refused=why, namespace_is_terminating="because it is being terminated" in why)
+
+
+def _without_creation(plan: Plan) -> Plan:
+    kept = tuple(a for a in plan.actions if not isinstance(a, CreatePod | EnsureVolumes | HoldFinalizer))
+    return replace(plan, actions=kept, status_first=False)
 
 
 def _pod_was_made(command: Command) -> bool:

@@ -44,11 +44,18 @@ class Resync:
         await self._fill("Agent", world.agents, world.put_agent)
         await self._fill("Pod", world.pods, world.put_pod, OURS)
         await self._fill("PersistentVolumeClaim", world.volumes, world.put_volume, OURS)
-        await self._fill("BugCommand", world.commands, world.put_command)
+        await self._fill("BugCommand", world.commands, world.put_command, drop=world.drop_command)
         for key in list(world.commands.items):
             self._enqueue(key)
 
-    async def _fill(self, kind: str, shelf: Shelf[Any], put: Callable[[Raw], Any], labels: str = "") -> None:
+    async def _fill(
+        self,
+        kind: str,
+        shelf: Shelf[Any],
+        put: Callable[[Raw], Any],
+        labels: str = "",
+        drop: Callable[[Key], None] | None = None,
+    ) -> None:
         before = set(shelf.items)
         items = [obj for ns in self._namespaces for obj in await self._kube.list(kind, ns, labels)]
         for obj in items:
@@ -58,4 +65,4 @@ class Resync:
                 log.warning("object not understood", kind=kind, key="/".join(key_of(obj)), error=str(error))
         listed = {key_of(obj) for obj in items}
         for gone in before - listed:
-            shelf.drop(gone)
+            (drop or shelf.drop)(gone)

@@ -5,7 +5,6 @@ It may be late, never ahead: an older version never replaces a newer one, and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -38,12 +37,13 @@ class Shelf(Generic[T]):
         self.items.pop(key, None)
         self.versions.pop(key, None)
 
-    def keep_only(self, keys: Iterable[Key]) -> list[Key]:
-        """After a list of everything: what is not in it has gone without our hearing of it."""
-        gone = [key for key in self.items if key not in set(keys)]
-        for key in gone:
-            self.drop(key)
-        return gone
+    def deleted(self, obj: Raw) -> bool:
+        """What a watch shows as deleted; one of the same name that was made after it stays."""
+        key = key_of(obj)
+        if version_of(obj) < self.versions.get(key, 0):
+            return False
+        self.drop(key)
+        return True
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,12 @@ class World:
         self.agents: Shelf[Definition[AgentSpec]] = Shelf()
         self.pods: Shelf[Pod] = Shelf()
         self.volumes: Shelf[Volume] = Shelf()
-        self.pod_owner_keys: dict[Key, str] = {}
         self.unreadable: dict[Key, str] = {}
         self.claiming: set[Key] = set()
         """Commands whose claim is on its way to the API server: they count as running."""
         self._by_uid: dict[str, Key] = {}
+        self._active: set[Key] = set()
+        """Those that take room: with ten thousand waiting, each pass may not count them all."""
 
     def put_command(self, obj: Raw) -> Command | None:
         key = key_of(obj)
@@ -73,11 +74,12 @@ class World:
             command = command_from(obj)
         except UnreadableCommand as error:
             self.unreadable[key] = str(error)
-            self.commands.drop(key)
+            self._forget(key)
             return None
         self.unreadable.pop(key, None)
         if self.commands.put(obj, command):
             self._by_uid[command.uid] = key
+            (self._active.add if command.is_active else self._active.discard)(key)
         return self.commands.items[key]
 
     def put_pod(self, obj: Raw) -> Pod:
@@ -94,12 +96,20 @@ class World:
     def put_agent(self, obj: Raw) -> None:
         self.agents.put(obj, Definition(obj["metadata"]["uid"], AgentSpec.model_validate(obj["spec"])))
 
+    def command_deleted(self, obj: Raw) -> None:
+        if version_of(obj) >= self.commands.versions.get(key_of(obj), 0):
+            self.drop_command(key_of(obj))
+
     def drop_command(self, key: Key) -> None:
+        self._forget(key)
+        self.unreadable.pop(key, None)
+
+    def _forget(self, key: Key) -> None:
         command = self.commands.items.get(key)
         if command is not None:
             self._by_uid.pop(command.uid, None)
         self.commands.drop(key)
-        self.unreadable.pop(key, None)
+        self._active.discard(key)
 
     def command_key_of(self, child: Raw) -> Key | None:
         """Whose pod or volume this is, by the command's UID: names can be reused, UIDs cannot."""
@@ -112,15 +122,13 @@ class World:
         return sorted(pending, key=lambda c: (-c.spec.priority, c.created_at, c.key))
 
     def load_for(self, command: Command, executor: str) -> Load:
-        others = [c for c in self.commands.items.values() if c.key != command.key and self._takes_room(c)]
+        taking = (self._active | self.claiming) - {command.key}
+        others = [self.commands.items[key] for key in sorted(taking) if key in self.commands.items]
         same = [c for c in others if c.namespace == command.namespace and _repository(c) == _repository(command)]
         mine = [c for c in others if not c.is_claimed or (c.status.claim and c.status.claim.executor == executor)]
         checkout = next((c.name for c in same if not c.spec.with_worktree), None)
         commitment = next((c.name for c in same if c.commitment_id == command.commitment_id), None)
         return Load(len(mine), len(same), checkout, commitment)
-
-    def _takes_room(self, command: Command) -> bool:
-        return command.is_active or command.key in self.claiming
 
 
 def _repository(command: Command) -> str:

@@ -9,7 +9,7 @@ from bugcommand_operator.api.conditions import AGENT_REASONS, WORKSPACE_REASONS,
 from bugcommand_operator.core.observed import PREPARATION, Container, Observed, Pod
 from bugcommand_operator.core.plan import DeletePod, Event, Plan
 from bugcommand_operator.core.policies.ending import failed, succeeded
-from bugcommand_operator.core.policies.start import start_deadline_has_passed
+from bugcommand_operator.core.policies.start import TRY_AGAIN, start_deadline_has_passed
 from bugcommand_operator.core.status import StatusEditor
 from bugcommand_operator.core.termination import AgentResult, WorkspaceResult, known_reason, result_of
 
@@ -31,11 +31,18 @@ SCHEDULING_GRACE = timedelta(seconds=30)
 
 
 def foreign_pod(seen: Observed, now: datetime) -> Plan | None:
+    """An earlier command of this name may have left it; then it goes by itself, so there is some patience."""
     pod = seen.agent_pod
     if pod is None or pod.command_uid == seen.command.uid:
         return None
+    if seen.command.spec.cancel:
+        return failed(seen, now, Reason.CANCELLED, "Cancelled.")
     message = f"A pod named {pod.name} exists that is not this command's: delete it, and make a new BugCommand."
-    return failed(seen, now, Reason.NAME_TAKEN, message)
+    if seen.command.status.pod_name or start_deadline_has_passed(seen, now):
+        return failed(seen, now, Reason.NAME_TAKEN, message)
+    return Plan(
+        status=StatusEditor(seen.command, now).waiting(Reason.NAME_TAKEN, message).done(), look_again_after=TRY_AGAIN
+    )
 
 
 def cancel(seen: Observed, now: datetime) -> Plan | None:
@@ -157,11 +164,11 @@ def agent_not_started(seen: Observed, now: datetime) -> Plan | None:
     if start_deadline_has_passed(seen, now):
         reason, message = held_up or (Reason.START_DEADLINE_EXCEEDED, "The agent did not start in time.")
         return failed(seen, now, reason, message, facts(seen, now, pod))
-    status = facts(seen, now, pod)
-    if held_up is None:
+    if held_up is None:  # that the workspace is there is told with the agent's start: one write for both
+        status = StatusEditor(seen.command, now).set(pod_name=pod.name)
         status.progressing(Reason.PREPARING, "The workspace is being prepared.")
         return Plan(status=status.done(), look_again_after=SCHEDULING_GRACE)
-    status.waiting(*held_up)
+    status = facts(seen, now, pod).waiting(*held_up)
     is_news = seen.command.condition_reason(ConditionType.READY) != held_up[0]
     events = (Event(*held_up, "Warning"),) if is_news else ()
     return Plan(status=status.done(), events=events, look_again_after=LOOK_AGAIN)
