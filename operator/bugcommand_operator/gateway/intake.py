@@ -99,9 +99,9 @@ def check_ownership(pod: PodIdentity, submission: Submission) -> None:
 
 def as_batch(submission: Submission, namespace: str) -> tuple[LogBatch, int]:
     """What is stored of a submission, and how many tokens were taken out of it."""
-    messages, redacted = redact_all([storable(line.message) for line in submission.lines])
+    messages, redacted = redact_all([storable(line["message"]) for line in submission.lines])
     lines = [
-        LogLine(line.seq, line.stream, line.ts, message)
+        LogLine(line["seq"], line["stream"], line["ts"], message)
         for line, message in zip(submission.lines, messages, strict=True)
     ]
     key = AttemptKey(namespace, submission.command_id, submission.attempt)

@@ -8,7 +8,8 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, with_config
+from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
 from bugcommand_operator.gateway.refusals import Malformed
 
@@ -20,18 +21,22 @@ _REPLACEMENT = "�"
 Timestamp = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))]
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")  # a newer sender may know more fields
+_CONFIG = ConfigDict(strict=True, frozen=True, extra="ignore")  # a newer sender may know more fields
 
 
-class IncomingLine(_Wire):
-    seq: int = Field(ge=1, lt=1 << 63)
+@with_config(_CONFIG)
+class IncomingLine(TypedDict):
+    """A dictionary, not a model: there are a thousand in a batch, and it is checked four times as fast."""
+
+    seq: Annotated[int, Field(ge=1, lt=1 << 63)]
     stream: Literal["stdout", "stderr"]
     ts: Timestamp
     message: str
 
 
-class Submission(_Wire):
+class Submission(BaseModel):
+    model_config = _CONFIG
+
     command_id: str = Field(alias="commandId", min_length=1, max_length=63)
     attempt: int = Field(ge=1, lt=1 << 31)
     epoch: int = Field(ge=0, lt=1 << 63)
@@ -46,7 +51,8 @@ def parse_submission(body: bytes) -> Submission:
     except _NotJSON:
         submission = _validated(_repaired(body))
     for index, line in enumerate(submission.lines):
-        if len(line.message) > MAX_MESSAGE // 4 and len(line.message.encode()) > MAX_MESSAGE:
+        message = line["message"]
+        if len(message) > MAX_MESSAGE // 4 and len(message.encode()) > MAX_MESSAGE:
             field = f"lines.{index}.message"
             raise Malformed("InvalidField", f"{field}: longer than {MAX_MESSAGE} bytes", field=field)
     return submission

@@ -5,7 +5,7 @@ afterwards reads every row of a command, each second, for each command. `spawn_l
 wrote a command id first: ids can be chosen by users, and nobody may write into another's log.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Integer, MetaData, String, Table, Text
@@ -17,7 +17,9 @@ metadata = MetaData()
 
 def as_text(moment: datetime) -> str:
     """One fixed width and always UTC, so that text sorts as time does."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    offset = moment.utcoffset()
+    in_utc = moment - offset if offset else moment
+    return in_utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 class Timestamp(TypeDecorator[datetime]):

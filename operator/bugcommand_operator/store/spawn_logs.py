@@ -6,6 +6,7 @@ committed. It may not decide who may write; it only keeps a command id with the 
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -21,6 +22,7 @@ from bugcommand_operator.store.schema import as_text, spawn_log_owners, spawn_lo
 from bugcommand_operator.store.statements import advance_progress, for_driver, insert_ignore
 
 _IDS_PER_QUERY = 5000  # SQLite allows 32,766 parameters in a statement
+_OWNERS_KEPT = 10_000
 
 
 class SpawnLogs:
@@ -28,14 +30,23 @@ class SpawnLogs:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._owners: dict[str, str] = {}  # command id: namespace, as committed; asking each time costs half a commit
 
     async def append(self, batches: Sequence[LogBatch]) -> Appended:
+        keys = {batch.key for batch in batches}
         with own_errors():
             async with self._engine.begin() as connection:
-                refused = await _refused(connection, {batch.key for batch in batches})
+                unsure = {key for key in keys if self._owners.get(key.command_id) != key.namespace}
+                refused = await _refused(connection, unsure) if unsure else frozenset()
                 accepted = [batch for batch in batches if batch.key not in refused]
                 new_lines = await _insert(connection, accepted) if accepted else 0
+        self._remember_owners(unsure - refused)
         return Appended(new_lines, refused)
+
+    def _remember_owners(self, keys: AbstractSet[AttemptKey]) -> None:
+        if len(self._owners) + len(keys) > _OWNERS_KEPT:
+            self._owners.clear()
+        self._owners.update((key.command_id, key.namespace) for key in keys)
 
     async def tail(self, key: AttemptKey, limit: int) -> list[LogLine]:
         table = spawn_logs.c
@@ -112,20 +123,23 @@ async def _insert(connection: AsyncConnection, batches: Sequence[LogBatch]) -> i
     rows.sort(key=itemgetter(0, 1, 2))  # one order for all, or two writers of a Postgres could deadlock
     sql, parameters = for_driver(connection.dialect, rows)
     new_lines = (await connection.exec_driver_sql(sql, parameters)).rowcount
-    advance = advance_progress(connection.dialect, count_again=new_lines != len(rows))
-    await connection.execute(advance, _advances(batches))
+    advances, by_sent = _advances(batches), advance_progress(connection.dialect, count_again=False)
+    if new_lines == len(rows):
+        await connection.execute(by_sent, advances)
+    else:  # lock the counters first: a count must not miss what another writer of a Postgres has just committed
+        await connection.execute(by_sent, [{**advance, "lines": 0} for advance in advances])
+        await connection.execute(advance_progress(connection.dialect, count_again=True), advances)
     return max(new_lines, 0)
 
 
 def _rows_of(batch: LogBatch, dialect: Dialect) -> Iterator[tuple[Any, ...]]:
     """The batch's rows in the order of the table's columns, with values as the driver takes them."""
-    key, epoch, machine_id = batch.key, batch.epoch, batch.machine_id
+    command_id, attempt, namespace = batch.key.command_id, batch.key.attempt, batch.key.namespace
+    epoch, machine_id = batch.epoch, batch.machine_id
     stamp: Callable[[datetime], Any] = as_text if dialect.name == "sqlite" else lambda moment: moment
     for line in batch.lines:
-        yield (
-            *(key.command_id, key.attempt, line.seq, line.stream, stamp(line.ts), line.message),
-            *(epoch, machine_id, key.namespace),
-        )
+        at = stamp(line.ts)
+        yield command_id, attempt, line.seq, line.stream, at, line.message, epoch, machine_id, namespace
 
 
 def _advances(batches: Sequence[LogBatch]) -> list[dict[str, Any]]:

@@ -1,6 +1,8 @@
 """What the store makes of a database that is locked, full, away, unmigrated or unwilling."""
 
 import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,36 +15,44 @@ from bugcommand_operator.store.lines import AttemptKey
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
 
+@asynccontextmanager
+async def reading(path: Path) -> AsyncIterator[SpawnLogs]:
+    engine = open_reader(url_of(path))
+    yield SpawnLogs(engine)
+    await engine.dispose()
+
+
 async def test_a_reader_that_starts_before_the_writer_sees_no_lines_and_creates_no_file(tmp_path: Path) -> None:
     path = tmp_path / "logs.db"
-    reader = SpawnLogs(open_reader(url_of(path)))
+    async with reading(path) as reader:
+        assert await reader.tail(KEY, 5) == []
+        assert await reader.progress([KEY.command_id]) == {}
+        assert not path.exists()
 
-    assert await reader.tail(KEY, 5) == []
-    assert await reader.progress([KEY.command_id]) == {}
-    assert not path.exists()
-
-    async with open_store(path) as store:
-        await store.append([batch([1])])
-        assert [line.seq for line in await reader.tail(KEY, 5)] == [1]
+        async with open_store(path) as store:
+            await store.append([batch([1])])
+            assert [line.seq for line in await reader.tail(KEY, 5)] == [1]
 
 
 async def test_a_reader_of_a_database_without_tables_sees_no_lines(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "logs.db").execute("CREATE TABLE other (a)").connection.close()
 
-    assert await SpawnLogs(open_reader(url_of(tmp_path / "logs.db"))).tail(KEY, 5) == []
+    async with reading(tmp_path / "logs.db") as reader:
+        assert await reader.tail(KEY, 5) == []
 
 
 async def test_a_reader_cannot_write(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "logs.db"):
+    async with open_store(tmp_path / "logs.db"), reading(tmp_path / "logs.db") as reader:
         with pytest.raises(StoreUnavailable, match="readonly"):
-            await SpawnLogs(open_reader(url_of(tmp_path / "logs.db"))).append([batch([1])])
+            await reader.append([batch([1])])
 
 
 async def test_what_is_no_database_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     (tmp_path / "logs.db").write_bytes(b"not a database" * 100)
 
-    with pytest.raises(StoreUnavailable, match="not a database"):
-        await SpawnLogs(open_reader(url_of(tmp_path / "logs.db"))).tail(KEY, 5)
+    async with reading(tmp_path / "logs.db") as reader:
+        with pytest.raises(StoreUnavailable, match="not a database"):
+            await reader.tail(KEY, 5)
 
 
 async def test_a_locked_database_is_unavailable_and_then_works_again(tmp_path: Path) -> None:
@@ -73,6 +83,7 @@ async def test_a_database_whose_folder_is_missing_is_unavailable(tmp_path: Path)
 
     with pytest.raises(StoreUnavailable):
         await SpawnLogs(engine).append([batch([1])])
+    await engine.dispose()
 
 
 async def test_values_that_the_database_refuses_are_rejected_for_good_and_leave_nothing(tmp_path: Path) -> None:
