@@ -1,0 +1,46 @@
+"""The executor as it is in this checkout, for one namespace, as a process beside the cluster's own programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from bench.programs import free_port, program
+from bugcommand_operator.store import migrate
+
+
+@asynccontextmanager
+async def executor(folder: Path, namespace: str, env: Mapping[str, str] | None = None) -> AsyncIterator[int]:
+    """Begins once it watches; `env` is added to its configuration."""
+    liveness, metrics = free_port(), free_port()
+    database = f"sqlite+aiosqlite:///{folder}/mentu.db"
+    await migrate.upgrade(database)
+    settings = {
+        "BENCH_LIVENESS_PORT": str(liveness),
+        "MENTU_EXECUTOR_ID": "bridge-bench",
+        "MENTU_MACHINE_ID": "bench",
+        "MENTU_NAMESPACES": json.dumps([namespace]),
+        "MENTU_METRICS_PORT": str(metrics),
+        "MENTU_DATABASE_URL": database,
+        "MENTU_CONCURRENCY_LIMIT": "1000",
+        "MENTU_OPERATOR_IMAGE": "localhost/mentu-operator:dev",
+        "MENTU_AGENT_IMAGE": "localhost/mentu-agent:dev",
+        **(env or {}),
+    }
+
+    async def lives() -> bool:
+        try:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(f"http://127.0.0.1:{liveness}/healthz") as answer,
+            ):
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    async with program(["-m", "bench.executor_entry"], settings, folder / "executor.log", lives) as pid:
+        yield pid

@@ -1,0 +1,35 @@
+"""Namespaces of the benchmark's own: made anew, and deleted at the end with all that is in them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bench import objects
+from bench.kube import GROUP, Api
+from bench.wait import until
+
+GONE_SECONDS = 90.0
+ACCOUNT_SECONDS = 30.0
+
+
+@asynccontextmanager
+async def fresh_namespace(api: Api, name: str) -> AsyncIterator[str]:
+    await remove(api, name)
+    await api.post("/api/v1/namespaces", objects.namespace(name))
+    try:
+        account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+        await until(f"service account of {name}", lambda: api.exists(account), ACCOUNT_SECONDS)
+        yield name
+    finally:
+        await remove(api, name)
+
+
+async def remove(api: Api, name: str) -> None:
+    """Commands first lose their finalizers: what was measured is not worth keeping."""
+    path = f"{GROUP}/namespaces/{name}/bugcommands"
+    for command in await api.items(path):
+        await api.patch(f"{path}/{command['metadata']['name']}", {"metadata": {"finalizers": None}})
+    own = f"/api/v1/namespaces/{name}"
+    await api.delete(own)
+    await until(f"end of namespace {name}", lambda: api.is_gone(own), GONE_SECONDS, every=0.25)

@@ -1,0 +1,74 @@
+"""The table for people and the files for machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.outcome import Case, Row
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def table(rows: list[Row]) -> Table:
+    made = Table(title="Benchmarks: p50 (p90) in ms; ratio: median of the pairs' ratios (95 % interval)")
+    for name in ("", "what", "ours", "peer", "", "ratio", "difference", "goal", ""):
+        made.add_column(name, justify="right" if name in ("ours", "ratio", "difference") else "left")
+    for row in rows:
+        for number, case in enumerate(row.cases):
+            made.add_row(row.id if number == 0 else "", *_cells(case), end_section=case is row.cases[-1])
+    return made
+
+
+def _cells(case: Case) -> list[str]:
+    shown = case.to_dict()
+    low, high = shown["interval"]
+    verdict = {True: "[green]ok[/green]", False: "[red]missed[/red]", None: ""}[case.ok]
+    return [
+        case.what,
+        f"{shown['value']:.1f} ({shown['p90']:.1f})",
+        case.peer_name,
+        f"{shown['peer']:.1f} ({shown['peer_p90']:.1f})",
+        f"{shown['ratio']:.2f}× ({low:.2f}–{high:.2f})",
+        f"{shown['difference']:+.1f}",
+        case.goal.text,
+        verdict + ("" if case.quiet else " [yellow]not quiet[/yellow]"),
+    ]
+
+
+def document(rows: list[Row], now: datetime) -> dict[str, Any]:
+    return {
+        **{row.id: row.to_dict() for row in rows},
+        "meta": {
+            "date": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "cores": os.cpu_count(),
+            "machine": platform.machine(),
+            "kernel": platform.release(),
+            "python": platform.python_version(),
+            "load": round(os.getloadavg()[0], 2),
+        },
+    }
+
+
+def save(rows: list[Row], folder: Path = RESULTS, now: datetime | None = None) -> Path:
+    """`latest.json`, and the same under its date. Rows that were not measured this time stay in neither."""
+    now = now or datetime.now(UTC)
+    text = json.dumps(document(rows, now), indent=2, ensure_ascii=False) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (now.strftime("%Y-%m-%dT%H%M%SZ"), "latest"):
+        (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    return folder / "latest.json"
+
+
+def show(rows: list[Row], console: Console) -> None:
+    console.print(table(rows))
+    for row in rows:
+        for name, value in row.notes.items():
+            console.print(f"{row.id}  {name}: {value}", highlight=False)

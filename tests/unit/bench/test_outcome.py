@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from bench import outcome, report
+from bench.outcome import Row, at_most, at_most_more, case, times_faster
+from bench.rounds import Sample
+from rich.console import Console
+
+
+def sample(ours: list[float], theirs: list[float]) -> Sample:
+    return Sample({"ours": ours, "theirs": theirs}, discarded=1, quiet=True)
+
+
+def one_case(goal: outcome.Goal, ours: float, theirs: float) -> outcome.Case:
+    return case("x", sample([ours] * 10, [theirs] * 10), "ours", "theirs", goal)
+
+
+@pytest.mark.parametrize(
+    ("goal", "ours", "theirs", "ok"),
+    [
+        (at_most(1.3), 1.3, 1.0, True),
+        (at_most(1.3), 1.31, 1.0, False),
+        (times_faster(4), 1.0, 4.0, True),
+        (times_faster(4), 1.0, 3.9, False),
+        (at_most_more(0.3), 1.29, 1.0, True),
+        (at_most_more(0.3), 1.31, 1.0, False),
+        (outcome.SHOWN, 9.0, 1.0, None),
+    ],
+)
+def test_a_goal_holds_up_to_its_limit_and_no_further(
+    goal: outcome.Goal, ours: float, theirs: float, ok: bool | None
+) -> None:
+    assert one_case(goal, ours, theirs).ok is ok
+
+
+def test_the_ratio_is_the_median_of_ratios_and_not_the_ratio_of_medians() -> None:
+    made = case("x", sample([1.0, 10.0, 3.0], [1.0, 5.0, 1.0]), "ours", "theirs", at_most(2))
+    assert made.ratio.value == 2.0
+    assert made.to_dict()["value"] == 3000.0
+    assert made.to_dict()["peer"] == 1000.0
+
+
+def test_a_row_fails_with_any_of_its_cases_and_its_headline_is_the_worst() -> None:
+    row = Row("P1", "t", (one_case(at_most(1.3), 1.0, 1.0), one_case(at_most(1.2), 1.5, 1.0)))
+    shown = row.to_dict()
+    assert shown["ok"] is False
+    assert (shown["ratio"], shown["goal"]) == (1.5, "≤ 1.2×")
+
+
+def test_a_case_that_is_only_shown_decides_nothing() -> None:
+    row = Row("P3", "t", (one_case(at_most_more(0.3), 1.0, 0.9), one_case(outcome.SHOWN, 9.0, 1.0)))
+    assert row.ok
+    assert row.to_dict()["goal"] == "≤ peer + 300 ms"
+
+
+def test_results_hold_what_the_table_shows_by_row_and_stay_under_their_date(tmp_path: Path) -> None:
+    row = Row("P1", "t", (one_case(at_most(1.3), 1.0, 1.0),), {"note": 3})
+    latest = report.save([row], tmp_path, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    read = json.loads(latest.read_text())
+    assert {"value", "unit", "peer", "ratio", "goal", "ok"} <= read["P1"].keys()
+    assert read["P1"]["cases"][0]["n"] == 10
+    assert (tmp_path / "2026-01-02T030405Z.json").read_text() == latest.read_text()
+
+
+def test_the_table_names_what_missed_its_goal(tmp_path: Path) -> None:
+    rows = [Row("P8", "t", (one_case(at_most(1.1), 2.0, 1.0),))]
+    with (tmp_path / "out").open("w") as file:
+        report.show(rows, Console(file=file, width=200))
+    text = (tmp_path / "out").read_text()
+    assert "missed" in text
+    assert "2.00×" in text
