@@ -31,18 +31,17 @@
 {{- include "mentu.envList" (list . $env .Values.gateway.extraEnv) }}
 {{- end }}
 
-{{/* Takes the context, a dict of this container's variables, and the user's list of more. LOGNAME: images have no name for the uid. */}}
+{{/* Takes the context, a dict of this container's variables, and the user's list of more. */}}
 {{- define "mentu.envList" -}}
 {{- $top := index . 0 -}}
 {{- $shared := dict
-  "LOGNAME" "mentu"
   "MENTU_DATABASE_URL" "sqlite+aiosqlite:////data/mentu.db"
   "MENTU_LOG_FORMAT" $top.Values.log.format
   "MENTU_LOG_LEVEL" $top.Values.log.level
 -}}
 {{- range $name, $value := merge (index . 1) $shared }}
 - name: {{ $name }}
-  value: {{ $value | replace "$(" "$$(" | quote }}
+  value: {{ $value | replace "$" "$$" | quote }}
 {{- end }}
 {{- with index . 2 }}
 {{ toYaml . }}

@@ -1,0 +1,84 @@
+"""Renders the chart with the real `helm`, without a cluster. Renderings are kept: each takes a quarter of a second."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+Manifest = dict[str, Any]
+TOP = Path(__file__).parents[3]
+CHART = TOP / "helm" / "mentu-operator"
+OWN_TOOLS = TOP / ".cluster" / "bin"
+RELEASE, NAMESPACE = "mentu", "mentu-system"
+HELM_SECONDS = 60
+POD_KINDS = ("StatefulSet", "Job", "Pod")
+
+
+def render(**values: Any) -> list[Manifest]:
+    """All objects, hooks too, that `helm install` would make with these values."""
+    return list(_rendered(json.dumps(values)))
+
+
+def one(kind: str, name: str, objects: list[Manifest]) -> Manifest:
+    found = [o for o in objects if (o["kind"], o["metadata"]["name"]) == (kind, name)]
+    assert len(found) == 1, f"{len(found)} objects {kind}/{name}"
+    return found[0]
+
+
+def of_kind(kind: str, objects: list[Manifest]) -> list[Manifest]:
+    return [o for o in objects if o["kind"] == kind]
+
+
+def pod_of(obj: Manifest) -> Manifest:
+    """The pod, or the template of the pods that an object makes."""
+    return obj if obj["kind"] == "Pod" else dict(obj["spec"]["template"])
+
+
+def executor_pod(objects: list[Manifest]) -> Manifest:
+    return pod_of(one("StatefulSet", f"{RELEASE}-executor", objects))
+
+
+def environment(container: str, objects: list[Manifest]) -> dict[str, str]:
+    """As the container sees it: `$$` is how a manifest writes a `$`."""
+    containers = {c["name"]: c for c in executor_pod(objects)["spec"]["containers"]}
+    return {e["name"]: e["value"].replace("$$", "$") for e in containers[container]["env"] if "value" in e}
+
+
+def helm(*arguments: str, given: str = "{}") -> str:
+    """The program's output; raises AssertionError with what it complained about."""
+    # No cluster is asked, whatever the machine's kubeconfig names.
+    env = {**os.environ, "KUBECONFIG": os.devnull}
+    done = subprocess.run(
+        [_program(), *arguments, "--values", "-"],
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=HELM_SECONDS,
+        env=env,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@cache
+def _rendered(values: str) -> tuple[Manifest, ...]:
+    text = helm("template", RELEASE, str(CHART), "--namespace", NAMESPACE, given=values)
+    return tuple(o for o in yaml.load_all(text, Loader=yaml.CSafeLoader) if o is not None)
+
+
+@cache
+def _program() -> str:
+    path = os.pathsep.join([str(OWN_TOOLS), os.environ.get("PATH", "")])
+    found = shutil.which("helm", path=path)
+    if found is None:
+        pytest.fail("helm was not found: `make cluster-tools` builds it, or put one (3.14 or newer) on the PATH")
+    return found

@@ -1,0 +1,136 @@
+"""What the chart writes into the environment is what the programs read from it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pytest
+from tests.unit.helm.chart import NAMESPACE, RELEASE, environment, executor_pod, one, render
+
+from bugcommand_operator.executor.config import Config
+from bugcommand_operator.gateway.settings import GatewaySettings
+from bugcommand_operator.store.engine import sqlite_path
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MENTU_")]:
+        monkeypatch.delenv(name)
+
+
+def config_of(monkeypatch: pytest.MonkeyPatch, **values: Any) -> Config:
+    for name, value in environment("executor", render(**values)).items():
+        monkeypatch.setenv(name, value)
+    return Config()
+
+
+@pytest.mark.parametrize(("container", "settings"), [("executor", Config), ("gateway", GatewaySettings)])
+def test_every_variable_is_one_that_the_program_reads(container: str, settings: Any) -> None:
+    objects = render(executorId="bridge-one", networkPolicy={"enabled": True})
+    known = {f"MENTU_{name.upper()}" for name in settings.model_fields}
+    assert set(environment(container, objects)) <= known
+
+
+def test_the_executor_understands_the_default_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = config_of(monkeypatch)
+    assert config.namespaces == []
+    assert (config.machine_id, config.workspace_id) == ("default", "default")
+    assert (config.operator_image, config.agent_image) == ("mentu-operator:0.1.0", "mentu-agent:0.1.0")
+    assert config.concurrency_limit == 4
+    assert config.network_policy is not None
+    assert config.install().agent_resources["limits"] == {"memory": "4Gi"}
+
+
+def test_the_executor_gets_every_value_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = config_of(
+        monkeypatch,
+        executorId="bridge-one",
+        machineId="site-2",
+        workspaceId="shop",
+        watchNamespaces=["a", "b"],
+        concurrencyLimit=1000,
+        startDeadlineSeconds=11,
+        publishDeadlineSeconds=12,
+        rescueDeadlineSeconds=13,
+        overdueSeconds=0,
+        imagePullSecrets=["one", "two"],
+        agentPods={"resources": {"limits": {"memory": "9Gi"}}, "preparationResources": {"limits": {"cpu": 2}}},
+        log={"format": "console", "level": "DEBUG"},
+    )
+    assert (config.executor_id, config.machine_id, config.workspace_id) == ("bridge-one", "site-2", "shop")
+    assert config.namespaces == ["a", "b"]
+    assert config.concurrency_limit == 1000
+    assert (config.start_deadline_seconds, config.publish_deadline_seconds) == (11, 12)
+    assert (config.rescue_deadline_seconds, config.overdue_seconds) == (13, 0)
+    assert config.image_pull_secrets == ["one", "two"]
+    assert config.agent_resources == {"limits": {"memory": "9Gi"}, "requests": {"cpu": "250m", "memory": "512Mi"}}
+    assert config.preparation_resources is not None
+    assert config.preparation_resources["limits"] == {"cpu": 2, "memory": "1Gi"}
+    assert (config.log_format, config.log_level) == ("console", "DEBUG")
+
+
+def test_without_an_executor_id_it_is_the_pods_stable_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "MENTU_EXECUTOR_ID" not in environment("executor", render())
+    monkeypatch.setattr("socket.gethostname", lambda: f"{RELEASE}-executor-0")
+    assert config_of(monkeypatch).executor_id == f"bridge-{RELEASE}-executor-0"
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ({"registry": "localhost", "operator": {"tag": "dev"}}, "localhost/mentu-operator:dev"),
+        ({"registry": "r.example/team/", "operator": {"repository": "op"}}, "r.example/team/op:0.1.0"),
+        ({"operator": {"tag": "dev", "digest": f"sha256:{'a' * 64}"}}, f"mentu-operator@sha256:{'a' * 64}"),
+    ],
+)
+def test_an_image_is_named_by_registry_repository_and_digest_or_tag(image: dict[str, Any], expected: str) -> None:
+    objects = render(image=image)
+    assert environment("executor", objects)["MENTU_OPERATOR_IMAGE"] == expected
+    assert {c["image"] for c in executor_pod(objects)["spec"]["containers"]} == {expected}
+
+
+def test_a_dollar_in_a_value_reaches_the_executor_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config_of(monkeypatch, workspaceId="$(HOME)$$").workspace_id == "$(HOME)$$"
+    raw = executor_pod(render(workspaceId="$(HOME)$$"))["spec"]["containers"][0]["env"]
+    assert next(e["value"] for e in raw if e["name"] == "MENTU_WORKSPACE_ID") == "$$(HOME)$$$$"
+
+
+def test_agents_are_told_the_address_of_the_gateways_service() -> None:
+    objects = render()
+    service = one("Service", f"{RELEASE}-gateway", objects)
+    port = service["spec"]["ports"][0]["port"]
+    address = f"http://{service['metadata']['name']}.{NAMESPACE}.svc:{port}"
+    assert environment("executor", objects)["MENTU_INTAKE_URL"] == address
+    test_pod = one("Pod", f"{RELEASE}-test-gateway", objects)
+    assert test_pod["spec"]["containers"][0]["command"][-1] == f"{address}/readyz"
+
+
+def test_executor_and_gateway_share_one_database_on_the_mounted_volume() -> None:
+    objects = render()
+    urls = {environment(name, objects)["MENTU_DATABASE_URL"] for name in ("executor", "gateway")}
+    assert len(urls) == 1
+    path = sqlite_path(urls.pop())
+    assert path is not None
+    for container in executor_pod(objects)["spec"]["containers"]:
+        mounted = next(m for m in container["volumeMounts"] if m["mountPath"] == str(path.parent))
+        assert (mounted["name"], mounted.get("readOnly", False)) == ("data", False)
+
+
+def test_no_service_can_put_variables_into_a_pods_environment() -> None:
+    # A Service named `mentu` would be MENTU_PORT, which the gateway reads as its own setting.
+    assert executor_pod(render())["spec"]["enableServiceLinks"] is False
+
+
+def test_extra_variables_are_added_to_the_container_they_are_for() -> None:
+    extra = {"name": "HTTPS_PROXY", "value": "http://proxy:3128"}
+    objects = render(executor={"extraEnv": [extra]})
+    assert environment("executor", objects)["HTTPS_PROXY"] == "http://proxy:3128"
+    assert "HTTPS_PROXY" not in environment("gateway", objects)
+
+
+def test_the_network_policy_is_one_line_of_json_in_the_executors_environment() -> None:
+    policy = json.loads(environment("executor", render())["MENTU_NETWORK_POLICY"])
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert "podSelector" not in policy
