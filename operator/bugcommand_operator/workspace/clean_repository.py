@@ -26,13 +26,20 @@ class CleanRepository:
         self._write("objects/info/alternates", "".join(f"{path}\n" for path in borrowed))
 
     def run(
-        self, *arguments: str, data: bytes = b"", check: bool = True, limit: int = 1 << 20, tree: str = ""
+        self,
+        *arguments: str,
+        data: bytes = b"",
+        stdin: int = -1,
+        check: bool = True,
+        limit: int = 1 << 20,
+        tree: str = "",
     ) -> Result:
         """Runs git here; `tree` makes it look at a folder of files, with an index of our own."""
         env = {"GIT_DIR": self.folder}
         if tree:
             env |= {"GIT_WORK_TREE": tree, "GIT_INDEX_FILE": f"{self.folder}/index"}
-        return self.git.run(arguments, cwd=tree or self.folder, env=env, data=data, check=check, limit=limit)
+        cwd = tree or self.folder
+        return self.git.run(arguments, cwd=cwd, env=env, data=data, stdin=stdin, check=check, limit=limit)
 
     def set_ref(self, ref: str, commit: str) -> None:
         self._write(ref, f"{commit}\n")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from bugcommand_operator.core.ref_name import FULL_SHA
 from bugcommand_operator.workspace.agent_refs import head_of, ref_value
 from bugcommand_operator.workspace.clean_repository import WORK_REF, CleanRepository
-from bugcommand_operator.workspace.errors import ExportFailed, MentuPathChanged, WorkspaceError
+from bugcommand_operator.workspace.errors import ExportFailed, MentuPathChanged, WorkspaceError, WorkspaceFailed
 from bugcommand_operator.workspace.files import is_real_folder, read_text, remove_tree, write_file
 from bugcommand_operator.workspace.job import Job
 from bugcommand_operator.workspace.leftovers import tree_of_leftovers
@@ -34,6 +34,14 @@ class Work(NamedTuple):
 
 
 def export(job: Job) -> dict[str, Any]:
+    """A hostile repository can make git fail in many ways; to the operator they are all one."""
+    try:
+        return _export(job)
+    except WorkspaceFailed as error:
+        raise ExportFailed(f"git cannot work with what is on the volume: {error}") from error
+
+
+def _export(job: Job) -> dict[str, Any]:
     remove_tree(job.paths.bundle)
     clean = CleanRepository(job.git, f"{job.paths.export}/work.git", _borrowed(job))
     base = _base(job)

@@ -113,7 +113,7 @@ class Git(NamedTuple):
             raise
         return Running(process, stderr, tuple(arguments))
 
-    def run(
+    def run(  # noqa: PLR0913 - one place to start git means one place with all its options
         self,
         arguments: Sequence[str],
         *,
@@ -124,13 +124,15 @@ class Git(NamedTuple):
         check: bool = True,
         keep: Sequence[int] = (),
         data: bytes = b"",
+        stdin: int = -1,
     ) -> Result:
-        stdin = _file_of(data) if data else subprocess.DEVNULL
+        """Runs git to its end; its input is `data`, or what the descriptor `stdin` holds, or nothing."""
+        source = _file_of(data) if data else (stdin if stdin >= 0 else subprocess.DEVNULL)
         try:
-            running = self.start(arguments, cwd=cwd, env=env, stdin=stdin, keep=keep)
+            running = self.start(arguments, cwd=cwd, env=env, stdin=source, keep=keep)
         finally:
             if data:
-                os.close(stdin)
+                os.close(source)
         result = running.finish(seconds or self.local_seconds, limit)
         if check and result.code != 0:
             raise error_from(result.err, result.code)

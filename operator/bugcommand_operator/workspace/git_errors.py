@@ -33,8 +33,8 @@ _RULES: tuple[tuple[str, type[WorkspaceError], str], ...] = (
     ),
     (
         r"object file .* is empty|loose object .* is corrupt|packfile .* (?:cannot|is|claims|does not)"
-        r"|bad (?:tree )?object|unable to read (?:tree|sha1|object)|inflate: |missing (?:blob|tree|commit)"
-        r"|(?:index|pack) file .* (?:too|is|does)"
+        r"|bad (?:tree )?object|cannot read object|unable to read (?:tree|sha1|object)|inflate: "
+        r"|missing (?:blob|tree|commit)|(?:index|pack) file .* (?:too|is|does)"
         r"|unable to (?:parse|unpack) |hash mismatch|object .* (?:is missing|cannot be read)|did not send all necessary"
         r"|bad pack header|invalid sha1 pointer|failed to read object|broken link|not a valid object",
         MirrorCorrupt,

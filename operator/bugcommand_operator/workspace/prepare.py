@@ -50,8 +50,7 @@ def prepare(job: Job, *, fetch: bool) -> dict[str, Any]:
     link_into_tree(job)
     copy_runner(job)
     directory = working_directory(worktree_of(job), job.request.working_directory)
-    if source.job is not job:
-        remove_tree(source.job.paths.mirror)
+    remove_tree(_clone(job))
     seconds = {
         "fetch": source.fetched,
         "worktree": filled - started - source.fetched,
@@ -79,10 +78,9 @@ def _source(job: Job, *, fetch: bool) -> Source:
     started = time.monotonic()
     source = job
     if fetch and not job.request.mirror:
-        clone = f"{job.paths.workspace}/clone"
-        remove_tree(clone)
-        os.mkdir(clone)
-        source = job._replace(paths=job.paths._replace(mirror=clone))
+        remove_tree(_clone(job))
+        os.mkdir(_clone(job))
+        source = job._replace(paths=job.paths._replace(mirror=_clone(job)))
     if not fetch:
         return Source(source, "", 0.0)
     from bugcommand_operator.workspace.mirror import fetch as fetch_mirror
@@ -92,6 +90,11 @@ def _source(job: Job, *, fetch: bool) -> Source:
         source = source._replace(request=source.request._replace(base_commit=known))
     base = fetch_mirror(source)
     return Source(source, base, time.monotonic() - started)
+
+
+def _clone(job: Job) -> str:
+    """Where a command without a mirror fetches to; gone again once it has taken the objects."""
+    return f"{job.paths.workspace}/clone"
 
 
 def _fill(job: Job, source: Job, objects: Objects, base: str) -> tuple[str, float]:

@@ -5,6 +5,7 @@ the base commit, stay inside the scope and leave `.mentu` alone. A rescue is onl
 """
 
 import json
+import os
 from typing import Any
 
 from bugcommand_operator.core.ref_name import FULL_SHA
@@ -29,6 +30,7 @@ from bugcommand_operator.workspace.remote import advertised, remote_git
 BASE_REF = "refs/mentu/base"
 MAX_LIST = 64 * 1024 * 1024
 MAX_MANIFEST = 64 * 1024
+MAX_HEADER = 64 * 1024
 
 
 def publish(job: Job) -> dict[str, Any]:
@@ -91,16 +93,31 @@ def _mirror_tip(job: Job) -> str:
 
 
 def _receive(job: Job, clean: CleanRepository) -> str:
-    """Takes the bundle in; every object is checked, and one that is not sound ends it."""
+    """Takes the bundle in; every object is checked, and one that is not sound ends it.
+
+    `git fetch` does not check the objects of a bundle before version 2.46, so the pack in it is indexed directly.
+    """
     try:
-        clean.git._replace(allow_file=True, config={"fetch.fsckObjects": "true"}).run(
-            ["fetch", "--quiet", "--no-tags", "--no-auto-gc", "--no-write-fetch-head", "--end-of-options",
-             job.paths.bundle, f"+{WORK_REF}:{WORK_REF}"],
-            env={"GIT_DIR": clean.folder},
-        )  # fmt: skip
-    except WorkspaceError as error:
+        with open(job.paths.bundle, "rb", buffering=0) as bundle:
+            head, start = work_of_bundle(os.pread(bundle.fileno(), MAX_HEADER, 0))
+            os.lseek(bundle.fileno(), start, os.SEEK_SET)
+            clean.run("index-pack", "--stdin", "--fix-thin", "--strict", stdin=bundle.fileno())
+    except (OSError, ValueError, WorkspaceError) as error:
         raise ExportFailed(f"the exported work is not sound: {error}") from error
-    return clean.run("rev-parse", "--verify", f"{WORK_REF}^{{commit}}").text
+    if not clean.is_commit(head):
+        raise ExportFailed("the exported work is not a commit")
+    clean.set_ref(WORK_REF, head)
+    return head
+
+
+def work_of_bundle(data: bytes) -> tuple[str, int]:
+    """The commit that a bundle carries, and where its pack begins; a ValueError when it is no bundle of ours."""
+    header, separator, _ = data.partition(b"\n\n")
+    lines = header.decode("ascii").split("\n")
+    heads = [line.removesuffix(f" {WORK_REF}") for line in lines[1:] if line.endswith(f" {WORK_REF}")]
+    if not separator or not lines[0].startswith("# v") or len(heads) != 1 or not FULL_SHA.match(heads[0]):
+        raise ValueError("it is not a bundle of one branch")
+    return heads[0], len(header) + len(separator)
 
 
 def _judge(job: Job, clean: CleanRepository, head: str) -> None:

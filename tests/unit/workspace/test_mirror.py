@@ -1,0 +1,159 @@
+"""The mirror under many hands, damage and faults."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.unit.workspace.conftest import Place, Remote, git
+
+from bugcommand_operator.workspace import mirror
+
+
+def test_twenty_four_commands_prepare_at_once_on_one_mirror(
+    place: Place, remote: Remote, another_place: Callable[[str], Place]
+) -> None:
+    places = [another_place(f"p{number}") for number in range(24)]
+    running = [each.start("prepare", "--fetch") for each in places]
+    outputs = [process.communicate(timeout=120) for process in running]
+    assert [process.returncode for process in running] == [0] * 24, outputs
+    for each in places:
+        assert git(each.tree, "status", "--porcelain") == ""
+    git(place.mirror_git, "fsck", "--strict")
+
+
+def test_a_mirror_that_has_the_wanted_commit_is_not_locked(place: Place, another_place: Callable[[str], Place]) -> None:
+    place.prepare()
+    with (place.mirror / "lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        another_place("second").prepare()
+
+
+def test_waiting_for_a_busy_mirror_ends_and_may_be_tried_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "LOCK_SECONDS", 0.1)
+    with (place.mirror / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        failed = place.fails("fetch")
+    assert (failed["reason"], failed["code"]) == ("RepositoryUnreachable", 21)
+
+
+def test_only_the_wanted_ref_is_fetched_and_nothing_is_ever_pruned(
+    place: Place, remote: Remote, another_place: Callable[[str], Place]
+) -> None:
+    remote.commit({"x.txt": "x\n"}, branch="noise")
+    place.prepare()
+    assert git(place.mirror_git, "for-each-ref", "--format=%(refname)") == "refs/heads/main"
+    base = place.note
+    git(remote.clone, "checkout", "-q", "--orphan", "other")
+    forced = remote.commit({"rewritten.txt": "r\n"})
+    assert another_place("second").prepare()["baseCommit"] == forced
+    assert git(place.tree, "cat-file", "-t", base) == "commit"
+    assert git(place.tree, "status", "--porcelain") == ""
+
+
+def test_a_branch_that_became_a_folder_of_branches_can_be_fetched(
+    place: Place, remote: Remote, another_place: Callable[[str], Place]
+) -> None:
+    remote.commit({"x.txt": "x\n"}, branch="topic")
+    place.prepare(baseRef="topic")
+    git(remote.bare, "update-ref", "-d", "refs/heads/topic")
+    below = remote.commit({"y.txt": "y\n"}, branch="topic/one")
+    assert another_place("second").prepare(baseRef="topic/one")["baseCommit"] == below
+    git(remote.bare, "update-ref", "-d", "refs/heads/topic/one")
+    again = remote.commit({"z.txt": "z\n"}, branch="topic")
+    assert another_place("third").prepare(baseRef="topic")["baseCommit"] == again
+
+
+def test_stale_git_locks_and_half_packs_of_a_killed_fetch_are_cleared(
+    place: Place, remote: Remote, another_place: Callable[[str], Place]
+) -> None:
+    place.prepare()
+    newer = remote.commit({"x.txt": "x\n"})
+    old = time.time() - 3600
+    stale = [
+        place.mirror_git / name for name in ("refs/heads/main.lock", "packed-refs.lock", "objects/pack/tmp_pack_x")
+    ]
+    for path in stale:
+        path.write_text("")
+        os.utime(path, (old, old))
+    assert another_place("second").prepare()["baseCommit"] == newer
+    assert not any(path.exists() for path in stale)
+
+
+def test_a_half_made_mirror_is_made_again(place: Place) -> None:
+    (place.mirror / "repo.git.building/objects").mkdir(parents=True)
+    place.prepare()
+    assert not (place.mirror / "repo.git.building").exists()
+
+
+def object_file(place: Place, commit: str, path: str) -> Path:
+    for pack in list((place.mirror_git / "objects/pack").glob("*.pack")):
+        away = place.folder / pack.name
+        pack.rename(away)
+        for rest in (place.mirror_git / "objects/pack").glob(f"{pack.stem}.*"):
+            rest.unlink()
+        with away.open("rb") as data:
+            subprocess.run(["git", "-C", place.mirror_git, "unpack-objects", "-q"], stdin=data, check=True)
+    sha = git(place.mirror_git, "rev-parse", f"{commit}:{path}")
+    return place.mirror_git / "objects" / sha[:2] / sha[2:]
+
+
+def test_a_damaged_mirror_says_so_and_the_next_attempt_heals_it_without_removing_anything(
+    place: Place, remote: Remote, another_place: Callable[[str], Place]
+) -> None:
+    place.run("fetch")
+    base = remote.value("refs/heads/main")
+    lost = object_file(place, base, "src/app.py")
+    lost.unlink()
+    failed = place.fails("prepare")
+    assert (failed["reason"], failed["code"]) == ("MirrorCorrupt", 20), failed
+    place.run("fetch", attempt=2)
+    place.run("prepare", attempt=2)
+    assert (place.tree / "src/app.py").read_text() == "print('bug')\n"
+
+
+def test_a_mirror_beyond_repair_names_the_way_out(place: Place, remote: Remote) -> None:
+    place.run("fetch")
+    lost = object_file(place, remote.value("refs/heads/main"), "src/app.py")
+    lost.unlink()
+    sha = git(remote.bare, "rev-parse", "main:src/app.py")
+    (remote.bare / "objects" / sha[:2] / sha[2:]).unlink()
+    failed = place.fails("fetch", attempt=2)
+    assert failed["reason"] in ("MirrorCorrupt", "RepositoryUnreachable", "WorkspaceFailed")
+
+
+def test_a_ref_of_the_mirror_that_names_nothing_is_damage_and_not_a_missing_branch(place: Place) -> None:
+    place.run("fetch")
+    (place.mirror_git / "refs/heads/main").write_text("1" * 40 + "\n")
+    assert place.fails("prepare", baseRef="main")["reason"] == "MirrorCorrupt"
+
+
+def test_a_prepare_without_a_fetched_mirror_says_so(place: Place) -> None:
+    assert place.fails("prepare")["reason"] == "MirrorCorrupt"
+
+
+def test_a_full_disk_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "/workspace/state")
+
+    monkeypatch.setattr("bugcommand_operator.workspace.prepare.write_file", full)
+    assert place.fails("prepare", "--fetch")["reason"] == "VolumeFull"
+
+
+def test_the_lock_lives_as_long_as_the_fetch_that_inherited_it(place: Place) -> None:
+    from bugcommand_operator.workspace.job import job_from
+
+    job = job_from(place.environ())
+    with mirror.locked(job) as lock:
+        sleeper = subprocess.Popen(["sleep", "60"], pass_fds=(lock,))
+    try:
+        with (place.mirror / "lock").open() as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        sleeper.kill()
+        sleeper.wait()

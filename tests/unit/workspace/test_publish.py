@@ -1,0 +1,162 @@
+"""What may be pushed, and what a push that goes wrong leaves behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.unit.workspace.conftest import COMMITMENT, Place, Remote, git
+
+from bugcommand_operator.workspace.main import run
+
+SCOPE = {"allowedPatterns": ["src/**"], "forbiddenPatterns": ["src/secret*"], "maxFileChanges": 2}
+
+
+def test_the_branch_is_pushed_once_and_a_second_push_of_the_same_is_a_success(place: Place, remote: Remote) -> None:
+    place.prepare()
+    head = place.agent_commits({"src/app.py": "fixed\n"})
+    _, published = place.take_out(scope=SCOPE)
+    assert published == {"branch": f"bug/{COMMITMENT}", "headCommit": head, "pushed": True}
+    assert place.run("publish") == published
+    assert remote.value(place.branch) == head
+
+
+@pytest.mark.parametrize("change", ["ahead", "behind"])
+def test_a_branch_that_is_somewhere_else_already_is_left_alone(place: Place, remote: Remote, change: str) -> None:
+    place.prepare()
+    theirs = remote.commit({"theirs.txt": "t\n"}, branch=f"bug/{COMMITMENT}")
+    if change == "behind":
+        theirs = place.note
+        git(remote.bare, "update-ref", place.branch, theirs)
+    place.agent_commits({"src/app.py": "fixed\n"})
+    place.run("export")
+    failed = place.fails("publish")
+    assert (failed["reason"], failed["code"]) == ("PushRejected", 20)
+    assert theirs in failed["message"]
+    assert remote.value(place.branch) == theirs
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{"README.md": "outside\n"}, {"src/secret.txt": "forbidden\n"}, {f"src/{n}.py": "many\n" for n in range(3)}],
+)
+def test_work_outside_the_scope_is_not_pushed_but_can_be_rescued(
+    place: Place, remote: Remote, files: dict[str, str]
+) -> None:
+    place.prepare()
+    place.agent_commits(files)
+    place.run("export", scope=SCOPE)
+    failed = place.fails("publish", scope=SCOPE)
+    assert (failed["reason"], failed["code"]) == ("ScopeViolated", 20)
+    assert next(iter(files)) in failed["message"]
+    assert remote.value(place.branch) == ""
+    place.take_out(scope=SCOPE, publishAs="Rescue")
+    assert remote.value(f"refs/mentu/rescue/{COMMITMENT}/1")
+
+
+def test_a_rename_out_of_a_forbidden_place_is_a_change_there(place: Place, remote: Remote) -> None:
+    remote.commit({"src/secret.txt": "a long enough line to be found as a rename\n"})
+    place.prepare()
+    git(place.tree, "mv", "src/secret.txt", "src/open.txt")
+    git(place.tree, "commit", "-q", "-m", "Move")
+    place.run("export")
+    assert place.fails("publish", scope=SCOPE)["reason"] == "ScopeViolated"
+
+
+def test_work_that_does_not_continue_the_base_is_refused(place: Place, remote: Remote) -> None:
+    base = place.prepare()["baseCommit"]
+    git(place.tree, "checkout", "-q", "--orphan", "fresh")
+    place.agent_commits({"src/app.py": "fixed\n"}, "A history of its own")
+    git(place.tree, "branch", "-f", f"bug/{COMMITMENT}", "fresh")
+    place.run("export")
+    assert place.fails("publish")["reason"] == "PushRejected"
+    assert place.fails("publish", baseCommit=base)["reason"] == "PushRejected"
+    assert remote.value(place.branch) == ""
+
+
+def test_mentu_is_judged_again_on_arrival(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.prepare()
+    (place.tree / ".mentu").unlink()
+    (place.tree / ".mentu").mkdir()
+    (place.tree / ".mentu/x").write_text("x\n")
+    git(place.tree, "add", "-f", ".mentu/x")
+    git(place.tree, "commit", "-q", "-m", "Sneak in")
+    monkeypatch.setattr("bugcommand_operator.workspace.export.mentu_paths_problem", lambda _: "")
+    place.run("export")
+    assert place.fails("publish")["reason"] == "MentuPathChanged"
+
+
+def test_a_tree_with_a_name_that_git_would_not_accept_is_not_pushed(
+    place: Place, remote: Remote, tmp_path: Path
+) -> None:
+    base = place.prepare()["baseCommit"]
+    blob = git(place.tree, "hash-object", "-w", "--stdin")
+    listing = tmp_path / "tree"
+    for name in (".git", ".GIT", "..", "a/b"):
+        raw = f"100644 {name}\0".encode() + bytes.fromhex(blob)
+        listing.write_bytes(raw)
+        tree = git(place.tree, "hash-object", "-t", "tree", "-w", "--literally", str(listing))
+        head = git(place.tree, "commit-tree", tree, "-p", base, "-m", "Hostile")
+        git(place.tree, "update-ref", place.branch, head)
+        code, result = run(["export"], place.environ())
+        if code == 0:
+            code, result = run(["publish"], place.environ())
+        assert (code, result["reason"]) == (20, "ExportFailed"), name
+    assert remote.value(place.branch) == ""
+
+
+def test_a_submodule_that_reaches_outside_is_not_pushed(place: Place, remote: Remote) -> None:
+    place.prepare()
+    (place.tree / ".gitmodules").write_text('[submodule "../evil"]\n\tpath = x\n\turl = --upload-pack=evil\n')
+    git(place.tree, "add", ".gitmodules")
+    git(place.tree, "commit", "-q", "-m", "Hostile")
+    place.run("export")
+    assert place.fails("publish")["reason"] == "ExportFailed"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "[" * 5000, '{"hasChanges": true}'])
+def test_a_manifest_or_bundle_that_makes_no_sense_is_a_failed_export(place: Place, content: str) -> None:
+    place.prepare()
+    (place.folder / "export/manifest.json").write_text(content)
+    (place.folder / "export/work.bundle").write_text("# v2 git bundle\n")
+    assert place.fails("publish")["reason"] == "ExportFailed"
+
+
+def test_a_forged_manifest_cannot_choose_what_is_pushed(place: Place, remote: Remote) -> None:
+    place.prepare()
+    head = place.agent_commits({"src/app.py": "fixed\n"})
+    place.run("export")
+    path = place.folder / "export/manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "headCommit": "f" * 40, "baseCommit": head}))
+    assert place.run("publish", scope=SCOPE)["headCommit"] == head
+
+
+def test_a_base_branch_that_moved_on_or_was_rewritten_does_not_matter(
+    place: Place, remote: Remote, another_place: Callable[[str], Place]
+) -> None:
+    base = place.prepare()["baseCommit"]
+    head = place.agent_commits({"src/app.py": "fixed\n"})
+    remote.commit({"newer.txt": "n\n"})
+    another_place("second").prepare()
+    assert place.take_out(scope=SCOPE)[1]["headCommit"] == head
+    git(remote.bare, "update-ref", "-d", place.branch)
+    git(remote.clone, "checkout", "-q", "--orphan", "rewritten")
+    remote.commit({"other.txt": "o\n"})
+    another_place("third").prepare()
+    place.run("export", baseCommit=base)
+    assert place.run("publish", scope=SCOPE, baseCommit=base)["headCommit"] == head
+
+
+def test_a_hook_of_the_remote_that_says_no_is_told_with_its_words(place: Place, remote: Remote) -> None:
+    place.prepare()
+    place.agent_commits({"src/app.py": "fixed\n"})
+    hook = remote.bare / "hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho 'branches need a ticket' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    place.run("export")
+    failed = place.fails("publish")
+    assert failed["reason"] == "PushRejected"
+    assert "branches need a ticket" in failed["message"]
