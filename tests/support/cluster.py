@@ -1,0 +1,157 @@
+"""A cluster with the operator and the servers that the tests use: put there once for a session, and taken away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dev.demo.kubectl import Kubectl, call
+from dev.demo.settings import CHART, Settings
+from dev.gitserver.access import GitAccess, make_access, manifests
+from tests.support.cluster_bug import Bug
+from tests.support.cluster_objects import (
+    NAMESPACE,
+    RELEASE,
+    SERVERS,
+    SYSTEM,
+    Raw,
+    looking_pod,
+    namespace,
+    secret,
+    servers,
+)
+from tests.support.cluster_repositories import Repositories
+from tests.support.cluster_values import helm_values
+from tests.support.kubectl import eventually, watched
+
+EXECUTOR = f"{RELEASE}-executor-0"
+STATEFUL_SET = f"statefulset/{RELEASE}-executor"
+READ_LINES = """
+import json, sqlite3, sys
+store = sqlite3.connect("file:/data/mentu.db?mode=ro", uri=True)
+store.row_factory = sqlite3.Row
+rows = store.execute("select * from spawn_logs where command_id = ? order by attempt, seq", sys.argv[1:])
+print(json.dumps([dict(row) for row in rows], default=str))
+"""
+
+
+class Lab:
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings = settings
+        self.kubectl = Kubectl(settings.kubeconfig, NAMESPACE)
+        self.system = Kubectl(settings.kubeconfig, SYSTEM)
+        self.servers = Kubectl(settings.kubeconfig, SERVERS)
+        self.access: GitAccess = make_access(SERVERS)
+        self.repositories = Repositories(self.servers, self.access, folder)
+        self._quieted: list[tuple[str, str, int]] = []
+
+    # Up and down
+
+    def up(self) -> None:
+        self.clean()
+        self.kubectl.apply([namespace(name) for name in (NAMESPACE, SERVERS, SYSTEM)])
+        self._quiet_others()
+        self.servers.apply([*manifests(self.access), *servers(self.settings)])
+        self.install()
+        self.kubectl.apply(
+            [
+                secret("model-key", **{"api-key": "the-replay-server-takes-any-key"}),
+                secret("git-token", username=self.access.user, password=self.access.token),
+            ]
+        )
+        for name in ("git", "replay", "web"):
+            self.servers.run("rollout", "status", f"deployment/{name}", "--timeout=120s", timeout=130)
+        self.repositories.seed()
+
+    def down(self) -> None:
+        self.clean()
+        for target, where, replicas in self._quieted:
+            self.kubectl.run("scale", target, f"--replicas={replicas}", namespace=where)
+
+    def clean(self) -> None:
+        """Commands first, while the operator and the git server are there that their deletion needs."""
+        if self.kubectl.run("get", "namespace", NAMESPACE, "--ignore-not-found"):
+            self.kubectl.run("delete", "bugcommands", "--all", "--timeout=60s", "--ignore-not-found", timeout=70)
+        call(
+            ["helm", "uninstall", RELEASE, "--namespace", SYSTEM, "--ignore-not-found", "--wait", "--timeout=60s"],
+            timeout=70,
+            env=self.kubectl.env,
+        )
+        gone = (NAMESPACE, SERVERS, SYSTEM)
+        self.kubectl.run("delete", "namespace", *gone, "--ignore-not-found", "--timeout=90s", timeout=100)
+
+    def install(self) -> None:
+        how = ["--wait", "--timeout=120s", "--values", "-"]
+        if self.settings.own_cluster:
+            how.append("--take-ownership")  # whoever used this cluster before may have put the CRDs there
+        call(
+            ["helm", "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM, *how],
+            given=json.dumps(helm_values(self.settings)),
+            timeout=130,
+            env=self.kubectl.env,
+        )
+
+    def _quiet_others(self) -> None:
+        """Another operator on this cluster would work on our commands too: it rests as long as the tests run."""
+        text = self.kubectl.run(
+            "get", "statefulsets", "--all-namespaces", "--selector=app.kubernetes.io/name=mentu-operator", "-o", "json"
+        )
+        for item in json.loads(text)["items"]:
+            where, replicas = item["metadata"]["namespace"], item["spec"]["replicas"]
+            if where != SYSTEM and replicas and _works_everywhere(item):
+                target = f"statefulset/{item['metadata']['name']}"
+                self._quieted.append((target, where, replicas))
+                self.kubectl.run("scale", target, "--replicas=0", namespace=where)
+
+    # What tests do
+
+    def apply(self, *given: Raw) -> None:
+        self.kubectl.apply(list(given))
+
+    def run(self, command: Raw) -> Bug:
+        """Applies a BugCommand."""
+        self.apply(command)
+        return self.bug(command["metadata"]["name"])
+
+    def bug(self, name: str) -> Bug:
+        return Bug(self.kubectl, name)
+
+    def stored(self, command_id: str) -> list[dict[str, Any]]:
+        """The rows of spawn_logs, in order."""
+        program = ("python3", "-c", READ_LINES, command_id)
+        text = self.system.run("exec", EXECUTOR, "-c", "gateway", "--", *program)
+        return list(json.loads(text))
+
+    def stored_up_to(self, command_id: str, count: int, seconds: float = 30) -> list[dict[str, Any]]:
+        """The same, once there are so many of them."""
+        return eventually(
+            lambda: self.stored(command_id), lambda found: len(found) >= count, seconds, f"{count} lines are stored"
+        )
+
+    def look(self, name: str, script: str, claims: dict[str, str]) -> str:
+        """What a script says about volumes."""
+        pod = f"look-{name}"
+        self.apply(looking_pod(pod, script, claims))
+
+        def good(obj: Raw) -> bool:
+            return (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+        watched(self.kubectl, "pod", pod, good, 60, "it has looked")
+        text = self.kubectl.run("logs", pod)
+        self.kubectl.run("delete", "pod", pod, "--wait=false")
+        return text
+
+    def executor_log(self) -> str:
+        return self.system.run("logs", EXECUTOR, "-c", "executor")
+
+    def executor_restarts(self) -> list[int]:
+        pod = self.system.get("pod", EXECUTOR) or {}
+        return [c["restartCount"] for c in pod["status"]["containerStatuses"]]
+
+
+def _works_everywhere(stateful_set: Raw) -> bool:
+    containers = stateful_set["spec"]["template"]["spec"]["containers"]
+    env = {e["name"]: e.get("value", "") for c in containers for e in c.get("env") or ()}
+    watched_namespaces = json.loads(env.get("MENTU_NAMESPACES") or "[]")
+    return not watched_namespaces or NAMESPACE in watched_namespaces
