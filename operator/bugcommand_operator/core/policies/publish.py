@@ -11,10 +11,10 @@ from bugcommand_operator.core.observed import Container, Observed, Pod
 from bugcommand_operator.core.plan import CreatePod, DeletePod, Event, Plan
 from bugcommand_operator.core.policies.agent import AGENT, facts
 from bugcommand_operator.core.policies.ending import failed, succeeded
+from bugcommand_operator.core.policies.pushing import failed_container, has_pushed, may_pass
 from bugcommand_operator.core.status import StatusEditor
 from bugcommand_operator.core.termination import ExportResult, PublishResult, known_reason, result_of
 
-TRY_AGAIN_EXIT_CODE = 21
 LOOK_AGAIN = timedelta(seconds=10)
 
 
@@ -25,27 +25,37 @@ def publish(seen: Observed, now: datetime) -> Plan | None:
         return _start(seen, now)
     if pod.command_uid != seen.command.uid:
         return failed(seen, now, Reason.NAME_TAKEN, f"A pod named {pod.name} exists that is not this command's.")
-    if pod.phase == "Succeeded":
+    if has_pushed(pod):
         return _published(seen, now, pod)
-    if pod.phase == "Failed":
+    if pod.has_ended:
         return _not_published(seen, now, pod)
     if _is_late(seen, now):
-        return failed(seen, now, Reason.PUBLISH_FAILED, "Publishing took too long; the work is kept on the volume.")
-    return Plan(status=_publishing(seen, now, pod.name).done(), look_again_after=LOOK_AGAIN)
+        return failed(seen, now, Reason.PUBLISH_FAILED, _too_long(seen))
+    return Plan(status=_publishing(seen, now, pod.name).done(), events=_news(seen), look_again_after=LOOK_AGAIN)
+
+
+def _too_long(seen: Observed) -> str:
+    told = next((c.message for c in seen.command.status.conditions if c.type == ConditionType.PUBLISHED), "")
+    return f"Publishing took too long; the work is kept on the volume. {told}".rstrip()
 
 
 def _start(seen: Observed, now: datetime) -> Plan:
     if held_up := _held_up(seen):
         return _wait(seen, now, *held_up)
     name = publish_pod_name(seen.command.name, seen.command.attempt)
-    is_news = seen.command.condition_reason(ConditionType.PUBLISHED) != Reason.PUBLISHING
-    events = (Event("Publishing", f"The work is exported and pushed as {seen.command.branch}."),) if is_news else ()
     return Plan(
         actions=(CreatePod("publish"),),
         status=_publishing(seen, now, name).done(),
-        events=events,
+        events=_news(seen),
         look_again_after=LOOK_AGAIN,
     )
+
+
+def _news(seen: Observed) -> tuple[Event, ...]:
+    """Told with the status that says it first, which may be written a pass after the pod was made."""
+    if seen.command.condition_reason(ConditionType.PUBLISHED) == Reason.PUBLISHING:
+        return ()
+    return (Event("Publishing", f"The work is exported and pushed as {seen.command.branch}."),)
 
 
 def _held_up(seen: Observed) -> tuple[Reason, str] | None:
@@ -69,11 +79,12 @@ def _facts(seen: Observed, now: datetime) -> StatusEditor:
 
 
 def _publishing(seen: Observed, now: datetime, pod_name: str) -> StatusEditor:
+    """What an earlier try has said stays to be read while the next one runs."""
     status = _facts(seen, now)
-    status.condition(
-        ConditionType.PUBLISHED, "False", Reason.PUBLISHING, f"Pod {pod_name} pushes {seen.command.branch}."
-    )
-    return status.progressing(Reason.PUBLISHING, f"Pod {pod_name} pushes {seen.command.branch}.")
+    message = f"Pod {pod_name} pushes {seen.command.branch}."
+    if seen.command.condition_reason(ConditionType.PUBLISHED) != Reason.PUBLISHING:
+        status.condition(ConditionType.PUBLISHED, "False", Reason.PUBLISHING, message)
+    return status.progressing(Reason.PUBLISHING, message)
 
 
 def _published(seen: Observed, now: datetime, pod: Pod) -> Plan:
@@ -110,14 +121,15 @@ def _published_message(seen: Observed, exported: ExportResult) -> str:
 
 
 def _not_published(seen: Observed, now: datetime, pod: Pod) -> Plan:
-    container = next((c for c in pod.containers.values() if c.has_ended and c.exit_code != 0), pod.container("publish"))
-    may_pass = container.exit_code == TRY_AGAIN_EXIT_CODE or not container.has_ended
-    if may_pass and not _is_late(seen, now):
-        actions = () if pod.is_being_deleted else (DeletePod(pod.name, pod.uid),)
-        return Plan(actions=actions, look_again_after=LOOK_AGAIN)
+    container = failed_container(pod)
     result = result_of(container, PublishResult)
     reason = known_reason(result.reason, WORKSPACE_REASONS, Reason.PUBLISH_FAILED)
     message = result.message or _how_it_failed(pod, container)
+    if may_pass(container) and not _is_late(seen, now):
+        tried = f"{reason}: {message} It is tried again."
+        status = _facts(seen, now).condition(ConditionType.PUBLISHED, "False", Reason.PUBLISHING, tried)
+        actions = () if pod.is_being_deleted else (DeletePod(pod.name, pod.uid),)
+        return Plan(actions=actions, status=status.done(), look_again_after=LOOK_AGAIN)
     status = _facts(seen, now).condition(ConditionType.PUBLISHED, "False", reason, message)
     return failed(seen, now, reason, message, status)
 
