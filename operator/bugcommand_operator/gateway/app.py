@@ -56,7 +56,7 @@ def _routes(intake: Intake, readiness: Readiness) -> list[Route]:
 
     async def readyz(_request: Request) -> Response:
         problem = await readiness.problem()
-        intake.metrics.store_up.set(0 if problem else 1)
+        intake.metrics.store_up.set(1 if problem is None and intake.writer.store_is_up else 0)
         if problem:
             return JSONResponse({"reason": "NotReady", "message": problem}, 503)
         return PlainTextResponse("ok")

@@ -59,5 +59,5 @@ def _metrics(registry: CollectorRegistry) -> dict[str, Counter | Gauge | Histogr
         ),
         "redactions": counter("log_redactions_total", "Token shapes that were replaced in log lines."),
         "pending_bytes": gauge("log_pending_bytes", "Bytes of requests that are being read or wait for a commit."),
-        "store_up": gauge("store_up", "1 when the last write to the store or check of it succeeded, else 0."),
+        "store_up": gauge("store_up", "1 when the last write to the store and the last check of it succeeded, else 0."),
     }

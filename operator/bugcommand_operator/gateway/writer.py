@@ -34,7 +34,7 @@ class BatchWriter:
         self._sink, self._metrics, self._commit_lines = sink, metrics, commit_lines
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
-        self._store_is_up = True
+        self.store_is_up = True  # as the last write found it: a full disk can be read all the while
 
     @property
     def alive(self) -> bool:
@@ -130,6 +130,6 @@ class BatchWriter:
 
     def _note_store(self, *, up: bool, error: StoreError | None = None) -> None:
         self._metrics.store_up.set(1 if up else 0)
-        if up != self._store_is_up:
-            self._store_is_up = up
+        if up != self.store_is_up:
+            self.store_is_up = up
             _log.warning("store is back" if up else "store is away", error=str(error) if error else None)

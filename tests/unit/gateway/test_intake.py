@@ -242,6 +242,7 @@ async def test_a_locked_store_gets_nothing_acknowledged_and_recovers(gateway: Ga
     assert (refused.status_code, refused.json()["reason"]) == (503, "StoreUnavailable")
     assert int(refused.headers["Retry-After"]) >= 1
     assert await gateway.rows() == []
+    assert (await gateway.client.get("/readyz")).status_code == 200, "it can be read"
     assert await gateway.metric("mentu_store_up") == 0
     assert (await gateway.post(batch([1]))).status_code == 200
     assert await gateway.metric("mentu_store_up") == 1
