@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
-import time
 from pathlib import Path
 
 from .lines import LineBuffer
@@ -26,15 +24,12 @@ class Fifo:
         except BlockingIOError:
             return []
 
-    def settle(self, quiet: float, most: float) -> list[str]:
-        """What still comes from writers that are finishing: until nothing came for a while."""
-        found: list[str] = []
-        deadline = time.monotonic() + most
-        while time.monotonic() < deadline and select.select([self.fd], [], [], quiet)[0]:
-            found += self.read()
-        return found
-
     def close(self) -> list[str]:
-        found = self.settle(0.0, 1.0) + self._buffer.flush()
+        found: list[str] = []
+        for _ in range(64):
+            more = self.read()
+            found += more
+            if not more:
+                break
         os.close(self.fd)
-        return found
+        return found + self._buffer.flush()

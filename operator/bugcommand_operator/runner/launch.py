@@ -1,8 +1,8 @@
 """Start one program inside a terminal's pane and write down how it ended. Run by path, with nothing imported.
 
 Why not tmux itself: it takes no more than 16 KiB of arguments (a prompt may have 64), it cannot redirect one stream,
-and older versions cannot tell an exit status. It stands between tmux and the agent and ignores what the keyboard and
-a closing terminal send, so that the exit status is always written.
+and older versions cannot tell an exit status. It stands between tmux and the agent: what the keyboard sends reaches
+the agent too and is ignored here; a closing terminal only tells its first process, so that is passed on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import signal
 import sys
 from typing import NoReturn
 
-_IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP, signal.SIGTERM)
+_IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
+_PASSED_ON = (signal.SIGHUP, signal.SIGTERM)
 
 
 def main(spec_path: str) -> int:
@@ -24,7 +25,11 @@ def main(spec_path: str) -> int:
     pid = os.fork()
     if pid == 0:
         _become(spec)
+    for number in _PASSED_ON:
+        signal.signal(number, lambda received, _: os.kill(pid, received))
     _, status = os.waitpid(pid, 0)
+    if spec.get("mark"):
+        os.write(1, spec["mark"].encode())
     code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     _write(spec["exitFile"], {"code": code, "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0})
     return code
@@ -33,7 +38,7 @@ def main(spec_path: str) -> int:
 def _become(spec: dict[str, object]) -> NoReturn:
     argv = [str(word) for word in spec["argv"]]  # type: ignore[attr-defined]
     try:
-        for number in _IGNORED:
+        for number in (*_IGNORED, *_PASSED_ON):
             signal.signal(number, signal.SIG_DFL)
         os.chdir(str(spec["cwd"]))
         if spec.get("stderr"):

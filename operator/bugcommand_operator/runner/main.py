@@ -113,7 +113,10 @@ class Run:
             outcome = mode.run()
         except (TmuxError, OSError) as error:
             outcome = Outcome(126, "AgentStartFailed", str(error))
-            self._children.end_all(1.0)
+        except Exception as error:  # noqa: BLE001 - whatever broke here, the work is kept and the lines are sent
+            traceback.print_exc()
+            outcome = Outcome(EXIT_RUNNER, "RunnerFailed", f"{type(error).__name__}: {error}")
+        self._children.end_all(1.0)
         if not self._config.plain:
             self._journal.write("stdout", usage_line(self._session.transcript.usage))
         self._checkpointer.finish(self._time_left(0.4, 60.0))

@@ -6,6 +6,9 @@ writes then waits in its files, and its stderr in the pipe, until lines were sto
 
 from __future__ import annotations
 
+import select
+import time
+import uuid
 from pathlib import Path
 
 from . import hooks
@@ -13,6 +16,8 @@ from .fifo import Fifo
 from .follow import Follow, SessionFiles
 from .journal import STDERR, STDOUT
 from .session import Session
+
+COPIED_WITHIN = 5.0
 
 
 class Sources:
@@ -22,6 +27,8 @@ class Sources:
         self._hook_file = Follow(events)
         self._files = SessionFiles(Path(session.config.home))
         self._said_full = False
+        self._marked = False
+        self.mark = f"\x1b]777;mentu-{uuid.uuid4()}\x07"  # shown last in the terminal; nobody sees it
         self.hooks = hooks.HookState()
         self.stderr = Fifo(session.scratch / "stderr", STDERR)
         self.output = Fifo(session.scratch / "stdout", STDOUT) if session.config.plain else None
@@ -47,9 +54,11 @@ class Sources:
         return self._read_fifos() or moved or told
 
     def settle(self) -> None:
-        """What the terminal still shows when the agent has just left."""
-        if self.output is not None:
-            self._journal.write_block(STDOUT, self.output.settle(0.2, 2.0))
+        """Wait for what the terminal still has to copy of an agent that has just left."""
+        deadline = time.monotonic() + COPIED_WITHIN
+        while self.output is not None and not self._marked and time.monotonic() < deadline:
+            select.select([self.output.fd], [], [], 0.1)
+            self._read_fifos()
 
     def finish(self) -> None:
         """Everything that is left, full or not: the agent is gone."""
@@ -58,7 +67,7 @@ class Sources:
         while self._read_transcripts():
             pass
         for fifo in self._fifos():
-            self._journal.write_block(fifo.stream, fifo.close())
+            self._journal.write_block(fifo.stream, self._without_mark(fifo.close()))
 
     def fds(self) -> list[int]:
         return [] if self._journal.full else [fifo.fd for fifo in self._fifos()]
@@ -87,10 +96,21 @@ class Sources:
     def _read_fifos(self) -> bool:
         moved = False
         for fifo in self._fifos():
-            lines = fifo.read()
+            lines = self._without_mark(fifo.read())
             self._journal.write_block(fifo.stream, lines)
             moved = moved or bool(lines)
         return moved
+
+    def _without_mark(self, lines: list[str]) -> list[str]:
+        found: list[str] = []
+        for line in lines:
+            if self.mark not in line:
+                found.append(line)
+                continue
+            self._marked = True
+            before = line.replace(self.mark, "").strip("\r")
+            found += [before] if before else []
+        return found
 
     def _say_full(self) -> None:
         if not self._said_full:

@@ -40,7 +40,7 @@ class Terminal:
         self._exit_file = session.scratch / "exit.json"
         self._tmux = Tmux(session.children, session.config.socket, session.scratch, session.env)
         self._sources = Sources(session, events)
-        self._launcher = 0
+        self._launcher = self._server = 0
         self._seen = Observed(last_growth=time.monotonic())
         self._looked = self._asked_who_watches = 0.0
         self._explained = False
@@ -64,24 +64,29 @@ class Terminal:
         stderr, output = self._sources.stderr, self._sources.output
         cwd = self._session.config.cwd
         spec = {"argv": self._argv, "cwd": cwd, "stderr": str(stderr.path), "exitFile": str(self._exit_file)}
+        if output:
+            spec["mark"] = self._sources.mark + "\n"
         path.write_text(json.dumps(spec))
         launcher = str(Path(__file__).with_name("launch.py"))
         argv = [sys.executable, "-I", "-S", launcher, str(path)]
-        self._launcher = self._tmux.start(argv, cwd, output.path if output else None)
+        self._launcher, self._server = self._tmux.start(argv, cwd, output.path if output else None)
 
     def _finish(self) -> Outcome:
-        code = self._exit_code()
         self._sources.settle()
-        screen = self._tmux.screen()
+        code = self._exit_code()
+        screen = [line for line in self._tmux.screen() if not line.startswith("Pane is dead")]
         self._tmux.kill()
         self._session.children.end_all(1.0)
         self._sources.finish()
         asked = self._seen.asked_first is not None
-        if code != 0 and not asked and not self._session.config.plain:
+        if code != 0 and not asked and not self._journal.last_stderr and not self._session.config.plain:
             self._journal.write_block(STDERR, screen[-20:])
         return outcome_of(self._session, code, self._ending, asked, self._asked_for or self._error())
 
     def _exit_code(self) -> int:
+        deadline = time.monotonic() + 1.0
+        while not self._exit_file.exists() and time.monotonic() < deadline and is_alive(self._launcher):
+            time.sleep(TICK)
         try:
             code = json.loads(self._exit_file.read_text())["code"]
             return code if isinstance(code, int) and 0 <= code <= 255 else 1
@@ -128,14 +133,14 @@ class Terminal:
         return now if self._seen.error_since is None else self._seen.error_since
 
     def _is_gone(self, now: float) -> bool:
-        """The launcher was killed, so nobody will tell how the agent ended."""
+        """The launcher or the terminal was killed, so nobody may tell how the agent ended."""
         if now - self._looked < LOOK_EVERY:
             return False
         self._looked = now
         self._session.children.reap()
         self._sources.look()
         self._explain_silence(now)
-        return not is_alive(self._launcher) and not self._exit_file.exists()
+        return not (is_alive(self._launcher) and is_alive(self._server))
 
     def _explain_silence(self, now: float) -> None:
         """An agent that has said nothing may be showing a question that nobody sees."""

@@ -37,16 +37,17 @@ class Tmux:
         self._config = scratch / "tmux.conf"
         self._env = dict(env)
 
-    def start(self, argv: Sequence[str], cwd: str, output: Path | None = None) -> int:
-        """Run a program in the session, all that it shows copied to `output`; its process id."""
+    def start(self, argv: Sequence[str], cwd: str, output: Path | None = None) -> tuple[int, int]:
+        """Run a program in the session, all that it shows copied to `output`; its process id, and tmux's."""
         self._config.write_text(_CONFIG)
         Path(self._socket).unlink(missing_ok=True)
-        size = ["-x", str(COLUMNS), "-y", str(ROWS)]
+        where = ["-s", SESSION, "-x", str(COLUMNS), "-y", str(ROWS), "-c", cwd]
         # In one call: a second one would miss what the program showed first.
         copy = [";", "pipe-pane", "-t", SESSION, f"exec cat > '{output}'"] if output else []
-        told = self._call("new-session", "-d", "-P", "-F", "#{pane_pid}", "-s", SESSION, *size, "-c", cwd, *argv, *copy)
+        told = self._call("new-session", "-d", "-P", "-F", "#{pane_pid} #{pid}", *where, *argv, *copy)
         try:
-            return int(told)
+            pane, server = told.split()
+            return int(pane), int(server)
         except ValueError:
             raise TmuxError(f"tmux did not tell the process it started: {told.strip()[:200]}") from None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +48,13 @@ def run_settings(root: Path, **changes: Any) -> dict[str, Any]:
     }
 
 
-def run_config(root: Path, env: dict[str, str] | None = None, **changes: Any) -> RunConfig:
-    import json
-
-    return (
-        read_config({"MENTU_RUN": json.dumps(run_settings(root)), "MENTU_PROMPT": "fix it", **(env or {})})
-        if (not changes)
-        else dataclasses.replace(run_config(root, env), **changes)
-    )
+def run_config(root: Path, **changes: Any) -> RunConfig:
+    config = read_config({"MENTU_RUN": json.dumps(run_settings(root)), "MENTU_PROMPT": "fix it"})
+    return dataclasses.replace(config, **changes)
 
 
 def journal(root: Path, *secrets: str, limit: int = 1 << 20, attempt: int = 1) -> tuple[Journal, Spool]:
     """A journal that prints nowhere."""
-    import os
-
     spool = Spool(root / "spool", attempt)
     return Journal(spool, Redactor(secrets), limit, os.open(os.devnull, os.O_WRONLY)), spool
 
@@ -70,7 +65,13 @@ def messages(spool: Spool) -> list[str]:
 
 def assistant(*blocks: dict[str, Any], stop: str | None = "end_turn", **more: Any) -> dict[str, Any]:
     number = next(_NUMBERS)
-    message = {"id": f"msg_{number}", "role": "assistant", "content": list(blocks), "stop_reason": stop, "usage": {}}
+    message: dict[str, Any] = {
+        "id": f"msg_{number}",
+        "role": "assistant",
+        "content": list(blocks),
+        "stop_reason": stop,
+        "usage": {},
+    }
     return {
         "type": "assistant",
         "uuid": f"a{number}",

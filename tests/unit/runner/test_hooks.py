@@ -20,7 +20,7 @@ def after(*events: tuple[str, dict[str, Any]]) -> HookState:
 
 
 PROMPT = ("UserPromptSubmit", {"prompt": "fix"})
-STOP = ("Stop", {"background_tasks": [], "session_crons": []})
+STOP: tuple[str, dict[str, Any]] = ("Stop", {"background_tasks": [], "session_crons": []})
 
 
 def test_a_turn_ends_with_stop_and_the_next_prompt_opens_another() -> None:

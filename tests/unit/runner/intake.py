@@ -1,0 +1,84 @@
+"""A log intake to ship to: keeps what it stores, first write wins, and can be told to misbehave."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Answer = Callable[[dict[str, Any]], "int | None"]
+
+
+class FakeIntake:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, int, int], str] = {}
+        self.batches: list[dict[str, Any]] = []
+        self.tokens: list[str] = []
+        self.connections = 0
+        self.misbehave: Answer = lambda _batch: None
+        self.changed = threading.Condition()
+        self.url = ""
+
+    def take(self, batch: dict[str, Any], token: str) -> int:
+        with self.changed:
+            self.batches.append(batch)
+            self.tokens.append(token)
+            status = self.misbehave(batch) or 200
+            if status in (200, 599):  # 599: stored, but the answer is lost
+                for line in batch["lines"]:
+                    self.rows.setdefault((batch["commandId"], batch["attempt"], line["seq"]), line["message"])
+            self.changed.notify_all()
+            return status
+
+    def messages(self, attempt: int = 1) -> list[str]:
+        return [text for (_, of, _), text in sorted(self.rows.items()) if of == attempt]
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
+        with self.changed:
+            assert self.changed.wait_for(condition, seconds), f"only {len(self.rows)} rows, {len(self.batches)} batches"
+
+
+def _handler(intake: FakeIntake) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            intake.connections += 1
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+        def do_POST(self) -> None:
+            assert self.path == "/intake/v1/logs"
+            batch = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status = intake.take(batch, self.headers.get("Authorization", ""))
+            if status == 599:
+                self.close_connection = True
+                return
+            body = json.dumps({"acked": batch["lines"][-1]["seq"]}).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler
+
+
+@contextmanager
+def running_intake() -> Iterator[FakeIntake]:
+    intake = FakeIntake()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(intake))
+    server.daemon_threads = True
+    intake.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield intake
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,105 @@
+"""Every line is made safe, numbered over both streams, dated, spooled and printed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.runner.builders import journal, messages
+
+from bugcommand_operator.runner.journal import STDERR, STDOUT, Clock, Journal
+from bugcommand_operator.runner.lines import MAX_MESSAGE_BYTES, Redactor
+from bugcommand_operator.runner.spool import Spool
+
+SECRET = "sk-ant-made-up-0123456789abcdef"
+
+
+def test_numbers_run_over_both_streams(tmp_path: Path) -> None:
+    written, spool = journal(tmp_path)
+    written.write(STDOUT, "one")
+    written.write(STDERR, "two")
+    written.write_block(STDOUT, ["three", "four"])
+    assert [(line.seq, line.stream) for line in spool.batch(9, 1 << 20)] == [
+        (1, STDOUT),
+        (2, STDERR),
+        (3, STDOUT),
+        (4, STDOUT),
+    ]
+    assert (written.count, written.last_seq, written.last_stderr) == (4, 4, "two")
+
+
+def test_no_secret_reaches_the_disk_nor_the_containers_log(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    spool = Spool(tmp_path, 1)
+    Journal(spool, Redactor([SECRET]), 1 << 20, writer).write(STDERR, f"\x1b[31mkey {SECRET}\x1b[0m")
+    assert os.read(reader, 1000) == b"stderr: key [redacted]\n"
+    assert SECRET.encode() not in (tmp_path / "1.jsonl").read_bytes()
+
+
+def test_a_secret_with_an_escape_inside_is_hidden(tmp_path: Path) -> None:
+    written, spool = journal(tmp_path, SECRET)
+    written.write(STDOUT, SECRET[:10] + "\x1b[0m" + SECRET[10:])
+    assert messages(spool) == ["[redacted]"]
+
+
+def test_a_huge_line_becomes_numbered_parts(tmp_path: Path) -> None:
+    written, spool = journal(tmp_path, limit=1 << 30)
+    written.write(STDOUT, "x" * (MAX_MESSAGE_BYTES * 2 + 1))
+    assert [len(part) for part in messages(spool)] == [MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES, 1]
+    assert written.last_seq == 3
+
+
+def test_a_container_log_that_nobody_reads_does_not_stop_the_run(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    spool = Spool(tmp_path, 1)
+    Journal(spool, Redactor(), 1 << 20, writer).write(STDOUT, "kept")
+    assert messages(spool) == ["kept"]
+
+
+def test_a_full_spool_is_told_until_lines_were_stored(tmp_path: Path) -> None:
+    written, spool = journal(tmp_path, limit=500)
+    while not written.full:
+        written.write(STDOUT, "x" * 100)
+    spool.ack(spool.last_seq)
+    assert not written.full
+
+
+def test_a_new_process_goes_on_where_the_last_one_was(tmp_path: Path) -> None:
+    first, spool = journal(tmp_path)
+    first.write(STDOUT, "before")
+    (before,) = spool.batch(9, 1 << 20)
+    spool.close()
+    second, spool = journal(tmp_path)
+    second.write(STDOUT, "after")
+    after = spool.batch(9, 1 << 20)[-1]
+    assert after.seq == 2
+    assert after.ts > before.ts
+
+
+@given(
+    st.floats(0, 4e9),
+    st.lists(st.floats(0, 100), min_size=1, max_size=20),
+    st.sampled_from(["", "2026-06-01T00:00:00.000000Z", "2999-01-01T00:00:00.000000Z", "junk"]),
+)
+def test_times_only_go_forward_and_never_repeat_whatever_the_clock_does(
+    wall: float, pauses: list[float], last: str
+) -> None:
+    now = 0.0
+    clock = Clock(last, wall=lambda: wall, monotonic=lambda: now)
+    times = [last] if last.endswith("Z") else []
+    for pause in pauses:
+        times.append(clock.tick())
+        wall -= 3600  # the machine's clock is set back
+        now += pause if pause > 50 else 0  # and sometimes no time passes between two lines
+    assert times == sorted(set(times))
+
+
+def test_times_are_the_machines_own_when_nothing_is_odd() -> None:
+    now = 0.0
+    clock = Clock("", wall=lambda: 1767225600.25, monotonic=lambda: now)
+    assert clock.tick() == "2026-01-01T00:00:00.250000Z"
+    now = 61.5
+    assert clock.tick() == "2026-01-01T00:01:01.750000Z"

@@ -1,0 +1,166 @@
+"""Spooled lines reach the intake exactly once, in time, whatever it does; and never hold anybody up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.runner.builders import journal, messages, run_config
+from tests.unit.runner.intake import FakeIntake, running_intake
+
+from bugcommand_operator.runner import shipper as shipper_module
+from bugcommand_operator.runner.journal import STDOUT, Journal
+from bugcommand_operator.runner.shipper import Shipper
+from bugcommand_operator.runner.spool import Spool, SpooledLine
+
+
+@dataclass
+class Shipping:
+    intake: FakeIntake
+    journal: Journal
+    spool: Spool
+    shipper: Shipper
+    token: Path
+
+    def finish(self, seconds: float = 10.0) -> None:
+        self.shipper.drain(time.monotonic() + seconds)
+
+
+@pytest.fixture
+def intake() -> Iterator[FakeIntake]:
+    with running_intake() as running:
+        yield running
+
+
+@pytest.fixture
+def shipping(tmp_path: Path, intake: FakeIntake, monkeypatch: pytest.MonkeyPatch) -> Shipping:
+    monkeypatch.setattr(shipper_module, "BACKOFF_MOST", 0.4)
+    return started(tmp_path, intake, [])
+
+
+def started(tmp_path: Path, intake: FakeIntake, left_behind: list[Spool]) -> Shipping:
+    token = tmp_path / "token"
+    token.write_text("first-token\n")
+    config = run_config(tmp_path, intake_url=intake.url, token_file=str(token))
+    written, spool = journal(tmp_path, attempt=config.attempt)
+    shipper = Shipper(config, written, [spool, *left_behind])
+    shipper.start()
+    return Shipping(intake, written, spool, shipper, token)
+
+
+def numbers(batch: dict[str, Any]) -> list[int]:
+    return [line["seq"] for line in batch["lines"]]
+
+
+def test_a_line_is_stored_within_a_fraction_of_a_second(shipping: Shipping) -> None:
+    shipping.journal.write(STDOUT, "first")
+    began = time.monotonic()
+    shipping.intake.wait_for(lambda: len(shipping.intake.rows) == 1)
+    assert time.monotonic() - began < 0.5  # the rule is 0.1; the rest is for a busy machine
+    shipping.finish()
+
+
+def test_what_comes_while_a_batch_is_under_way_goes_together(shipping: Shipping) -> None:
+    for number in range(3000):
+        shipping.journal.write(STDOUT, f"line {number}")
+    shipping.finish()
+    assert shipping.intake.messages() == [f"line {number}" for number in range(3000)]
+    assert len(shipping.intake.batches) < 60
+    assert max(len(batch["lines"]) for batch in shipping.intake.batches) <= 1000
+    assert shipping.intake.connections == 1
+
+
+def test_the_envelope_says_whose_lines_they_are(shipping: Shipping) -> None:
+    shipping.journal.write(STDOUT, "x")
+    shipping.finish()
+    batch = shipping.intake.batches[0]
+    assert (batch["attempt"], batch["epoch"], batch["machineId"]) == (1, 3, "site-1")
+    assert set(batch["lines"][0]) == {"seq", "stream", "ts", "message"}
+    assert shipping.intake.tokens == ["Bearer first-token"]
+
+
+@pytest.mark.parametrize("status", [503, 500, 429, 401, 403, 599])
+def test_lines_that_are_not_taken_now_are_stored_later_once(shipping: Shipping, status: int) -> None:
+    shipping.intake.misbehave = lambda _batch: status if len(shipping.intake.batches) <= 2 else None
+    shipping.journal.write(STDOUT, "one")
+    shipping.journal.write(STDOUT, "two")
+    shipping.intake.wait_for(lambda: len(shipping.intake.batches) >= 3)
+    shipping.finish()
+    assert shipping.intake.messages() == ["one", "two"]
+    assert shipping.journal.unshipped == 0
+
+
+def test_a_rotated_token_is_read_again_after_a_refusal(shipping: Shipping) -> None:
+    shipping.token.write_text("second-token")
+    shipping.intake.misbehave = lambda _batch: 401 if shipping.intake.tokens[-1] == "Bearer first-token" else None
+    shipping.journal.write(STDOUT, "x")
+    shipping.intake.wait_for(lambda: bool(shipping.intake.rows))
+    shipping.finish()
+    assert shipping.intake.tokens[-1] == "Bearer second-token"
+
+
+def test_one_line_that_is_refused_does_not_hold_up_the_others_and_is_not_silently_lost(shipping: Shipping) -> None:
+    shipping.intake.misbehave = lambda batch: 400 if 5 in numbers(batch) else None
+    for number in range(1, 11):
+        shipping.journal.write(STDOUT, f"line {number}")
+    shipping.finish()
+    stored = shipping.intake.messages()
+    assert stored[:9] == [f"line {number}" for number in range(1, 11) if number != 5]
+    assert "refused line 5" in stored[9]
+    assert shipping.shipper.refused == 1
+
+
+def test_batches_shrink_when_they_are_too_large(shipping: Shipping) -> None:
+    shipping.intake.misbehave = lambda batch: 413 if len(batch["lines"]) > 3 else None
+    for number in range(20):
+        shipping.journal.write(STDOUT, f"line {number}")
+    shipping.finish()
+    assert shipping.intake.messages() == [f"line {number}" for number in range(20)]
+
+
+def test_an_intake_that_is_away_costs_no_more_than_the_time_to_drain(shipping: Shipping) -> None:
+    shipping.intake.misbehave = lambda _batch: 503
+    shipping.journal.write(STDOUT, "kept")
+    began = time.monotonic()
+    shipping.finish(1.0)
+    assert time.monotonic() - began < 3.0
+    assert shipping.journal.unshipped >= 1
+    assert messages(shipping.spool)[0] == "kept"
+
+
+def test_that_the_intake_is_away_is_said_once(shipping: Shipping) -> None:
+    shipping.intake.misbehave = lambda _batch: 503 if len(shipping.intake.batches) <= 6 else None
+    shipping.journal.write(STDOUT, "x")
+    shipping.intake.wait_for(lambda: len(shipping.intake.rows) >= 2)
+    shipping.finish()
+    assert sum("does not take lines" in text for text in shipping.intake.messages()) == 1
+
+
+def test_what_an_earlier_attempt_left_is_shipped_as_its_own(tmp_path: Path, intake: FakeIntake) -> None:
+    earlier = Spool(tmp_path / "earlier", 1)
+    for seq in (1, 2):
+        earlier.append(SpooledLine(seq, STDOUT, f"2026-01-01T00:00:0{seq}.000000Z", f"old {seq}"))
+    shipping = started(tmp_path, intake, [earlier])
+    shipping.spool.attempt = 2
+    shipping.journal.write(STDOUT, "new")
+    shipping.finish()
+    assert (intake.messages(1), intake.messages(2)) == (["old 1", "old 2"], ["new"])
+    assert earlier.pending_lines == 0
+
+
+def test_what_an_earlier_attempt_left_never_delays_this_one(tmp_path: Path, intake: FakeIntake) -> None:
+    earlier = Spool(tmp_path / "earlier", 7)
+    earlier.append(SpooledLine(1, STDOUT, "2026-01-01T00:00:00.000000Z", "old"))
+    intake.misbehave = lambda batch: 403 if batch["attempt"] == 7 else None
+    shipping = started(tmp_path, intake, [earlier])
+    intake.wait_for(lambda: sum(batch["attempt"] == 7 for batch in intake.batches) >= 2)
+    shipping.journal.write(STDOUT, "new")
+    intake.wait_for(lambda: intake.messages() == ["new"], 2.0)
+    began = time.monotonic()
+    shipping.finish()
+    assert time.monotonic() - began < 2.0
+    assert earlier.pending_lines == 1

@@ -1,0 +1,130 @@
+"""Lines are in the spool before anything else happens to them, and stay until they are stored."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest import MonkeyPatch
+
+from bugcommand_operator.runner import spool as spool_module
+from bugcommand_operator.runner.spool import Spool, SpooledLine, earlier_spools
+
+
+def line(seq: int, message: str = "m") -> SpooledLine:
+    return SpooledLine(seq, "stdout", f"2026-01-01T00:00:00.{seq:06}Z", message)
+
+
+def filled(folder: Path, count: int, attempt: int = 1) -> Spool:
+    spool = Spool(folder, attempt)
+    for seq in range(1, count + 1):
+        spool.append(line(seq))
+    return spool
+
+
+def seqs(spool: Spool) -> list[int]:
+    return [found.seq for found in spool.batch(10_000, 1 << 30)]
+
+
+def test_the_same_lines_come_again_until_they_are_acknowledged(tmp_path: Path) -> None:
+    spool = filled(tmp_path, 5)
+    assert [found.seq for found in spool.batch(3, 1 << 20)] == [1, 2, 3]
+    assert [found.seq for found in spool.batch(3, 1 << 20)] == [1, 2, 3]
+    spool.ack(3)
+    assert [found.seq for found in spool.batch(3, 1 << 20)] == [4, 5]
+    spool.ack(5)
+    assert (seqs(spool), spool.pending_lines, spool.pending_bytes) == ([], 0, 0)
+
+
+def test_a_batch_is_bounded_in_bytes_but_never_empty(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 1)
+    for seq in range(1, 4):
+        spool.append(line(seq, "x" * 1000))
+    assert len(spool.batch(10, 2500)) == 2
+    assert len(spool.batch(10, 10)) == 1
+
+
+def test_numbers_and_acknowledgements_survive_a_new_process(tmp_path: Path) -> None:
+    first = filled(tmp_path, 5)
+    first.ack(2)
+    first.close()
+    again = Spool(tmp_path, 1)
+    assert (again.last_seq, again.acked, seqs(again)) == (5, 2, [3, 4, 5])
+    assert again.last_ts == line(5).ts
+
+
+def test_a_line_that_was_torn_by_a_kill_is_cut_off_and_its_number_used_again(tmp_path: Path) -> None:
+    filled(tmp_path, 3).close()
+    path = tmp_path / "1.jsonl"
+    path.write_bytes(path.read_bytes()[:-5])
+    again = Spool(tmp_path, 1)
+    assert again.last_seq == 2
+    again.append(line(3, "anew"))
+    assert [(found.seq, found.message) for found in again.batch(9, 1 << 20)][-1] == (3, "anew")
+
+
+def test_a_long_run_does_not_fill_the_volume_once_its_lines_are_stored(
+    tmp_path: Path, monkeypatch: MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "COMPACT_BYTES", 1000)
+    spool = filled(tmp_path, 100)
+    spool.ack(99)
+    assert (tmp_path / "1.jsonl").stat().st_size > 1000
+    spool.ack(100)
+    assert (tmp_path / "1.jsonl").stat().st_size == 0
+    spool.append(line(101))
+    assert seqs(spool) == [101]
+    spool.close()
+    assert Spool(tmp_path, 1).last_seq == 101
+
+
+def test_an_emptied_spool_still_knows_its_last_number(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "COMPACT_BYTES", 10)
+    spool = filled(tmp_path, 7)
+    spool.ack(7)
+    spool.close()
+    assert Spool(tmp_path, 1).last_seq == 7
+
+
+def test_what_earlier_attempts_left_is_found_oldest_first(tmp_path: Path) -> None:
+    for attempt, stored in ((1, 1), (2, 3), (3, 0), (10, 0)):
+        spool = filled(tmp_path, 3, attempt)
+        spool.ack(stored)
+        spool.close()
+    (tmp_path / "notes.jsonl").write_text("{}\n")
+    assert [(spool.attempt, seqs(spool)) for spool in earlier_spools(tmp_path, 10)] == [(1, [2, 3]), (3, [1, 2, 3])]
+
+
+def test_an_acknowledgement_of_lines_that_were_never_written_is_not_believed(tmp_path: Path) -> None:
+    spool = filled(tmp_path, 2)
+    spool.ack(99)
+    spool.append(line(3))
+    assert seqs(spool) == [3]
+
+
+APPEND = st.tuples(st.just("append"), st.text(max_size=20))
+OTHER = st.tuples(st.sampled_from(["ack", "reopen"]), st.just(""))
+STEPS = st.lists(st.one_of(APPEND, OTHER), max_size=40)
+
+
+@given(STEPS)
+def test_every_line_comes_out_exactly_once_and_in_order_whatever_happens(steps: list[tuple[str, str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        spool = Spool(Path(folder), 1)
+        written: list[str] = []
+        stored: list[str] = []
+        for action, text in steps:
+            if action == "append":
+                spool.append(line(spool.last_seq + 1, text))
+                written.append(text.encode("utf-8", "replace").decode())
+            elif action == "reopen":
+                spool.close()
+                spool = Spool(Path(folder), 1)
+            elif found := spool.batch(3, 1 << 20):
+                stored += [each.message for each in found]
+                spool.ack(found[-1].seq)
+        stored += [each.message for each in spool.batch(1000, 1 << 20)]
+        spool.close()
+        assert stored == written
