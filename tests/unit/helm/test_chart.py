@@ -35,6 +35,29 @@ def leaves(values: Any, path: str = "") -> list[str]:
     return [path]
 
 
+def test_these_are_all_objects_of_the_release() -> None:
+    made = {f"{o['kind']} {o['metadata']['name']}" for o in render() if o["kind"] != "CustomResourceDefinition"}
+    assert made == {
+        "StatefulSet mentu-executor",
+        "Service mentu-executor",
+        "Service mentu-gateway",
+        "ServiceAccount mentu-executor",
+        "ClusterRole mentu-mentu-system-executor",
+        "ClusterRoleBinding mentu-mentu-system-executor",
+        "ClusterRole mentu-mentu-system-tokenreview",
+        "ClusterRoleBinding mentu-mentu-system-tokenreview",
+        "ClusterRole mentu-mentu-system-view",
+        "ClusterRole mentu-mentu-system-edit",
+        "NetworkPolicy mentu-executor",
+        "ServiceAccount mentu-default-agent",
+        "ConfigMap mentu-default-agent",
+        "Role mentu-default-agent",
+        "RoleBinding mentu-default-agent",
+        "Job mentu-default-agent",
+        "Pod mentu-test-gateway",
+    }
+
+
 @pytest.mark.parametrize("values", [{}, EVERYTHING])
 def test_every_object_carries_the_standard_labels(values: dict[str, Any]) -> None:
     for obj in render(**values):
@@ -101,7 +124,8 @@ def test_a_mistaken_value_is_refused_by_name(values: dict[str, Any], complaint: 
 
 
 def test_every_value_has_a_row_in_the_readme_and_every_row_a_value() -> None:
-    rows = re.findall(r"^\| `([\w.]+)` \|", (CHART / "README.md").read_text(), flags=re.MULTILINE)
+    table = (CHART / "README.md").read_text().partition("\n## Values\n")[2]
+    rows = re.findall(r"^\| `([\w.]+)` \|", table, flags=re.MULTILINE)
     assert sorted(rows) == sorted(leaves(DEFAULTS))
 
 
