@@ -5,7 +5,7 @@ Every call from outside may be interrupted before or after it takes effect, whic
 
 from __future__ import annotations
 
-import copy
+import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -57,12 +57,12 @@ class ClusterModel:
 
     def get(self, kind: str, namespace: str, name: str) -> Raw:
         with_call = self._called("get", kind, name)
-        answer = copy.deepcopy(self._found(kind, namespace, name))
+        answer = copied(self._found(kind, namespace, name))
         self.after(with_call)
         return answer
 
     def create(self, manifest: Raw) -> Raw:
-        obj = copy.deepcopy(manifest)
+        obj = copied(manifest)
         meta = obj["metadata"]
         call = self._called("create", obj["kind"], meta["name"])
         if why := self.refuses(obj):
@@ -76,10 +76,10 @@ class ClusterModel:
         obj.pop("status", None)
         if obj["kind"] == "PersistentVolumeClaim":
             obj["spec"].setdefault("storageClassName", CLASS)
-        self.created.append(copy.deepcopy(obj))
+        self.created.append(copied(obj))
         self._store(obj, "ADDED")
         self.after(call)
-        return copy.deepcopy(obj)
+        return copied(self.objects[address])
 
     def patch(self, kind: str, namespace: str, name: str, body: Raw, *, status: bool = False) -> Raw:
         call = self._called("patch-status" if status else "patch", kind, name)
@@ -88,22 +88,23 @@ class ClusterModel:
         if wanted is not None and wanted != old["metadata"]["resourceVersion"]:
             raise Conflict(f"{name} has been modified", 409)
         part = {"status": body["status"]} if status else {k: v for k, v in body.items() if k != "status"}
-        obj = merged(copy.deepcopy(old), part)
+        obj = merged(copied(old), part)
         if obj.get("spec") != old.get("spec"):
             obj["metadata"]["generation"] += 1
         self._store(obj, "MODIFIED")
+        answer = copied(self.objects[kind, namespace, name])
         self._remove_if_let_go(obj)
         self.after(call)
-        return copy.deepcopy(obj)
+        return answer
 
     def delete(self, kind: str, namespace: str, name: str, uid: str | None = None) -> Raw:
         call = self._called("delete", kind, name)
-        obj = copy.deepcopy(self._found(kind, namespace, name))
+        obj = self._found(kind, namespace, name)
         if uid is not None and uid != obj["metadata"]["uid"]:
             raise Conflict(f"{name}: the UID is another", 409)
         self._mark_deleted(obj)
         self.after(call)
-        return copy.deepcopy(obj)
+        return copied(self.objects.get((kind, namespace, name), obj))
 
     # --- what goes on by itself
 
@@ -117,10 +118,15 @@ class ClusterModel:
         self._collect_garbage()
 
     def of_kind(self, kind: str) -> list[Raw]:
-        return [copy.deepcopy(obj) for (k, _, _), obj in sorted(self.objects.items()) if k == kind]
+        """What is stored, which is replaced when it changes and never edited."""
+        return [obj for (k, _, _), obj in sorted(self.objects.items()) if k == kind]
 
     def find(self, kind: str, name: str) -> Raw | None:
         return next((obj for obj in self.of_kind(kind) if obj["metadata"]["name"] == name), None)
+
+    def version(self) -> int:
+        """Changes with every write of anybody."""
+        return max((int(obj["metadata"]["resourceVersion"]) for obj in self.objects.values()), default=0)
 
     def lose_pod(self, name: str) -> None:
         """A node is lost, or somebody forces the deletion."""
@@ -140,21 +146,18 @@ class ClusterModel:
             if obj["metadata"]["name"] not in used:
                 self._remove(obj)
         elif (obj.get("status") or {}).get("phase") != "Bound":
-            obj["status"] = {"phase": "Bound"}
-            self._store(obj, "MODIFIED")
+            self._store({**obj, "status": {"phase": "Bound"}}, "MODIFIED")
 
     def _pod_goes_on(self, obj: Raw) -> None:
         if (obj.get("spec") or {}).get("schedulingGates"):
             if obj["metadata"].get("deletionTimestamp"):
                 self._remove(obj)
             return
-        before = copy.deepcopy(obj.get("status"))
         goes = self.kubelet.step(obj, self.now)
         if goes is None:
             self._remove(obj)
-        elif goes != before:
-            obj["status"] = goes
-            self._store(obj, "MODIFIED")
+        elif goes != obj.get("status"):
+            self._store({**obj, "status": goes}, "MODIFIED")
 
     def _collect_garbage(self) -> None:
         alive = {obj["metadata"]["uid"] for obj in self.objects.values()}
@@ -180,12 +183,14 @@ class ClusterModel:
             raise NotFound(f"{kind} {name} not found", 404) from None
 
     def _store(self, obj: Raw, event: str) -> None:
+        obj = copied(obj)
         meta = obj["metadata"]
         meta["resourceVersion"] = str(next(self._versions))
-        self.objects[obj["kind"], meta["namespace"], meta["name"]] = copy.deepcopy(obj)
+        self.objects[obj["kind"], meta["namespace"], meta["name"]] = obj
         self._tell(event, obj)
 
     def _mark_deleted(self, obj: Raw) -> None:
+        obj = copied(obj)
         meta = obj["metadata"]
         if meta.get("deletionTimestamp"):
             return
@@ -203,6 +208,7 @@ class ClusterModel:
             self._remove(obj)
 
     def _remove(self, obj: Raw) -> None:
+        obj = copied(obj)
         meta = obj["metadata"]
         self.objects.pop((obj["kind"], meta["namespace"], meta["name"]), None)
         meta["resourceVersion"] = str(next(self._versions))
@@ -211,7 +217,13 @@ class ClusterModel:
 
     def _tell(self, event: str, obj: Raw) -> None:
         for watcher in list(self.watchers):
-            watcher(event, copy.deepcopy(obj))
+            watcher(event, copied(obj))
+
+
+def copied(obj: Raw) -> Raw:
+    """Much faster than a deep copy, and these are all plain values."""
+    copy: Raw = pickle.loads(pickle.dumps(obj, -1))
+    return copy
 
 
 def stamp(moment: datetime) -> str:
@@ -225,7 +237,7 @@ def merged(target: Any, patch: Raw) -> Any:
         if value is None:
             result.pop(key, None)
         else:
-            result[key] = merged(result.get(key), value) if isinstance(value, dict) else copy.deepcopy(value)
+            result[key] = merged(result.get(key), value) if isinstance(value, dict) else value
     return result
 
 

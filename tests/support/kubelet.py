@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
+import pickle
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,7 +57,7 @@ class Kubelet:
 
     def step(self, pod: Raw, now: datetime) -> Raw | None:
         """The pod's next status, or None when it is gone."""
-        status = copy.deepcopy(pod.get("status") or {})
+        status: Raw = pickle.loads(pickle.dumps(pod.get("status") or {}, -1))
         if pod["metadata"].get("deletionTimestamp"):
             return status if self.script.ignores_deletion else self._ending(status, now)
         if status.get("phase") in {"Succeeded", "Failed"}:
@@ -125,7 +125,7 @@ class Kubelet:
         ends = self.script.rescue if labels[LABEL_ROLE] == ROLE_RESCUE else self.script.publish
         end = ends.pop(0) if len(ends) > 1 else ends[0]
         if end.code == 0:
-            self.pushed[labels[LABEL_ROLE]] += 1
+            self.pushed[labels[LABEL_ROLE]] += self.script.changes
             self.unsaved.discard(labels[LABEL_COMMAND_UID])
         return end
 

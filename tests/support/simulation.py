@@ -6,13 +6,12 @@ that ends early. What is observed may be one step old, as a watch may be late.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.support.builders import AGENT, LIMITS, ME, NAME, NAMESPACE, REPOSITORY, UID
-from tests.support.cluster_model import Call, ClusterModel, Died, bug_command
+from tests.support.cluster_model import Call, ClusterModel, Died, bug_command, copied
 from tests.support.kubelet import Kubelet, Script
 
 from bugcommand_operator.api.bugcommand import BugCommandStatus
@@ -51,6 +50,7 @@ from bugcommand_operator.manifests.volumes import mirror_volume, workspace_volum
 
 INSTALL = Install(operator_image="operator:1", agent_image="agent:1")
 Raw = dict[str, Any]
+PATIENCE = 3
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,8 @@ class Simulation:
     people: Callable[[Simulation, int], None] = lambda *_: None
     limits: Limits = LIMITS
     seconds: float = 5.0
+    eventful: int = 0
+    """Until this step somebody may still do something."""
     cluster: ClusterModel = field(init=False)
     statuses: list[BugCommandStatus] = field(default_factory=list)
     _old: dict[Any, Raw] = field(default_factory=dict)
@@ -84,12 +86,18 @@ class Simulation:
     # --- the story
 
     def run(self, steps: int = 60) -> Simulation:
+        """Ends early once nothing has changed for as long as anything may be waited for."""
+        quiet = 0
         for step in range(steps):
+            version = self.cluster.version()
             self.people(self, step)
-            snapshot = copy.deepcopy(self.cluster.objects)
+            snapshot = dict(self.cluster.objects)
             self.one_pass()
             self._old = snapshot
             self.cluster.step(self.seconds)
+            quiet = quiet + 1 if self.cluster.version() == version else 0
+            if quiet > PATIENCE and step > self.eventful:
+                break
         return self
 
     def one_pass(self) -> None:
@@ -126,12 +134,12 @@ class Simulation:
     def delete(self) -> None:
         obj = self.cluster.objects.get(("BugCommand", NAMESPACE, NAME))
         if obj is not None:
-            self.cluster._mark_deleted(copy.deepcopy(obj))
+            self.cluster._mark_deleted(obj)
 
     def _by_hand(self, edit: Callable[[Raw], None]) -> None:
         obj = self.cluster.objects.get(("BugCommand", NAMESPACE, NAME))
         if obj is not None:
-            changed = copy.deepcopy(obj)
+            changed = copied(obj)
             edit(changed)
             changed["metadata"]["generation"] += 1
             self.cluster._store(changed, "MODIFIED")

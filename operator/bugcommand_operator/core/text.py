@@ -11,7 +11,7 @@ _ESCAPED_BY_THE_API_SERVER = "<>&\u2028\u2029"
 
 def clean(text: str) -> str:
     """Without control characters, halves of pairs, and marks that let text pretend to be other text."""
-    return "".join(_plain(character) for character in text)
+    return text if text.isprintable() else "".join(_plain(character) for character in text)
 
 
 def _plain(character: str) -> str:

@@ -21,6 +21,7 @@ from bugcommand_operator.core.plan import (
     Plan,
     ReleaseFinalizer,
 )
+from bugcommand_operator.core.policies.pushing import failed_container, has_pushed, may_pass
 from bugcommand_operator.core.termination import ExportResult, result_of
 
 LOOK_AGAIN = timedelta(seconds=5)
@@ -75,13 +76,18 @@ def _rescue(seen: Observed) -> Plan:
         return Plan(actions=(CreatePod("rescue"),), look_again_after=LOOK_AGAIN)
     if pod.command_uid != seen.command.uid:
         return _keep(seen, f"a pod named {pod.name} is in the way")
-    if pod.phase == "Succeeded" and result_of(pod.container("export"), ExportResult).has_changes is None:
-        return _keep(seen, f"pod {pod.name} did not say what it pushed")
-    if pod.phase == "Succeeded":
-        return _release(seen, _delete_volume(seen), (_rescued_event(seen, pod),))
-    if pod.phase == "Failed":
+    if has_pushed(pod):
+        return _rescued(seen, pod)
+    if pod.has_ended and not may_pass(failed_container(pod)):
         return _keep(seen, f"pushing it failed: {_why(pod)}")
-    return Plan(look_again_after=LOOK_AGAIN)
+    again = pod.has_ended and not pod.is_being_deleted
+    return Plan(actions=(DeletePod(pod.name, pod.uid),) if again else (), look_again_after=LOOK_AGAIN)
+
+
+def _rescued(seen: Observed, pod: Pod) -> Plan:
+    if result_of(pod.container("export"), ExportResult).has_changes is None:
+        return _keep(seen, f"pod {pod.name} did not say what it pushed")
+    return _release(seen, _delete_volume(seen), (_rescued_event(seen, pod),))
 
 
 def _rescued_event(seen: Observed, pod: Pod) -> Event:
@@ -114,8 +120,7 @@ def _delete_volume(seen: Observed) -> tuple[Action, ...]:
 
 
 def _why(pod: Pod) -> str:
-    texts = (result_of(c, ExportResult).message for c in pod.containers.values() if c.exit_code)
-    return next((t for t in texts if t), "see the pod's Events")
+    return result_of(failed_container(pod), ExportResult).message or "see the pod's log"
 
 
 def rescue_is_late(seen: Observed, now: datetime) -> bool:
