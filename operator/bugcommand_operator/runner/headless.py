@@ -19,7 +19,7 @@ from .lines import LineBuffer
 from .model_errors import ModelError, classify
 from .outcome import Outcome
 from .processes import send_group
-from .session import Session, outcome_of
+from .session import Session, StartFailed, outcome_of
 
 TICK = 0.1
 KILL_AFTER = 3.0
@@ -45,7 +45,10 @@ class Headless:
         self._said_full = False
 
     def run(self) -> Outcome:
-        process = self._start()
+        try:
+            process = self._start()
+        except OSError as error:
+            raise StartFailed(f"{self._argv[0]}: {error.strerror}") from None
         while not self._is_over(process):
             self._read()
             self._decide(process)

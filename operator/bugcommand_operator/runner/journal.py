@@ -17,6 +17,7 @@ from .spool import Spool, SpooledLine
 
 STDOUT, STDERR = "stdout", "stderr"
 _SHOWN = {STDOUT: "", STDERR: "stderr: "}
+TRY_AGAIN_AFTER = 5.0
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -52,20 +53,31 @@ class Journal:
         self._lock = threading.Lock()
         self.arrived = threading.Event()
         self.count = 0
+        self.lost = 0
+        self._trouble, self._trouble_at = "", float("-inf")
         self.last_stderr = ""
 
     def write(self, stream: str, text: str) -> None:
         """One line of the agent (or of the runner about it)."""
         safe = self.redactor(sanitise(text))
         for part in split_message(safe):
-            with self._lock:
-                line = SpooledLine(self._spool.last_seq + 1, stream, self._clock.tick(), part)
-                self._spool.append(line)
-                self.count += 1
+            self._keep(stream, part)
             self._print(stream, part)
         if stream == STDERR and safe.strip():
             self.last_stderr = safe.strip()
         self.arrived.set()
+
+    def _keep(self, stream: str, part: str) -> None:
+        with self._lock:
+            try:
+                self._spool.append(SpooledLine(self._spool.last_seq + 1, stream, self._clock.tick(), part))
+                self.count += 1
+            except OSError as error:  # the volume is full: the container's log has the line, the number is used again
+                self.lost += 1
+                self._trouble, self._trouble_at = str(error), time.monotonic()
+
+    def lost_message(self) -> str:
+        return f"{self.lost} lines are only in the container's log: {self._trouble}"
 
     def write_block(self, stream: str, lines: list[str]) -> None:
         for line in lines:
@@ -77,7 +89,9 @@ class Journal:
 
     @property
     def full(self) -> bool:
-        return self._spool.pending_bytes >= self._limit
+        """Reading more has to wait: too much is not stored yet, or the volume took no line a moment ago."""
+        broken = time.monotonic() - self._trouble_at < TRY_AGAIN_AFTER
+        return broken or self._spool.pending_bytes >= self._limit
 
     @property
     def last_seq(self) -> int:

@@ -15,6 +15,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -27,11 +28,11 @@ from .journal import Journal
 from .lines import Redactor
 from .outcome import EXIT_RAN, EXIT_RUNNER, Outcome, Report, write
 from .processes import Children
-from .session import Session
+from .session import TERMINATED, Session, StartFailed, outcome_of
 from .shipper import Shipper
 from .spool import Spool, earlier_spools
 from .terminal import Terminal
-from .tmux import TmuxError, attach_hint
+from .tmux import attach_hint
 from .transcript import usage_line
 
 CONTEXT = ".mentu/bug-context.md"
@@ -105,13 +106,15 @@ class Run:
 
     def _run_agent(self) -> Outcome:
         mode = self._prepare()
+        if self._session.terminate_at is not None:
+            return outcome_of(self._session, 0, TERMINATED, asked=False, error=None)
         if not mark_started(Path(self._config.state_dir), self._config.attempt):
             return Outcome(EXIT_RAN, "AttemptAlreadyRan", "this attempt's prompt has run once; it needs a new attempt")
         self._checkpointer.start()
         self._session.started = time.monotonic()
         try:
             outcome = mode.run()
-        except (TmuxError, OSError) as error:
+        except StartFailed as error:
             outcome = Outcome(126, "AgentStartFailed", str(error))
         except Exception as error:  # noqa: BLE001 - whatever broke here, the work is kept and the lines are sent
             traceback.print_exc()
@@ -154,6 +157,8 @@ class Run:
         return Checkpointer(checkpoint, self._journal, config.checkpoint_seconds)
 
     def _conclude(self, outcome: Outcome, started: str) -> int:
+        if self._journal.lost:
+            outcome = replace(outcome, message=f"{outcome.message} ({self._journal.lost_message()})")
         self._journal.note(f"{outcome.reason}: {outcome.message}", problem=outcome.exit_code != 0)
         if self._shipper is not None:
             self._shipper.drain(time.monotonic() + self._time_left(0.8, self._config.drain_seconds))

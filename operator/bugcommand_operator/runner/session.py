@@ -13,7 +13,12 @@ from .outcome import EXIT_MODEL, EXIT_TERMINATED, EXIT_TIMED_OUT, Outcome
 from .processes import Children
 from .transcript import Transcript
 
+NOT_STARTED = (126, 127)
 TIMED_OUT, TERMINATED = "TimedOut", "Terminated"
+
+
+class StartFailed(Exception):
+    """The agent could not be started at all."""
 
 
 @dataclass
@@ -55,4 +60,6 @@ def outcome_of(session: Session, code: int, ending: str | None, asked: bool, err
     if code == 0 or asked:
         return Outcome(0, "Completed", "the agent finished")
     told = session.journal.last_stderr
+    if code in NOT_STARTED:
+        return Outcome(code, "AgentStartFailed", told or f"the agent could not be started (exit code {code})")
     return Outcome(code, "AgentFailed", f"the agent exited with {code}" + (f": {told}" if told else ""))

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .processes import Children
+from .session import StartFailed
 
 SESSION = "agent"
 COLUMNS, ROWS = 200, 50
@@ -26,7 +27,7 @@ set -s escape-time 10
 _TIMEOUT = 10.0
 
 
-class TmuxError(Exception):
+class TmuxError(StartFailed):
     """tmux is not there or does not answer."""
 
 

@@ -56,6 +56,13 @@ def test_a_pod_that_is_ended_ends_the_agent(volume: Volume) -> None:
     assert running.leftovers() == []
 
 
+def test_a_program_that_cannot_be_run_here_is_told(volume: Volume) -> None:
+    volume.program("agent", "no interpreter, no binary")
+    told = volume.run("fix", mode="Headless").end()
+    assert (told["exitCode"], told["reason"]) == (126, "AgentStartFailed")
+    assert "Exec format error" in told["message"]
+
+
 def test_a_key_that_the_model_refuses_ends_the_run_before_the_agent_gives_up(volume: Volume) -> None:
     retry = '{"type":"system","subtype":"api_retry","error_status":401,"error":"authentication_failed"}'
     volume.program("agent", f"#!/bin/sh\necho '{retry}'\nsleep 600\n")

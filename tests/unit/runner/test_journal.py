@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest import MonkeyPatch
 from tests.unit.runner.builders import journal, messages
 
+from bugcommand_operator.runner import journal as journal_module
+from bugcommand_operator.runner import spool as spool_module
 from bugcommand_operator.runner.journal import STDERR, STDOUT, Clock, Journal
 from bugcommand_operator.runner.lines import MAX_MESSAGE_BYTES, Redactor
 from bugcommand_operator.runner.spool import Spool
@@ -65,6 +69,26 @@ def test_a_full_spool_is_told_until_lines_were_stored(tmp_path: Path) -> None:
         written.write(STDOUT, "x" * 100)
     spool.ack(spool.last_seq)
     assert not written.full
+
+
+def test_a_full_volume_stops_the_reading_and_no_line_goes_unsaid(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    spool = Spool(tmp_path, 1)
+    written = Journal(spool, Redactor(), 1 << 20, writer)
+    with monkeypatch.context() as patch:
+        patch.setattr(spool_module, "_write_all", no_space)
+        written.write(STDOUT, "shown at least")
+    assert os.read(reader, 100) == b"shown at least\n"
+    assert written.full
+    assert written.lost_message() == "1 lines are only in the container's log: [Errno 28] No space left on device"
+    monkeypatch.setattr(journal_module, "TRY_AGAIN_AFTER", 0.0)
+    assert not written.full
+    written.write(STDOUT, "room again")
+    assert [(line.seq, line.message) for line in spool.batch(9, 1 << 20)] == [(1, "room again")]
+
+
+def no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_new_process_goes_on_where_the_last_one_was(tmp_path: Path) -> None:

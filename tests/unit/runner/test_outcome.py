@@ -32,6 +32,7 @@ def session(tmp_path: Path) -> Session:
         (143, None, True, None, (0, "Completed")),  # it had finished, but would not leave
         (3, None, False, None, (3, "AgentFailed")),
         (137, None, False, None, (137, "AgentFailed")),
+        (127, None, False, None, (127, "AgentStartFailed")),
         (0, None, True, OVERLOADED, (69, "ModelOverloaded")),
         (0, None, False, OVERLOADED, (69, "ModelOverloaded")),
         (1, None, False, OVERLOADED, (1, "ModelOverloaded")),  # headless: the agent's own
