@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -31,6 +31,8 @@ def may_reach(policy: Manifest, address: str, port: int) -> bool:
 
 def _inside(block: Manifest, address: str) -> bool:
     ip = ip_address(address)
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:  # what leaves the pod is IPv4
+        ip = ip.ipv4_mapped
     return ip in ip_network(block["cidr"]) and not any(ip in ip_network(c) for c in block.get("except", []))
 
 
@@ -76,6 +78,16 @@ def test_agents_reach_the_internet_on_web_ports_only(address: str) -> None:
     assert may_reach(policy, address, 443)
     assert may_reach(policy, address, 80)
     assert not may_reach(policy, address, 22)
+
+
+def test_the_api_server_takes_every_exception_for_a_part_of_its_block() -> None:
+    """It reads an IPv4-mapped range as IPv4, which is no part of ::/0, and refuses the whole policy."""
+    blocks = [p["ipBlock"] for r in agents_policy()["egress"] for p in r["to"] if "except" in p.get("ipBlock", {})]
+    assert [b["cidr"] for b in blocks] == ["0.0.0.0/0", "::/0"]
+    for block in blocks:
+        for network in map(ip_network, block["except"]):
+            assert network.version == ip_network(block["cidr"]).version
+            assert not (isinstance(network, IPv6Network) and network.network_address.ipv4_mapped)
 
 
 def test_without_internet_ports_agents_reach_no_address() -> None:
