@@ -66,7 +66,9 @@ def advertised(git: Git, url: str, wanted: str) -> Advertised:
     refs, head = _parse(result.text)
     if names == ["HEAD"]:
         if not head or "HEAD" not in refs:
-            raise BaseRefNotFound("the remote names no default branch (is it empty?): set baseRef or defaultBranch")
+            raise BaseRefNotFound(
+                "the remote names no default branch: set defaultBranch (or is it an empty repository, or none at all?)"
+            )
         return Advertised(head, refs["HEAD"], head.removeprefix("refs/heads/"))
     for name in names:
         if name in refs:

@@ -54,7 +54,6 @@ def test_a_push_sends_only_what_is_new_even_when_the_base_branch_has_moved_on(
     private.run("fetch")
     private.run("prepare")
     private.agent_commits({"src/app.py": "fixed\n"})
-    git(remote.clone, "checkout", "-q", "--orphan", "rewritten")
     remote.commit({"moved.txt": "m\n"})
     sizes: list[int] = []
 
@@ -143,7 +142,8 @@ def test_what_the_remote_answers_becomes_a_reason(
 
 
 def test_a_web_page_is_not_a_git_repository(private: Place, server: GitServer) -> None:
-    server.fault = lambda handler: handler.reply(200, b"<html>hello</html>", Content_Type="text/html")
+    page = b"<!doctype html>\n<html>\n<body>hello</body>\n</html>\n"
+    server.fault = lambda handler: handler.reply(200, page, Content_Type="text/html")
     assert private.fails("fetch")["reason"] == "NotAGitRepository"
 
 
