@@ -20,7 +20,7 @@ async def executor(folder: Path, namespace: str, env: Mapping[str, str] | None =
     database = f"sqlite+aiosqlite:///{folder}/mentu.db"
     await migrate.upgrade(database)
     settings = {
-        "BENCH_LIVENESS_PORT": str(liveness),
+        "MENTU_LIVENESS_PORT": str(liveness),
         "MENTU_EXECUTOR_ID": "bridge-bench",
         "MENTU_MACHINE_ID": "bench",
         "MENTU_NAMESPACES": json.dumps([namespace]),
@@ -42,5 +42,5 @@ async def executor(folder: Path, namespace: str, env: Mapping[str, str] | None =
         except aiohttp.ClientError:
             return False
 
-    async with program(["-m", "bench.executor_entry"], settings, folder / "executor.log", lives) as pid:
+    async with program(["-m", "bugcommand_operator.executor"], settings, folder / "executor.log", lives) as pid:
         yield pid
