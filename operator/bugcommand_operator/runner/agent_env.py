@@ -19,7 +19,7 @@ def agent_environment(
         **{"LANG": "C.UTF-8", "TERM": "xterm-256color", "COLORTERM": "truecolor"},
         **{"GIT_AUTHOR_NAME": identity.name, "GIT_AUTHOR_EMAIL": identity.email},
         **{"GIT_COMMITTER_NAME": identity.name, "GIT_COMMITTER_EMAIL": identity.email},
-        **{"MENTU_WORKSPACE_ID": config.namespace, "MENTU_PROXY_URL": config.intake_url},
+        **{"MENTU_WORKSPACE_ID": config.workspace_id, "MENTU_PROXY_URL": config.intake_url},
         **defaults,
         **given,
         "HOME": config.home,

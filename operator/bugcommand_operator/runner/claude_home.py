@@ -4,7 +4,9 @@ Found out with the real binary, 2.1.329, against a repository whose `.claude/set
 `.mcp.json` held hooks, an ANTHROPIC_BASE_URL, an apiKeyHelper and an MCP server (all of which took effect without
 these flags and none with them):
 - `--setting-sources user` leaves out the repository's settings, hooks, env and apiKeyHelper; `--strict-mcp-config`
-  its MCP servers. The repository's CLAUDE.md is guidance, not a setting.
+  its MCP servers. CLAUDE.md goes with them, though it is guidance and no setting: `--add-dir` with
+  CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD brings it back, and nothing else of the above (an Agent sets the
+  variable to 0 to leave it out).
 - `--` before the prompt lets it start with `-`; one argument may have 128 KiB, so a prompt is an argument.
 - `~/.claude.json`: `hasCompletedOnboarding` (no theme and login screens), `projects[<cwd>].hasTrustDialogAccepted`,
   `bypassPermissionsModeAccepted`, and `customApiKeyResponses.approved` with the last 20 characters of
@@ -42,6 +44,7 @@ ENVIRONMENT = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_AUTOUPDATER": "1",
     "CLAUDE_CODE_MAX_RETRIES": "3",
+    "CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD": "1",
 }
 # Headless, it may try on for longer by itself (it tells of each try, so the runner can bound it).
 HEADLESS_ENVIRONMENT = {"CLAUDE_CODE_RETRY_WATCHDOG": "1", "CLAUDE_CODE_RETRY_WATCHDOG_SCOPE": "capacity"}
@@ -75,11 +78,15 @@ def user_settings(events: str) -> dict[str, Any]:
 
 
 def terminal_argv(config: RunConfig, session_id: str, prompt: str) -> list[str]:
-    return [*config.command, *FLAGS, "--session-id", session_id, *config.args, "--", prompt]
+    return [*_flagged(config, session_id), *config.args, "--", prompt]
 
 
 def headless_argv(config: RunConfig, session_id: str, prompt: str) -> list[str]:
-    return [*config.command, *FLAGS, "--session-id", session_id, *config.args, *HEADLESS_FLAGS, "--", prompt]
+    return [*_flagged(config, session_id), *config.args, *HEADLESS_FLAGS, "--", prompt]
+
+
+def _flagged(config: RunConfig, session_id: str) -> list[str]:
+    return [*config.command, *FLAGS, "--add-dir", config.worktree, "--session-id", session_id]
 
 
 def _replace(path: Path, content: dict[str, Any]) -> None:

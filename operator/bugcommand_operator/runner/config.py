@@ -29,6 +29,7 @@ class Identity:
 class RunConfig:
     name: str
     namespace: str
+    workspace_id: str
     command_id: str
     commitment_id: str
     attempt: int
@@ -99,6 +100,7 @@ def _what(raw: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": str(raw["name"]),
         "namespace": str(raw["namespace"]),
+        "workspace_id": str(raw.get("workspaceId") or raw["namespace"]),
         "command_id": str(raw["commandId"]),
         "commitment_id": str(raw["commitmentId"]),
         "attempt": _positive(raw["attempt"], "attempt"),
