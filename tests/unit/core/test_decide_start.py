@@ -1,0 +1,151 @@
+"""From a claim to a pod, and what it means that the pod is not there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.support.builders import (
+    LIMITS,
+    NAME,
+    NOW,
+    OTHER_UID,
+    REPOSITORY,
+    claimed,
+    command,
+    condition,
+    held_command,
+    observed,
+    pod,
+    volume,
+    working,
+)
+
+from bugcommand_operator.api.conditions import ConditionType, Phase, Reason
+from bugcommand_operator.core.decide import decide
+from bugcommand_operator.core.observed import Observed
+from bugcommand_operator.core.plan import CreatePod, EnsureVolumes, HoldFinalizer, OpenGate, Plan
+
+LATE = NOW + LIMITS.start + timedelta(seconds=1)
+
+
+def reason_of(plan: Plan, type_: ConditionType = ConditionType.READY) -> str | None:
+    assert plan.status is not None
+    return next((c.reason for c in plan.status.conditions if c.type == type_), None)
+
+
+def test_a_claimed_command_gets_finalizer_volumes_and_pod_in_this_order() -> None:
+    plan = decide(observed(command(claimed())), NOW)
+
+    assert plan.actions == (HoldFinalizer(), EnsureVolumes(), CreatePod("agent"))
+    assert plan.status is not None
+    assert (plan.status.pod_name, plan.status.phase) == (f"{NAME}-1-agent", Phase.PREPARING)
+    assert not plan.status_first  # a status that names the pod says that it was made
+
+
+def test_a_finalizer_that_holds_already_is_not_put_again() -> None:
+    assert decide(observed(held_command(claimed())), NOW).actions == (EnsureVolumes(), CreatePod("agent"))
+
+
+def test_a_pod_that_was_made_and_is_gone_ends_the_command() -> None:
+    plan = decide(observed(held_command(working())), NOW)
+
+    assert plan.status is not None
+    assert (plan.status.phase, reason_of(plan), plan.actions) == (Phase.FAILED, Reason.POD_LOST, ())
+
+
+def test_a_pod_that_went_after_its_time_was_up_ends_the_command_as_timed_out() -> None:
+    gone = held_command(working(condition(ConditionType.AGENT_RUNNING, "False", Reason.TIMED_OUT)))
+
+    assert reason_of(decide(observed(gone), NOW)) == Reason.TIMED_OUT
+
+
+@pytest.mark.parametrize("stored", [claimed(), working()])
+def test_a_cancellation_without_a_pod_ends_the_command(stored: Any) -> None:
+    plan = decide(observed(held_command(stored, cancel=True)), NOW)
+
+    assert plan.status is not None
+    assert (plan.status.phase, plan.actions) == (Phase.CANCELLED, ())
+
+
+MISSING: dict[str, tuple[dict[str, Any], Reason]] = {
+    "the Repository was deleted": ({"repository": None}, Reason.REPOSITORY_NOT_FOUND),
+    "the Agent was deleted": ({"agent": None}, Reason.AGENT_NOT_FOUND),
+    "the API server refuses": ({"refused": "over quota"}, Reason.POD_REJECTED),
+    "a pod of an earlier command has the name": ({"agent_pod": pod(command_uid=OTHER_UID)}, Reason.NAME_TAKEN),
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_what_is_in_the_way_is_told_and_waited_for(name: str) -> None:
+    fields, reason = MISSING[name]
+    plan = decide(observed(held_command(claimed()), **fields), NOW)
+
+    assert reason_of(plan) == reason
+    assert reason_of(plan, ConditionType.SUCCEEDED) is None
+    assert (plan.actions, plan.status and plan.status.pod_name) == ((), None)
+    assert plan.look_again_after is not None
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_what_stays_in_the_way_ends_the_command_at_the_start_deadline(name: str) -> None:
+    fields, reason = MISSING[name]
+    plan = decide(observed(held_command(claimed()), **fields), LATE)
+
+    assert plan.status is not None
+    assert (plan.status.phase, reason_of(plan, ConditionType.SUCCEEDED)) == (Phase.FAILED, reason)
+
+
+def test_a_pod_that_took_the_place_of_ours_ends_the_command_at_once() -> None:
+    plan = decide(observed(held_command(working()), agent_pod=pod(command_uid=None)), NOW)
+
+    assert reason_of(plan, ConditionType.SUCCEEDED) == Reason.NAME_TAKEN
+
+
+def test_a_cancellation_while_the_name_is_taken_ends_the_command() -> None:
+    taken = observed(held_command(claimed(), cancel=True), agent_pod=pod(command_uid=OTHER_UID))
+
+    assert reason_of(decide(taken, NOW), ConditionType.SUCCEEDED) == Reason.CANCELLED
+
+
+GATED = pod(phase="Pending", gates=("mentu.dev/volumes",))
+
+
+def gated(**fields: Any) -> Observed:
+    return observed(held_command(working(at=NOW), cancel=fields.pop("cancel", False)), **{"agent_pod": GATED, **fields})
+
+
+def test_the_gate_stays_shut_while_a_volume_is_being_bound() -> None:
+    plan = decide(gated(volume=volume(), mirror=volume(is_bound=False)), NOW)
+
+    assert plan.actions == ()
+    assert plan.look_again_after is not None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"volume": volume(), "mirror": volume()},
+        {
+            "volume": volume(),
+            "repository": REPOSITORY.model_copy(
+                update={"mirror": REPOSITORY.mirror.model_copy(update={"enabled": False})}
+            ),
+        },
+    ],
+)
+def test_the_gate_opens_when_the_volumes_are_bound(fields: dict[str, Any]) -> None:
+    assert decide(gated(**fields), NOW).actions == (OpenGate(GATED.name),)
+
+
+def test_the_gate_opens_when_binding_takes_too_long() -> None:
+    assert decide(gated(), NOW + timedelta(seconds=11)).actions == (OpenGate(GATED.name),)
+
+
+def test_a_gate_that_cannot_be_opened_ends_at_the_start_deadline() -> None:
+    assert reason_of(decide(gated(), LATE), ConditionType.SUCCEEDED) == Reason.START_DEADLINE_EXCEEDED
+
+
+def test_a_cancelled_pod_behind_the_gate_is_deleted() -> None:
+    assert [type(a).__name__ for a in decide(gated(cancel=True), NOW).actions] == ["DeletePod"]
