@@ -1,4 +1,4 @@
-"""Writes crds/ (and the chart's copy) from the pydantic models: `make crds`. `--check` only says whether they differ."""
+"""Writes crds/ and the chart's copy from the pydantic models: `make crds`. `--check` only says if they differ."""
 
 from __future__ import annotations
 
