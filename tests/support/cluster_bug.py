@@ -85,7 +85,7 @@ class Bug:
 
     # What belongs to it
 
-    def events(self, *reasons: str, uid: str = "") -> list[Event]:
+    def events(self, *reasons: str, uid: str = "", seconds: float = 10) -> list[Event]:
         """In the order they were posted, once all of these reasons are among them."""
         uid = uid or self.uid
 
@@ -94,10 +94,30 @@ class Bug:
             items = sorted(json.loads(text)["items"], key=lambda item: item["metadata"]["name"])
             return [Event(item["type"], item["reason"], item["message"]) for item in items]
 
-        return eventually(look, lambda seen: set(reasons) <= {e.reason for e in seen}, 10, f"Events {reasons}")
+        return eventually(look, lambda seen: set(reasons) <= {e.reason for e in seen}, seconds, f"Events {reasons}")
 
     def pods(self, uid: str = "") -> dict[str, Raw]:
         return self._labelled("pods", uid)
+
+    def rests(self) -> None:
+        """None of its pods goes on."""
+
+        def phases() -> set[str]:
+            return {pod["status"]["phase"] for pod in self.pods().values()}
+
+        eventually(phases, lambda seen: seen <= {"Succeeded", "Failed"}, 30, "its pods have ended")
+
+    def leaves_no_pod(self) -> None:
+        eventually(self.pods, lambda seen: not seen, 60, "its pods are gone")
+
+    def leaves_nothing(self, uid: str) -> None:
+        """The command, its pods and its volumes are gone."""
+
+        def left() -> list[str]:
+            gone = self.kubectl.get("bugcommand", self.name) is None
+            return [*([] if gone else [self.name]), *self.pods(uid), *self.volumes(uid)]
+
+        eventually(left, lambda seen: not seen, 60, "nothing is left of it")
 
     def volumes(self, uid: str = "") -> dict[str, Raw]:
         return self._labelled("persistentvolumeclaims", uid)

@@ -79,7 +79,7 @@ WEB_PROGRAM = """
 import http.server, threading
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        body = b"<html><body>Welcome</body></html>"
+        body = b"<html>\\n<body>Welcome to the shop</body>\\n</html>\\n"
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.send_header("Content-Length", str(len(body)))

@@ -1,0 +1,101 @@
+"""The operator dies while agents work: they go on, nothing runs twice, no line is lost or doubled."""
+
+from __future__ import annotations
+
+from tests.support.cluster import EXECUTOR, STATEFUL_SET, Lab
+from tests.support.cluster_bug import Bug, message_of, reason_of, rows
+from tests.support.cluster_objects import Raw, bug
+
+COUNTS = (
+    "n=0; until [ -e /tmp/go ]; do n=$((n + 1)); echo line $n; sleep 0.02; done; echo counted $n; echo x > counted.txt"
+)
+
+
+def kill_operator(lab: Lab) -> str:
+    """The uid of the pod that was killed, without a moment to tidy up."""
+    uid = str((lab.system.get("pod", EXECUTOR) or {})["metadata"]["uid"])
+    lab.system.run("delete", "pod", EXECUTOR, "--force", "--grace-period=0")
+    return uid
+
+
+def comes_back(lab: Lab) -> None:
+    lab.system.run("rollout", "status", STATEFUL_SET, "--timeout=120s", timeout=130)
+
+
+def agent_container(made: Bug) -> Raw:
+    [state] = made.pods()[made.agent_pod]["status"]["containerStatuses"]
+    return dict(state)
+
+
+def test_agents_outlive_the_operator_and_end_as_if_nothing_had_happened(lab: Lab) -> None:
+    claude = lab.run(bug("killed-claude", "Please hold the line.", agent="claude", output="Branch"))
+    counts = lab.run(bug("killed-counts", COUNTS, output="Branch"))
+    claude.running()
+    counts.running()
+    claude.prints("I begin, once.")
+    counts.prints("line 20")
+    before = {made.name: (made.status, agent_container(made)) for made in (claude, counts)}
+
+    killed = kill_operator(lab)
+    so_far = len(counts.printed())
+    counts.prints(f"line {so_far + 50}")
+    comes_back(lab)
+    assert (lab.system.get("pod", EXECUTOR) or {})["metadata"]["uid"] != killed
+    for made in (claude, counts):
+        status, container = before[made.name]
+        assert made.status["attempt"] == status["attempt"] == 1
+        assert agent_container(made)["containerID"] == container["containerID"]
+        assert agent_container(made)["restartCount"] == 0
+        made.inside("touch /tmp/go")
+
+    for made in (claude, counts):
+        status = made.ended(120)
+        assert reason_of(status) == ("Succeeded", "Completed"), message_of(status)
+        assert (status["attempt"], status["claim"]["epoch"]) == (1, 1)
+        refs = lab.repositories.refs("public/plain")
+        assert refs[f"refs/heads/{status['branch']}"] == status["headCommit"]
+        every_line_once(lab, made, status)
+    begun = [line for line in claude.printed() if line.strip() in ("begun", "⎿ begun")]
+    assert len(begun) == 1, "the prompt ran once"
+    assert [e.reason for e in claude.events("Succeeded")] == ["Claimed", "AgentStarted", "Publishing", "Succeeded"]
+
+
+def test_lines_that_are_written_while_the_gateway_is_away_arrive_when_it_is_back(lab: Lab) -> None:
+    made = lab.run(bug("gateway-away", COUNTS))
+    made.running()
+    made.prints("line 20")
+    command_id = made.status["commandId"]
+    lab.stored_up_to(command_id, 10)
+    lab.system.run("scale", STATEFUL_SET, "--replicas=0")
+    lab.system.run("wait", "--for=delete", f"pod/{EXECUTOR}", "--timeout=60s", timeout=70)
+    so_far = len(made.printed())
+    made.prints(f"line {so_far + 100}")
+    lab.system.run("scale", STATEFUL_SET, "--replicas=1")
+    comes_back(lab)
+    lab.stored_up_to(command_id, so_far + 100)
+    made.inside("touch /tmp/go")
+    status = made.ended()
+    assert reason_of(status) == ("Succeeded", "Completed"), message_of(status)
+    every_line_once(lab, made, status)
+
+
+def test_a_command_that_was_made_while_the_operator_was_away_runs_when_it_is_back(lab: Lab) -> None:
+    lab.system.run("scale", STATEFUL_SET, "--replicas=0")
+    lab.system.run("wait", "--for=delete", f"pod/{EXECUTOR}", "--timeout=60s", timeout=70)
+    made = lab.run(bug("made-meanwhile", "echo here"))
+    gone = lab.run(bug("gone-meanwhile", "echo there", suspend=True))
+    gone.delete()
+    lab.system.run("scale", STATEFUL_SET, "--replicas=1")
+    status = made.ended()
+    assert reason_of(status) == ("Succeeded", "Completed"), message_of(status)
+
+
+def every_line_once(lab: Lab, made: Bug, status: Raw) -> None:
+    """In the store, in the pod's log, in the status: the same lines, each once, in order."""
+    printed = made.printed()
+    stored = lab.stored_up_to(status["commandId"], len(printed))
+    assert [row["seq"] for row in stored] == list(range(1, len(printed) + 1))
+    assert rows(stored) == printed
+    assert made.logs_up_to(len(printed))["lines"] == len(printed)
+    numbered = [line for line in printed if line.startswith("line ")]
+    assert numbered == [f"line {n}" for n in range(1, len(numbered) + 1)]
