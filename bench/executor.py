@@ -12,6 +12,9 @@ import aiohttp
 from bench.programs import free_port, program
 from bugcommand_operator.store import migrate
 
+MACHINE = "bench"
+"""Commands that name it are taken by no other executor."""
+
 
 @asynccontextmanager
 async def executor(folder: Path, namespace: str, env: Mapping[str, str] | None = None) -> AsyncIterator[int]:
@@ -22,7 +25,7 @@ async def executor(folder: Path, namespace: str, env: Mapping[str, str] | None =
     settings = {
         "MENTU_LIVENESS_PORT": str(liveness),
         "MENTU_EXECUTOR_ID": "bridge-bench",
-        "MENTU_MACHINE_ID": "bench",
+        "MENTU_MACHINE_ID": MACHINE,
         "MENTU_NAMESPACES": json.dumps([namespace]),
         "MENTU_METRICS_PORT": str(metrics),
         "MENTU_DATABASE_URL": database,

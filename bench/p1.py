@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from bench import objects, outcome, rounds
-from bench.executor import executor
+from bench.executor import MACHINE, executor
 from bench.kube import GROUP, Api, Raw, Watch, named
 from bench.namespaces import fresh_namespace
 from bench.outcome import Row
@@ -79,6 +79,7 @@ def bench_command(name: str) -> Raw:
         prompt="Nothing: this pod finds no node.",
         repository={"name": "bench"},
         agent="bench",
+        targetMachine=MACHINE,
         podTemplate={"nodeSelector": objects.NOWHERE},
     )
 

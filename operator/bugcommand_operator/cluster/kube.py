@@ -41,8 +41,11 @@ class Kube:
         path = path_of(kind, namespace, name) + ("/status" if status else "")
         return await self._request("PATCH", path, body, MERGE_PATCH, {"fieldManager": FIELD_MANAGER})
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str | None = None) -> Raw:
-        options = {"preconditions": {"uid": uid}} if uid else {}
+    async def delete(
+        self, kind: str, namespace: str, name: str, uid: str | None = None, version: str | None = None
+    ) -> Raw:
+        only = {key: value for key, value in {"uid": uid, "resourceVersion": version}.items() if value}
+        options = {"preconditions": only} if only else {}
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background", **options}
         return await self._request("DELETE", path_of(kind, namespace, name), body)
 

@@ -6,7 +6,8 @@ section of this document: a paragraph becomes a block quote, a list item stays o
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+
+from bugcommand_operator.core.light_typing import Any
 
 MAX_PARAGRAPH = 128 * 1024
 MAX_ITEM = 2_000

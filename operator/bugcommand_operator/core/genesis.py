@@ -6,9 +6,9 @@ are equally specific must all allow, and a rule that matches on something unknow
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from bugcommand_operator.core.glob import matches_text
+from bugcommand_operator.core.light_typing import Any, NamedTuple
 
 
 class Actor(NamedTuple):

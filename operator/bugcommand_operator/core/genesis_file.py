@@ -5,7 +5,6 @@ could pick different ones), one document, a bounded size.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from bugcommand_operator.core.genesis import (
     Actor,
@@ -16,6 +15,7 @@ from bugcommand_operator.core.genesis import (
     TrustGradient,
     may,
 )
+from bugcommand_operator.core.light_typing import Any
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 32

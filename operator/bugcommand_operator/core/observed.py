@@ -110,6 +110,9 @@ class Pod:
     reason: str = ""
     message: str = ""
     unschedulable: str = ""
+    is_scheduled: bool = True
+    """False: no node has it, so nothing of it has run."""
+    version: str = ""
     gates: tuple[str, ...] = ()
     """Keep it from the scheduler; ours is there until its volumes are bound."""
     containers: dict[str, Container] = field(default_factory=dict)

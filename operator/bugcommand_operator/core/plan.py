@@ -40,6 +40,8 @@ class OpenGate:
 class DeletePod:
     name: str
     uid: str
+    only_version: str | None = None
+    """Delete it only if it is still exactly what was observed."""
 
 
 @dataclass(frozen=True)

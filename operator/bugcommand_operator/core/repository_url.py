@@ -6,7 +6,7 @@ same thing. Names are not resolved here: that a name does not lead to a metadata
 business (egress policy), and redirects are off.
 """
 
-from typing import NamedTuple
+from bugcommand_operator.core.light_typing import NamedTuple
 
 MAX_LENGTH = 2048
 PATTERN = r"^https?://[A-Za-z0-9\[][A-Za-z0-9._:\[\]-]*/[A-Za-z0-9._~!$&'()*+,;=:@%/-]+$"

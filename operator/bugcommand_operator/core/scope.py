@@ -7,9 +7,9 @@ ordinary characters, because frameworks use them in file names. The rules never 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from bugcommand_operator.core.glob import matches_segments
+from bugcommand_operator.core.light_typing import Any, NamedTuple
 
 SHOWN_PATHS = 5
 

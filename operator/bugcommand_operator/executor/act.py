@@ -60,8 +60,8 @@ class Actor:
                 await self._create_pod(seen, role)
             case OpenGate(name):
                 await self._open_gate(seen, name)
-            case DeletePod(name, uid):
-                await self._delete("Pod", seen, name, uid)
+            case DeletePod(name, uid, only_version):
+                await self._delete("Pod", seen, name, uid, only_version)
             case DeleteVolume(name):
                 await self._delete("PersistentVolumeClaim", seen, name, None)
             case OwnVolume(name):
@@ -175,10 +175,12 @@ class Actor:
         except AlreadyExists:
             return await self._kube.get(manifest["kind"], meta["namespace"], meta["name"])
 
-    async def _delete(self, kind: str, seen: Observed, name: str, uid: str | None) -> None:
+    async def _delete(
+        self, kind: str, seen: Observed, name: str, uid: str | None, only_version: str | None = None
+    ) -> None:
         namespace = seen.command.namespace
         try:
-            answer = await self._kube.delete(kind, namespace, name, uid)
+            answer = await self._kube.delete(kind, namespace, name, uid, only_version)
         except NotFound:
             (self._world.pods if kind == "Pod" else self._world.volumes).drop((namespace, name))
             return

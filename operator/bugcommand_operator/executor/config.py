@@ -40,6 +40,7 @@ class Config(BaseSettings):
 
     database_url: str = "sqlite+aiosqlite:////data/mentu.db"
     metrics_port: int = 9090
+    liveness_port: int = 8081
     log_format: str = "json"
     log_level: str = "INFO"
 

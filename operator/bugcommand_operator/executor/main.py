@@ -22,6 +22,7 @@ from bugcommand_operator.executor.config import Config
 from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.handlers import Routes, register
 from bugcommand_operator.executor.keyed_queue import KeyedQueue
+from bugcommand_operator.executor.kopf_storage import keep_nothing
 from bugcommand_operator.executor.reconcile import Reconciler
 from bugcommand_operator.executor.resync import Resync
 from bugcommand_operator.executor.tails import Tails
@@ -29,7 +30,6 @@ from bugcommand_operator.executor.world import Key, World
 from bugcommand_operator.store.engine import open_reader
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
-LIVENESS_URL = "http://0.0.0.0:8081/healthz"
 log = structlog.get_logger()
 
 
@@ -104,7 +104,7 @@ class Executor:
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,
-            liveness_endpoint=LIVENESS_URL,
+            liveness_endpoint=f"http://0.0.0.0:{self._config.liveness_port}/healthz",
             stop_flag=stop,
         )
 
@@ -124,6 +124,7 @@ class Executor:
 def kopf_settings() -> kopf.OperatorSettings:
     """A watch that stalls silently is given up on; kopf posts no Events and keeps nothing on our objects."""
     settings = kopf.OperatorSettings()
+    keep_nothing(settings)
     settings.posting.enabled = False
     settings.posting.loggers = False
     settings.scanning.disabled = True  # it would need rights to read namespaces and CRDs, and we know our resources

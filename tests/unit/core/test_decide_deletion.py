@@ -177,6 +177,17 @@ def test_a_finalizer_that_another_executor_left_is_seen_to_after_its_deadline() 
     assert decide(going(theirs), LATE).actions == (KEPT, RELEASED)
 
 
+def test_a_pod_that_no_node_has_yet_is_deleted_as_exactly_that_and_leaves_no_work_to_rescue() -> None:
+    unscheduled = pod(phase="Pending", is_scheduled=False, version="41")
+
+    plan = decide(going(working(), agent_pod=unscheduled), NOW)
+
+    assert plan.actions == (DeletePod(unscheduled.name, unscheduled.uid, only_version="41"),)
+    assert plan.status is not None
+    after = going(plan.status, agent_pod=None)
+    assert decide(after, NOW).actions == (DELETED, RELEASED)
+
+
 def test_a_rescue_says_where_the_work_is() -> None:
     message = decide(going(rescue_pod=pushed()), NOW).events[0].message
 

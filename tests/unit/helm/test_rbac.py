@@ -15,7 +15,7 @@ USED = {
     ("mentu.dev", "bugcommands/status"): {"patch"},
     ("mentu.dev", "repositories"): {"get", "list", "watch"},
     ("mentu.dev", "agents"): {"get", "list", "watch"},
-    ("", "pods"): {"get", "list", "watch", "create", "delete"},
+    ("", "pods"): {"get", "list", "watch", "create", "patch", "delete"},
     ("", "persistentvolumeclaims"): {"get", "list", "watch", "create", "patch", "delete"},
     ("", "events"): {"create"},
     ("networking.k8s.io", "networkpolicies"): {"create", "get", "patch"},
@@ -70,12 +70,15 @@ def test_with_namespaces_named_the_executor_has_rights_there_alone() -> None:
     assert [r["metadata"]["namespace"] for r in granted] == ["a", "b"]
     assert all(rights(r) == USED for r in granted)
     bound = [b["roleRef"]["name"] for b in of_kind("ClusterRoleBinding", objects)]
-    assert bound == [f"{RELEASE}-{NAMESPACE}-tokenreview"]
+    assert bound == [f"{RELEASE}-{NAMESPACE}-cluster"]
 
 
 def test_beyond_namespaces_only_tokens_may_be_reviewed() -> None:
-    role = one("ClusterRole", f"{RELEASE}-{NAMESPACE}-tokenreview", render(watchNamespaces=["a"]))
-    assert rights(role) == {("authentication.k8s.io", "tokenreviews"): {"create"}}
+    role = one("ClusterRole", f"{RELEASE}-{NAMESPACE}-cluster", render(watchNamespaces=["a"]))
+    assert rights(role) == {
+        ("authentication.k8s.io", "tokenreviews"): {"create"},
+        ("storage.k8s.io", "storageclasses"): {"get"},
+    }
 
 
 @pytest.mark.parametrize("values", [{}, {"watchNamespaces": ["a"]}, {"serviceAccount": {"name": "own"}}])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bugcommand_operator.api.bugcommand import BugCommandStatus
 from bugcommand_operator.api.conditions import ConditionType, Reason
 from bugcommand_operator.api.names import rescue_ref
 from bugcommand_operator.core.observed import Observed, Pod
@@ -22,6 +23,7 @@ from bugcommand_operator.core.plan import (
     ReleaseFinalizer,
 )
 from bugcommand_operator.core.policies.pushing import failed_container, has_pushed, may_pass
+from bugcommand_operator.core.status import StatusEditor
 from bugcommand_operator.core.termination import ExportResult, result_of
 
 LOOK_AGAIN = timedelta(seconds=5)
@@ -34,13 +36,27 @@ def let_go(seen: Observed, now: datetime) -> Plan | None:
         return NOTHING
     running = _pods_to_end(seen)
     if running and not (rescue_is_late(seen, now) and all(pod.is_being_deleted for pod in running)):
-        ending = tuple(DeletePod(pod.name, pod.uid) for pod in running if not pod.is_being_deleted)
-        return Plan(actions=ending, look_again_after=LOOK_AGAIN)
+        ending = tuple(end_of(pod) for pod in running if not pod.is_being_deleted)
+        return Plan(actions=ending, status=_never_ran(seen, now), look_again_after=LOOK_AGAIN)
     if work_is_safe(seen) and not running:
         return _release(seen, _delete_volume(seen), ())
     if seen.namespace_is_terminating or seen.repository is None or rescue_is_late(seen, now):
         return _keep(seen, "its work could not be pushed in time")
     return _rescue(seen)
+
+
+def end_of(pod: Pod) -> DeletePod:
+    """One that no node has yet is deleted as exactly that: should it be scheduled meanwhile, we look again."""
+    return DeletePod(pod.name, pod.uid, only_version=None if pod.is_scheduled else pod.version)
+
+
+def _never_ran(seen: Observed, now: datetime) -> BugCommandStatus | None:
+    """Written after such a deletion: the pod is gone, and with it the only other witness that there is no work."""
+    pod = seen.agent_pod
+    if pod is None or pod.is_scheduled or pod.is_being_deleted or seen.command.status.agent_start_time is not None:
+        return None
+    status = StatusEditor(seen.command, now)
+    return status.condition(ConditionType.AGENT_RUNNING, "False", Reason.AGENT_NOT_STARTED).done()
 
 
 def work_is_safe(seen: Observed) -> bool:
