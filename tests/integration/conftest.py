@@ -23,11 +23,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.integration)
 
 
+_applied: list[bool] = []
+
+
+async def _apply_crds_once(api: Api) -> None:
+    if not _applied:
+        await api.apply_crds([yaml.safe_load(file.read_text()) for file in sorted(CRDS.glob("*.yaml"))])
+        _applied.append(True)
+
+
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
     async with await Cluster.connect(os.environ.get("KUBECONFIG", "")) as cluster:
         api = Api(cluster, f"itest-{uuid.uuid4().hex[:8]}")
-        await api.apply_crds([yaml.safe_load(file.read_text()) for file in sorted(CRDS.glob("*.yaml"))])
+        await _apply_crds_once(api)
         await api.make_namespace()
         yield api
         await api.remove_namespace()
