@@ -11,8 +11,10 @@ import json
 import os
 import signal
 import sys
+import time
 from typing import NoReturn
 
+LINGER = 10.0
 _IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
 _PASSED_ON = (signal.SIGHUP, signal.SIGTERM)
 
@@ -28,10 +30,13 @@ def main(spec_path: str) -> int:
     for number in _PASSED_ON:
         signal.signal(number, lambda received, _: os.kill(pid, received))
     _, status = os.waitpid(pid, 0)
+    for number in _PASSED_ON:
+        signal.signal(number, signal.SIG_DFL)
     if spec.get("mark"):
         os.write(1, spec["mark"].encode())
     code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     _write(spec["exitFile"], {"code": code, "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0})
+    time.sleep(LINGER)  # tmux may lose what was shown last if the pane's process ends at once; the runner ends this one
     return code
 
 

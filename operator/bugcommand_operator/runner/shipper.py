@@ -37,7 +37,11 @@ class TooLarge(Exception):
 
 
 class Unavailable(Exception):
-    """The intake could not be asked, or will take them later."""
+    """The intake could not be asked, or will take them later: not before so many seconds, if it said so."""
+
+    def __init__(self, message: str, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Intake:
 
     def post(self, body: bytes) -> None:
         try:
-            status, reason = self._exchange(body)
+            status, reason, wait = self._exchange(body)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             raise Unavailable(f"{type(error).__name__}: {error}") from None
@@ -79,14 +83,16 @@ class Intake:
         if status == 413:
             raise TooLarge(reason)
         self.close()
-        raise Unavailable(f"HTTP {status} {reason}")
+        raise Unavailable(f"HTTP {status} {reason}", wait)
 
-    def _exchange(self, body: bytes) -> tuple[int, str]:
+    def _exchange(self, body: bytes) -> tuple[int, str, float]:
         connection = self._connection or self._connect()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
         connection.request("POST", self._parts.path.rstrip("/") + "/intake/v1/logs", body, headers)
         answer = connection.getresponse()
-        return answer.status, answer.read(64 * 1024).decode("utf-8", "replace")[:300]
+        told = answer.getheader("Retry-After") or ""
+        wait = float(told) if told.isdigit() else 0.0
+        return answer.status, answer.read(64 * 1024).decode("utf-8", "replace")[:300], wait
 
     def _connect(self) -> http.client.HTTPConnection:
         secure = self._parts.scheme == "https"
@@ -195,7 +201,7 @@ class Shipper:
             self._journal.note(f"the log intake does not take lines, they are kept and sent later: {error}", True)
         longest = BACKOFF_MOST if self._stop_at is None else BACKOFF_AT_END
         most = min(longest, BACKOFF_FIRST * 2 ** min(queue.failures, 10))
-        wait = most * random.uniform(0.5, 1.0)  # noqa: S311 - only to spread the load
+        wait = min(error.wait, longest) + most * random.uniform(0.5, 1.0)  # noqa: S311 - only to spread the load
         queue.not_before = time.monotonic() + wait
 
     def _pause(self, seconds: float) -> None:

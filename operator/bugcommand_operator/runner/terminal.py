@@ -74,13 +74,13 @@ class Terminal:
     def _finish(self) -> Outcome:
         self._sources.settle()
         code = self._exit_code()
-        screen = [line for line in self._tmux.screen() if not line.startswith("Pane is dead")]
+        asked = self._seen.asked_first is not None
+        unexplained = code != 0 and not asked and not self._journal.last_stderr and not self._session.config.plain
+        screen = self._tmux.last_screen() if unexplained else []
         self._tmux.kill()
         self._session.children.end_all(1.0)
         self._sources.finish()
-        asked = self._seen.asked_first is not None
-        if code != 0 and not asked and not self._journal.last_stderr and not self._session.config.plain:
-            self._journal.write_block(STDERR, screen[-20:])
+        self._journal.write_block(STDERR, screen[-20:])
         return outcome_of(self._session, code, self._ending, asked, self._asked_for or self._error())
 
     def _exit_code(self) -> int:

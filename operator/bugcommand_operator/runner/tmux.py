@@ -18,7 +18,6 @@ COLUMNS, ROWS = 200, 50
 _CONFIG = """\
 set -g default-terminal "tmux-256color"
 set -g history-limit 20000
-set -g remain-on-exit on
 set -g status off
 set -g mouse on
 set -g exit-empty off
@@ -67,6 +66,15 @@ class Tmux:
 
     def screen(self) -> list[str]:
         return [line.rstrip() for line in self._ask("capture-pane", "-p", "-t", SESSION).split("\n") if line.strip()]
+
+    def last_screen(self) -> list[str]:
+        """What a program that has just ended showed last, once tmux has read all of it."""
+        deadline = time.monotonic() + 2.0
+        before, lines = None, self.screen()
+        while (lines != before or not lines) and time.monotonic() < deadline:
+            time.sleep(0.1)
+            before, lines = lines, self.screen()
+        return lines
 
     def kill(self) -> None:
         self._ask("kill-server")

@@ -18,6 +18,7 @@ class FakeIntake:
         self.batches: list[dict[str, Any]] = []
         self.tokens: list[str] = []
         self.connections = 0
+        self.retry_after = ""
         self.misbehave: Answer = lambda _batch: None
         self.changed = threading.Condition()
         self.url = ""
@@ -62,6 +63,8 @@ def _handler(intake: FakeIntake) -> type[BaseHTTPRequestHandler]:
             body = json.dumps({"acked": batch["lines"][-1]["seq"]}).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            if intake.retry_after and status != 200:
+                self.send_header("Retry-After", intake.retry_after)
             self.end_headers()
             self.wfile.write(body)
 

@@ -60,7 +60,7 @@ def test_a_line_is_stored_within_a_fraction_of_a_second(shipping: Shipping) -> N
     shipping.journal.write(STDOUT, "first")
     began = time.monotonic()
     shipping.intake.wait_for(lambda: len(shipping.intake.rows) == 1)
-    assert time.monotonic() - began < 0.5  # the rule is 0.1; the rest is for a busy machine
+    assert time.monotonic() - began < 1.0  # the rule is 0.1; the rest is for a busy machine
     shipping.finish()
 
 
@@ -92,6 +92,22 @@ def test_lines_that_are_not_taken_now_are_stored_later_once(shipping: Shipping, 
     shipping.finish()
     assert shipping.intake.messages() == ["one", "two"]
     assert shipping.journal.unshipped == 0
+
+
+def test_an_intake_that_names_its_time_is_not_asked_before(shipping: Shipping, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipper_module, "BACKOFF_MOST", 1.0)
+    shipping.intake.retry_after = "1"
+    asked: list[float] = []
+
+    def busy_once(_batch: dict[str, Any]) -> int | None:
+        asked.append(time.monotonic())
+        return 503 if len(asked) == 1 else None
+
+    shipping.intake.misbehave = busy_once
+    shipping.journal.write(STDOUT, "x")
+    shipping.intake.wait_for(lambda: bool(shipping.intake.rows))
+    shipping.finish()
+    assert asked[1] - asked[0] >= 1.0
 
 
 def test_a_rotated_token_is_read_again_after_a_refusal(shipping: Shipping) -> None:
