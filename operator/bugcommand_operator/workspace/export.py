@@ -8,10 +8,11 @@ checked again, and judged, by `publish`.
 import json
 import os
 import re
-from typing import Any, NamedTuple
 
+from bugcommand_operator.core.light_typing import Any, NamedTuple
 from bugcommand_operator.core.ref_name import FULL_SHA
 from bugcommand_operator.workspace.agent_refs import head_of, ref_value
+from bugcommand_operator.workspace.base import noted_base
 from bugcommand_operator.workspace.clean_repository import WORK_REF, CleanRepository
 from bugcommand_operator.workspace.errors import ExportFailed, MentuPathChanged, WorkspaceError, WorkspaceFailed
 from bugcommand_operator.workspace.files import is_real_folder, read_text, remove_tree, write_file
@@ -82,8 +83,7 @@ def _borrowed(job: Job) -> list[str]:
 
 def _base(job: Job) -> str:
     """The base commit; a note on the volume is good enough here, because `publish` finds it out for itself."""
-    noted = (read_text(f"{job.paths.state}/base-{job.request.command_id}") or "").strip()
-    for value in (job.request.base_commit, job.request.base_ref, noted):
+    for value in (job.request.base_commit, job.request.base_ref, noted_base(job)):
         if FULL_SHA.match(value):
             return value
     raise ExportFailed("the base commit is not known: the volume has no note of it and the request names none")

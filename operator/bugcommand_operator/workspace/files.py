@@ -1,10 +1,10 @@
 """Small writes and looks that never follow a link which an agent may have planted."""
 
-import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from typing import Any
+
+from bugcommand_operator.core.light_typing import Any
 
 COPY_CHUNK = 1 << 20
 
@@ -12,16 +12,14 @@ COPY_CHUNK = 1 << 20
 def write_file(path: str, data: bytes, mode: int = 0o644) -> None:
     """Writes a new file, or replaces an old one, as a whole: a reader sees the old or the new contents."""
     temporary = f"{path}.tmp-{os.getpid()}"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
+    remove_file(temporary)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
         os.replace(temporary, path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+        remove_file(temporary)
         raise
 
 
@@ -74,6 +72,13 @@ def move_aside(path: str, folder: str) -> None:
     raise OSError(f"{folder} holds too much that was set aside")
 
 
+def remove_file(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
 def remove_tree(path: str) -> None:
     """Removes a file or folder without following links; what is missing is fine."""
     if is_real_folder(path):
@@ -81,8 +86,7 @@ def remove_tree(path: str) -> None:
 
         rmtree(path, onerror=_insist)
     else:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        remove_file(path)
 
 
 def _insist(function: Callable[..., Any], path: str, _: Any) -> None:

@@ -9,8 +9,8 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from bugcommand_operator.core.light_typing import Any
 from bugcommand_operator.workspace.errors import InvalidSpec, VolumeFull, WorkspaceError
 from bugcommand_operator.workspace.job import Job, job_from
 

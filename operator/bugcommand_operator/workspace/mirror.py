@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 
 from bugcommand_operator.core.ref_name import FULL_SHA
+from bugcommand_operator.workspace.base import resolve
 from bugcommand_operator.workspace.errors import (
     BaseRefNotFound,
     MirrorCorrupt,
@@ -49,28 +50,6 @@ def fetch(job: Job) -> str:
             if found.default_branch:
                 write_file(f"{job.paths.mirror_repository}/HEAD", f"ref: {found.ref}\n".encode())
     return _verified(job, git, resolve(job))
-
-
-def resolve(job: Job) -> str:
-    """The wanted base as the mirror knows it, without a network."""
-    with Objects(job.git, job.paths.mirror_repository) as objects:
-        return resolve_in(objects, job)
-
-
-def resolve_in(objects: Objects, job: Job) -> str:
-    wanted = job.request.wanted
-    for name in _names(wanted):
-        found = objects.info(f"{name}^{{commit}}")
-        if found is not None:
-            return found.sha
-        if name != "HEAD" and read_text(f"{job.paths.mirror_repository}/{name}"):
-            raise MirrorCorrupt(f"the mirror names {name}, but its commit cannot be read")
-    raise BaseRefNotFound(f"the mirror has no branch, tag or commit {wanted!r}: has it been fetched?")
-
-
-def tip_names(job: Job) -> list[str]:
-    """Where the wanted base may be in the mirror, likeliest first."""
-    return _names(job.request.base_ref or job.request.default_branch)
 
 
 @contextlib.contextmanager
@@ -192,16 +171,6 @@ def _beyond_repair(error: WorkspaceError) -> MirrorCorrupt:
         f"{error}; fetching everything anew did not help: once no command of the Repository runs, delete the mirror's"
         " PersistentVolumeClaim, it is made again"
     )
-
-
-def _names(wanted: str) -> list[str]:
-    if FULL_SHA.match(wanted):
-        return [wanted]
-    if wanted in ("", "HEAD"):
-        return ["HEAD"]
-    if wanted.startswith(("refs/heads/", "refs/tags/")):
-        return [wanted]
-    return [f"refs/heads/{wanted}", f"refs/tags/{wanted}"]
 
 
 def _has(job: Job, ref: str, sha: str) -> bool:

@@ -5,11 +5,9 @@ The repository is the mirror (or the fresh clone that stands in for it), never o
 
 import os
 import select
-import subprocess
-import time
 from types import TracebackType
-from typing import NamedTuple
 
+from bugcommand_operator.core.light_typing import NamedTuple
 from bugcommand_operator.workspace.errors import MirrorCorrupt
 from bugcommand_operator.workspace.git import Git
 
@@ -43,7 +41,14 @@ class Objects:
     def __init__(self, git: Git, repository: str) -> None:
         if not os.path.isdir(repository):
             raise MirrorCorrupt(f"{repository} does not exist: the mirror has not been fetched yet")
-        self._running = git.start(["--git-dir", repository, "cat-file", "--batch-command"], stdin=subprocess.PIPE)
+        questions, self._questions = os.pipe2(os.O_CLOEXEC)
+        try:
+            self._running = git.start(["--git-dir", repository, "cat-file", "--batch-command"], stdin=questions)
+        except BaseException:
+            os.close(self._questions)
+            raise
+        finally:
+            os.close(questions)
         self._buffer = b""
 
     def __enter__(self) -> "Objects":
@@ -52,9 +57,8 @@ class Objects:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        os.close(self._questions)
         self._running.end()
-        if self._running.process.stdin is not None:
-            self._running.process.stdin.close()
 
     def info(self, name: str) -> Info | None:
         """What a name stands for, or nothing."""
@@ -84,11 +88,9 @@ class Objects:
         return data[:-1]
 
     def _ask(self, line: str) -> None:
-        stdin = self._running.process.stdin
-        assert stdin is not None and "\n" not in line  # noqa: S101 - names are checked before they come here
+        assert "\n" not in line  # noqa: S101 - names are checked before they come here
         try:
-            stdin.write(line.encode() + b"\n")
-            stdin.flush()
+            os.write(self._questions, line.encode() + b"\n")
         except BrokenPipeError:
             raise self._died() from None
 
@@ -108,10 +110,8 @@ class Objects:
         return data
 
     def _more(self) -> None:
-        assert self._running.process.stdout is not None  # noqa: S101 - always a pipe, see Git.start
-        pipe = self._running.process.stdout.fileno()
-        deadline = time.monotonic() + SECONDS
-        if not select.select([pipe], [], [], deadline - time.monotonic())[0]:
+        pipe = self._running.output
+        if not select.select([pipe], [], [], SECONDS)[0]:
             raise MirrorCorrupt(f"git did not answer within {SECONDS} seconds while reading the mirror")
         chunk = os.read(pipe, 1 << 18)
         if not chunk:

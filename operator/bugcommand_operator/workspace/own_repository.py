@@ -6,9 +6,9 @@ stash belong to this command alone. Nothing here ever reads a repository that an
 
 import os
 
+from bugcommand_operator.workspace.base import tip_names
 from bugcommand_operator.workspace.files import copy_file, regular_files
 from bugcommand_operator.workspace.job import Job
-from bugcommand_operator.workspace.mirror import tip_names
 
 SPARSE = "/*\n!/.mentu\n"
 EXCLUDE = "/.mentu\n/.worktrees\n"

@@ -1,7 +1,8 @@
 """Where things are. The same paths in every pod; tests and benchmarks put them elsewhere."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from bugcommand_operator.core.light_typing import NamedTuple
 
 
 class Paths(NamedTuple):

@@ -6,11 +6,12 @@ the base commit, stay inside the scope and leave `.mentu` alone. A rescue is onl
 
 import json
 import os
-from typing import Any
 
+from bugcommand_operator.core.light_typing import Any
 from bugcommand_operator.core.ref_name import FULL_SHA
 from bugcommand_operator.core.scope import scope_from, scope_problem
 from bugcommand_operator.workspace.agent_refs import ref_value
+from bugcommand_operator.workspace.base import tip_names
 from bugcommand_operator.workspace.clean_repository import WORK_REF, CleanRepository
 from bugcommand_operator.workspace.errors import (
     ExportFailed,
@@ -23,7 +24,6 @@ from bugcommand_operator.workspace.files import read_text
 from bugcommand_operator.workspace.git import Git
 from bugcommand_operator.workspace.job import Job
 from bugcommand_operator.workspace.mentu_paths import mentu_paths_problem
-from bugcommand_operator.workspace.mirror import tip_names
 from bugcommand_operator.workspace.push import push
 from bugcommand_operator.workspace.remote import advertised, remote_git
 

@@ -6,17 +6,16 @@ It is never part of an address or a command line and never written anywhere.
 
 import os
 from binascii import b2a_base64
-from typing import NamedTuple
 
+from bugcommand_operator.core.light_typing import NamedTuple
 from bugcommand_operator.core.ref_name import FULL_SHA
-from bugcommand_operator.core.repository_url import RepositoryURL, URLProblem, parse_repository_url
+from bugcommand_operator.workspace.base import names_of
 from bugcommand_operator.workspace.errors import (
     AuthenticationFailed,
     BaseRefNotFound,
-    InvalidRepositoryURL,
 )
 from bugcommand_operator.workspace.git import Git
-from bugcommand_operator.workspace.job import Job
+from bugcommand_operator.workspace.job import Job, checked_url
 
 SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 MAX_SECRET = 64 * 1024
@@ -48,16 +47,9 @@ def remote_git(job: Job) -> Git:
     return job.git._replace(config=config)
 
 
-def checked_url(job: Job, *, has_credential: bool = False) -> RepositoryURL:
-    parsed = parse_repository_url(job.request.url, has_credential=has_credential, allow_file=job.git.allow_file)
-    if isinstance(parsed, URLProblem):
-        raise InvalidRepositoryURL(parsed.message)
-    return parsed
-
-
 def advertised(git: Git, url: str, wanted: str) -> Advertised:
     """What the remote says about the wanted branch or tag, or about its default branch when none is named."""
-    names = ["HEAD"] if wanted in ("", "HEAD") else _candidates(wanted)
+    names = names_of(wanted)
     result = git.run(
         ["ls-remote", "--symref", "--end-of-options", url, *names],
         seconds=git.ls_seconds,
@@ -82,12 +74,6 @@ def remote_value(git: Git, url: str, ref: str) -> str:
     return _parse(result.text)[0].get(ref, "")
 
 
-def _candidates(wanted: str) -> list[str]:
-    if wanted.startswith(("refs/heads/", "refs/tags/")):
-        return [wanted]
-    return [f"refs/heads/{wanted}", f"refs/tags/{wanted}"]
-
-
 def _parse(text: str) -> tuple[dict[str, str], str]:
     refs: dict[str, str] = {}
     head = ""
@@ -101,14 +87,19 @@ def _parse(text: str) -> tuple[dict[str, str], str]:
 
 
 def _secret(job: Job, key: str) -> str:
-    try:
-        with open(f"{job.paths.credentials}/{key}", "rb") as file:
-            value = file.read(MAX_SECRET).decode("utf-8", "replace").strip("\r\n ")
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
+    """From the environment, where the pod's manifest puts it, or from a file."""
+    value = os.environ.get(f"MENTU_GIT_{key.upper()}", "").strip("\r\n ") or _from_file(job, key)
     if not value.isprintable():
         raise AuthenticationFailed(f"the Secret's {key!r} has characters that cannot be sent")
     return value
+
+
+def _from_file(job: Job, key: str) -> str:
+    try:
+        with open(f"{job.paths.credentials}/{key}", "rb") as file:
+            return file.read(MAX_SECRET).decode("utf-8", "replace").strip("\r\n ")
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
 
 
 def _certificates(job: Job) -> str:

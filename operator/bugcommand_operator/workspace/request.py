@@ -3,8 +3,8 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
+from bugcommand_operator.core.light_typing import Any, NamedTuple
 from bugcommand_operator.core.ref_name import FULL_SHA, ref_problem
 from bugcommand_operator.workspace.errors import BaseRefNotFound, InvalidSpec
 

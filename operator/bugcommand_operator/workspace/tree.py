@@ -8,12 +8,13 @@ from bugcommand_operator.workspace.job import Job
 from bugcommand_operator.workspace.own_repository import tree_git_dir, worktree_of
 
 MOST_WORKERS = 4
+LARGE_TREE = 2000
 
 
 def start_checkout(job: Job, git_dir: str) -> Running:
     """Starts to fill an empty tree; the caller goes on and collects it with `finish_checkout`."""
     return job.git.start(
-        ["-c", f"checkout.workers={_workers()}", "read-tree", "-m", "-u", "HEAD"],
+        [*_in_parallel(), "read-tree", "-m", "-u", "HEAD"],
         cwd=worktree_of(job),
         env=place(job, git_dir),
     )
@@ -53,5 +54,7 @@ def place(job: Job, git_dir: str) -> dict[str, str]:
     return {"GIT_DIR": tree_git_dir(job, git_dir), "GIT_WORK_TREE": worktree_of(job)}
 
 
-def _workers() -> int:
-    return max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0))))
+def _in_parallel() -> list[str]:
+    """Several workers fill a large tree faster; a small one is done before they have started."""
+    workers = max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0))))
+    return ["-c", f"checkout.workers={workers}", "-c", f"checkout.thresholdForParallelism={LARGE_TREE}"]

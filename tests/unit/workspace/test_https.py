@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.githttp import GitHandler, GitServer, make_certificate
@@ -71,13 +73,13 @@ def test_the_token_is_in_no_argument_no_file_and_no_output(
     private: Place, server: GitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[list[str]] = []
-    original = git_module.subprocess.Popen  # type: ignore[attr-defined]
+    original = os.posix_spawnp
 
-    def watched(arguments: list[str], **options: object) -> object:
+    def watched(program: str, arguments: list[str], environment: dict[str, str], **options: Any) -> int:
         seen.append(arguments)
-        return original(arguments, **options)
+        return original(program, arguments, environment, **options)
 
-    monkeypatch.setattr("subprocess.Popen", watched)
+    monkeypatch.setattr(os, "posix_spawnp", watched)
     results = [private.run("fetch"), private.run("prepare")]
     private.agent_commits({"src/app.py": "fixed\n"})
     results += private.take_out()
@@ -219,7 +221,7 @@ def test_a_hostile_address_reaches_no_git_process(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("git was started")
 
-    monkeypatch.setattr("subprocess.Popen", never)
+    monkeypatch.setattr(os, "posix_spawnp", never)
     for step in (["fetch"], ["prepare", "--fetch"], ["prepare"]):
         code, result = run(step, private.environ(url=url))
         assert (code, result["reason"]) == (20, "InvalidRepositoryURL")

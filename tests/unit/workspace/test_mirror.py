@@ -141,7 +141,7 @@ def test_a_full_disk_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "/workspace/state")
 
-    monkeypatch.setattr("bugcommand_operator.workspace.prepare.write_file", full)
+    monkeypatch.setattr("bugcommand_operator.workspace.base.write_file", full)
     assert place.fails("prepare", "--fetch")["reason"] == "VolumeFull"
 
 

@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,8 @@ class Bomb:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
         self.left = at
-        for name in ("rename", "replace", "mkdir", "symlink", "link", "unlink"):
+        for name in ("rename", "replace", "mkdir", "symlink", "link", "unlink", "posix_spawnp"):
             monkeypatch.setattr(os, name, self._before(getattr(os, name)))
-        monkeypatch.setattr(subprocess, "Popen", self._before(subprocess.Popen))
 
     def _before(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*arguments: Any, **options: Any) -> Any:
