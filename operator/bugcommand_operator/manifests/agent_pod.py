@@ -20,13 +20,13 @@ from bugcommand_operator.manifests.parts import (
     Manifest,
     claim_volume,
     container_security,
-    credentials_volume,
     empty_dir,
     env,
     labels,
     mount,
     owner,
     pod_security,
+    scratch_volume,
     token_volume,
 )
 from bugcommand_operator.manifests.volumes import workspace_volume_name
@@ -180,7 +180,7 @@ def _volumes(command: Command, repository: RepositorySpec) -> list[Manifest]:
     ]
     if repository.mirror.enabled:
         volumes.append(claim_volume(MIRROR, mirror_volume_name(command.spec.repository.name)))
-        volumes += credentials_volume(repository)
+        volumes += scratch_volume(repository)
     return volumes
 
 

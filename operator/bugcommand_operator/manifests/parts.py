@@ -23,7 +23,7 @@ Manifest = dict[str, Any]
 UID = 1000
 TOKEN_SECONDS = 7200
 TOKEN_FOLDER = "/var/run/secrets/mentu"  # noqa: S105
-WORKSPACE, MIRROR, TOOLS, EXPORT, CREDENTIALS = "workspace", "mirror", "tools", "export", "credentials"
+WORKSPACE, MIRROR, TOOLS, EXPORT = "workspace", "mirror", "tools", "export"
 TMP, SCRATCH = "tmp", "scratch"
 """SCRATCH is /tmp of a container that holds the git credential: what it leaves there no other container sees."""
 
@@ -89,11 +89,26 @@ def claim_volume(name: str, claim: str, *, read_only: bool = False) -> Manifest:
     return {"name": name, "persistentVolumeClaim": {**spec, "readOnly": True} if read_only else spec}
 
 
-def credentials_volume(repository: RepositorySpec) -> list[Manifest]:
+def scratch_volume(repository: RepositorySpec) -> list[Manifest]:
+    return [empty_dir(SCRATCH)] if repository.credentials_secret is not None else []
+
+
+def credential_env(repository: RepositorySpec) -> list[Manifest]:
+    """By variables, not as a volume: a Secret that is missing, or lacks the token, then shows in the container's state,
+    and the container starts by itself once it is there."""
     if repository.credentials_secret is None:
         return []
-    secret = {"secretName": repository.credentials_secret.name, "defaultMode": 0o440}
-    return [{"name": CREDENTIALS, "secret": secret}, empty_dir(SCRATCH)]
+    name = repository.credentials_secret.name
+    return [
+        _from_secret("MENTU_GIT_PASSWORD", name, "password"),
+        _from_secret("MENTU_GIT_USERNAME", name, "username", optional=True),
+        _from_secret("MENTU_GIT_HOST", name, "host", optional=True),
+    ]
+
+
+def _from_secret(variable: str, name: str, key: str, *, optional: bool = False) -> Manifest:
+    reference: Manifest = {"name": name, "key": key}
+    return {"name": variable, "valueFrom": {"secretKeyRef": reference | ({"optional": True} if optional else {})}}
 
 
 def token_volume() -> Manifest:

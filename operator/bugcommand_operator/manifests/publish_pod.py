@@ -20,11 +20,11 @@ from bugcommand_operator.manifests.parts import (
     WORKSPACE,
     Manifest,
     claim_volume,
-    credentials_volume,
     empty_dir,
     labels,
     owner,
     pod_security,
+    scratch_volume,
 )
 from bugcommand_operator.manifests.volumes import workspace_volume_name
 from bugcommand_operator.manifests.workspace import export_container, publish_container
@@ -74,7 +74,7 @@ def _volumes(command: Command, repository: RepositorySpec) -> list[Manifest]:
         claim_volume(WORKSPACE, workspace_volume_name(command)),
         empty_dir(EXPORT),
         empty_dir(TMP),
-        *credentials_volume(repository),
+        *scratch_volume(repository),
     ]
     if repository.mirror.enabled:
         volumes.append(claim_volume(MIRROR, mirror_volume_name(command.spec.repository.name)))

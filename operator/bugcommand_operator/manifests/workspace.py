@@ -10,7 +10,6 @@ from bugcommand_operator.api.repository import RepositorySpec
 from bugcommand_operator.core.observed import Command
 from bugcommand_operator.manifests.install import Install
 from bugcommand_operator.manifests.parts import (
-    CREDENTIALS,
     EXPORT,
     MIRROR,
     SCRATCH,
@@ -19,6 +18,7 @@ from bugcommand_operator.manifests.parts import (
     WORKSPACE,
     Manifest,
     container_security,
+    credential_env,
     env,
     mount,
 )
@@ -26,8 +26,8 @@ from bugcommand_operator.manifests.parts import (
 
 def fetch_container(command: Command, repository: RepositorySpec, install: Install) -> Manifest:
     """Holds the git credential, so it sees the mirror alone and never the command's volume."""
-    mounts = [mount(MIRROR, "/mirror"), mount(CREDENTIALS, "/credentials", read_only=True)]
-    return _container("fetch", ["fetch"], command, repository, install, mounts)
+    container = _container("fetch", ["fetch"], command, repository, install, [mount(MIRROR, "/mirror")])
+    return _with_credential(container, repository)
 
 
 def prepare_container(command: Command, repository: RepositorySpec, install: Install) -> Manifest:
@@ -60,9 +60,19 @@ def publish_container(command: Command, repository: RepositorySpec, install: Ins
     mounts = [mount(EXPORT, "/export", read_only=True)]
     if repository.mirror.enabled:
         mounts.append(mount(MIRROR, "/mirror", read_only=True))
-    if repository.credentials_secret is not None:
-        mounts.append(mount(CREDENTIALS, "/credentials", read_only=True))
-    return _container("publish", ["publish"], command, repository, install, mounts, publish_as)
+    container = _container("publish", ["publish"], command, repository, install, mounts, publish_as)
+    return _with_credential(container, repository)
+
+
+def _with_credential(container: Manifest, repository: RepositorySpec) -> Manifest:
+    """With the git credential, and a /tmp that no other container sees."""
+    if repository.credentials_secret is None:
+        return container
+    others = [m for m in container["volumeMounts"] if m["name"] != TMP]
+    return container | {
+        "env": [*container["env"], *credential_env(repository)],
+        "volumeMounts": [*others, mount(SCRATCH, "/tmp")],  # noqa: S108
+    }
 
 
 def _container(
@@ -83,13 +93,9 @@ def _container(
         "env": env(MENTU_WORKSPACE=json.dumps(request), MENTU_CA_BUNDLE=repository.ca_bundle, HOME="/tmp"),  # noqa: S108
         "resources": install.preparation_resources,
         "securityContext": container_security(),
-        "volumeMounts": [*mounts, mount(_tmp_of(mounts), "/tmp")],  # noqa: S108
+        "volumeMounts": [*mounts, mount(TMP, "/tmp")],  # noqa: S108
         "terminationMessagePolicy": "File",
     }
-
-
-def _tmp_of(mounts: list[Manifest]) -> str:
-    return SCRATCH if any(m["name"] == CREDENTIALS for m in mounts) else TMP
 
 
 def workspace_request(command: Command, repository: RepositorySpec, publish_as: str) -> dict[str, Any]:
