@@ -166,8 +166,8 @@ def test_a_wrong_token_is_refused_by_name_and_shown_nowhere(lab: Lab) -> None:
 
 
 def test_two_commands_with_one_prompt_in_one_repository_do_not_see_each_other(lab: Lab) -> None:
-    prompt = "echo $MENTU_COMMITMENT_ID > mine.txt; git stash list; git branch -a; ls /workspace/repo/.worktrees; echo ready; "
-    prompt += "until [ -e /tmp/go ]; do sleep 0.2; done; git add mine.txt; git commit -qm mine"
+    prompt = "echo $MENTU_COMMITMENT_ID > mine.txt; git stash list; git branch -a; ls /workspace/repo/.worktrees; "
+    prompt += f"{HELD}; git add mine.txt; git commit -qm mine"
     both = [lab.run(bug(f"twins-{n}", prompt, output="Branch")) for n in (1, 2)]
     for made in both:
         made.running()

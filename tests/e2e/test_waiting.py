@@ -55,7 +55,7 @@ def test_what_holds_up_a_pod_is_told_at_once(never: dict[str, Bug], name: str) -
     ready = made.waits(reason, 20)
     assert told in ready["message"]
     assert condition(made.status, "Stalled")["status"] == "True"
-    assert [e.type for e in made.events(reason) if e.reason == reason][0] == "Warning"
+    assert {e.type for e in made.events(reason) if e.reason == reason} == {"Warning"}
 
 
 def test_a_command_waits_for_its_repository_and_its_agent_and_then_runs(lab: Lab) -> None:
