@@ -31,12 +31,11 @@ from bugcommand_operator.core.plan import (
     CreatePod,
     DeletePod,
     DeleteVolume,
-    EnsureVolumes,
-    HoldFinalizer,
     KeepVolume,
     OpenGate,
     OwnVolume,
     Plan,
+    Prepare,
     ReleaseFinalizer,
 )
 from bugcommand_operator.core.reading import command_from, pod_from, volume_from
@@ -182,6 +181,7 @@ class Simulation:
             rescue_pod=pod_from(rescue) if rescue else None,
             volume=volume_from(volume) if volume else None,
             mirror=volume_from(mirror) if mirror else None,
+            volumes_bind_at_once=True,
         )
 
     def _child(self, kind: str, name: str, must_know: bool) -> Raw | None:
@@ -208,18 +208,15 @@ class Simulation:
     def _do(self, seen: Observed, action: Action) -> None:
         cluster, command = self.cluster, seen.command
         match action:
-            case HoldFinalizer():
-                self._finalizers(command, [*command.finalizers, FINALIZER])
+            case Prepare(agent_pod):
+                self._prepare(seen, agent_pod)
             case ReleaseFinalizer():
                 self._finalizers(command, [f for f in command.finalizers if f != FINALIZER])
-            case EnsureVolumes():
-                self._make(worktree_volume(command, REPOSITORY), command.uid)
-                self._make(mirror_volume(NAMESPACE, "shop", REPOSITORY), None)
             case CreatePod(role):
                 self._make(self._pod(seen, role), command.uid)
             case OpenGate(name):
                 cluster.patch("Pod", NAMESPACE, name, {"spec": {"schedulingGates": None}})
-            case DeletePod(name, uid):
+            case DeletePod(name, uid, _):
                 self._delete("Pod", name, uid)
             case DeleteVolume(name):
                 self._delete("PersistentVolumeClaim", name, None)
@@ -227,6 +224,16 @@ class Simulation:
                 self._label(name, {"ownerReferences": [owner(command)]})
             case KeepVolume(name):
                 self._label(name, {"labels": {LABEL_KEPT: "true"}})
+
+    def _prepare(self, seen: Observed, agent_pod: bool) -> None:
+        """In the order that leaves most to do for whoever comes after a crash."""
+        command = seen.command
+        if agent_pod:
+            self._make(self._pod(seen, "agent"), command.uid)
+        if FINALIZER not in command.finalizers:
+            self._finalizers(command, [*command.finalizers, FINALIZER])
+        self._make(worktree_volume(command, REPOSITORY), command.uid)
+        self._make(mirror_volume(NAMESPACE, "shop", REPOSITORY), None)
 
     def _finalizers(self, command: Command, finalizers: list[str]) -> None:
         meta = {"finalizers": finalizers, "resourceVersion": command.resource_version}

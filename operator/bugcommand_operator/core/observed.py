@@ -172,6 +172,8 @@ class Observed:
     rescue_pod: Pod | None = None
     volume: Volume | None = None
     mirror: Volume | None = None
+    volumes_bind_at_once: bool = False
+    """False: a volume is bound only when its pod is scheduled, so that waiting for it would be for ever."""
     namespace_is_terminating: bool = False
     refused: str = ""
     """What the API server said when it last refused to make the agent's pod or volume; empty when it did not."""

@@ -10,23 +10,22 @@ from bugcommand_operator.api.bugcommand import BugCommandStatus
 
 
 @dataclass(frozen=True)
-class HoldFinalizer:
-    """Puts our finalizer on the command, so that its work outlives a deletion."""
-
-
-@dataclass(frozen=True)
 class ReleaseFinalizer:
     pass
 
 
 @dataclass(frozen=True)
-class EnsureVolumes:
-    """The command's volume, the Repository's mirror, the namespace's network policy: made when absent."""
+class CreatePod:
+    role: Literal["publish", "rescue"]
 
 
 @dataclass(frozen=True)
-class CreatePod:
-    role: Literal["agent", "publish", "rescue"]
+class Prepare:
+    """All that an agent's pod needs before it may run, made where it is absent: our finalizer, so that the work
+    outlives a deletion; then the command's volume, the Repository's mirror and the namespace's network policy."""
+
+    agent_pod: bool = False
+    """Beside them, the pod itself: behind a gate that `OpenGate` opens, so it does not run before they are there."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +62,7 @@ class KeepVolume:
     name: str
 
 
-Action = (
-    HoldFinalizer
-    | ReleaseFinalizer
-    | EnsureVolumes
-    | CreatePod
-    | OpenGate
-    | DeletePod
-    | OwnVolume
-    | DeleteVolume
-    | KeepVolume
-)
+Action = ReleaseFinalizer | Prepare | CreatePod | OpenGate | DeletePod | OwnVolume | DeleteVolume | KeepVolume
 
 
 @dataclass(frozen=True)

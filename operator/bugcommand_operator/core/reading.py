@@ -64,7 +64,7 @@ def pod_from(obj: Raw) -> Pod:
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         unschedulable=_unschedulable(status),
-        is_scheduled=bool((obj.get("spec") or {}).get("nodeName")),
+        is_scheduled=bool((obj.get("spec") or {}).get("nodeName") or states),
         version=meta.get("resourceVersion", ""),
         gates=tuple(gate["name"] for gate in (obj.get("spec") or {}).get("schedulingGates") or ()),
         containers={state["name"]: _container_from(state) for state in states},

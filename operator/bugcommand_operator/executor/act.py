@@ -10,18 +10,16 @@ from typing import Any
 from bugcommand_operator.api.names import API_VERSION, FINALIZER, LABEL_COMMAND_UID, LABEL_KEPT, VOLUME_GATE
 from bugcommand_operator.cluster.errors import AlreadyExists, NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube, Raw
-from bugcommand_operator.cluster.storage_classes import StorageClasses
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import (
     Action,
     CreatePod,
     DeletePod,
     DeleteVolume,
-    EnsureVolumes,
-    HoldFinalizer,
     KeepVolume,
     OpenGate,
     OwnVolume,
+    Prepare,
     ReleaseFinalizer,
 )
 from bugcommand_operator.core.reading import pod_from
@@ -39,23 +37,19 @@ class Actor:
         self._kube = kube
         self._world = world
         self._install = install
-        self._classes = StorageClasses(kube)
         self._governed: set[str] = set()
         """Namespaces whose network policy this process has seen to."""
 
     async def carry_out(self, seen: Observed, actions: tuple[Action, ...]) -> None:
-        """In the order of the plan: nothing is made before the finalizer holds that will see to its end."""
         for action in actions:
             await self._do(seen, action)
 
     async def _do(self, seen: Observed, action: Action) -> None:
         match action:
-            case HoldFinalizer():
-                await self._set_finalizers(seen, (*seen.command.finalizers, FINALIZER))
+            case Prepare(agent_pod):
+                await self._prepare(seen, agent_pod)
             case ReleaseFinalizer():
                 await self._release(seen)
-            case EnsureVolumes():
-                await self._ensure_volumes(seen)
             case CreatePod(role):
                 await self._create_pod(seen, role)
             case OpenGate(name):
@@ -68,6 +62,17 @@ class Actor:
                 await self._patch_volume(seen, name, {"ownerReferences": [owner(seen.command)]})
             case KeepVolume(name):
                 await self._patch_volume(seen, name, {"labels": {LABEL_KEPT: "true"}})
+
+    async def _prepare(self, seen: Observed, agent_pod: bool) -> None:
+        """The volume has no owner, so it is not made before the finalizer holds that will see to its end. The pod has
+        one, and a gate: it need not wait."""
+        pods = [self._create_pod(seen, "agent")] if agent_pod else []
+        await _all_of([*pods, self._finalizer_then_volumes(seen)])
+
+    async def _finalizer_then_volumes(self, seen: Observed) -> None:
+        if not seen.command.holds_finalizer:
+            await self._set_finalizers(seen, (*seen.command.finalizers, FINALIZER))
+        await self._ensure_volumes(seen)
 
     async def _set_finalizers(self, seen: Observed, finalizers: tuple[str, ...]) -> None:
         command = seen.command
@@ -130,20 +135,11 @@ class Actor:
 
     async def _create_pod(self, seen: Observed, role: str) -> None:
         manifest = self._pod(seen, role)
-        if role == "agent" and await self._volumes_are_being_bound(manifest):
-            manifest["spec"]["schedulingGates"] = [{"name": VOLUME_GATE}]
         made = await self._create_or_get(manifest)
         if pod_from(made).command_uid != seen.command.uid:
             name = manifest["metadata"]["name"]
             raise Refused(f"A pod named {name} is there already and is not this command's: delete it.")
         self._world.put_pod(made)
-
-    async def _volumes_are_being_bound(self, pod: Raw) -> bool:
-        namespace = pod["metadata"]["namespace"]
-        claims = (volume.get("persistentVolumeClaim") for volume in pod["spec"]["volumes"])
-        known = (self._world.volumes.items.get((namespace, claim["claimName"])) for claim in claims if claim)
-        unbound = {volume.storage_class for volume in known if volume is not None and not volume.is_bound}
-        return bool(unbound) and all([await self._classes.binds_at_once(name) for name in unbound])
 
     async def _open_gate(self, seen: Observed, name: str) -> None:
         """Ours alone: a queueing system may keep the pod behind a gate of its own."""

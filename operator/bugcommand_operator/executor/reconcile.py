@@ -13,9 +13,10 @@ from bugcommand_operator.api.bugcommand import BugCommandStatus
 from bugcommand_operator.api.names import agent_pod_name, mirror_volume_name, publish_pod_name, rescue_pod_name
 from bugcommand_operator.cluster.errors import NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube
+from bugcommand_operator.cluster.storage_classes import StorageClasses
 from bugcommand_operator.core.decide import decide
 from bugcommand_operator.core.observed import Command, Load, Observed, Pod, Volume
-from bugcommand_operator.core.plan import CreatePod, EnsureVolumes, HoldFinalizer, Plan
+from bugcommand_operator.core.plan import CreatePod, Plan, Prepare
 from bugcommand_operator.core.settings import Identity, Limits
 from bugcommand_operator.executor.act import Actor
 from bugcommand_operator.executor.events import EventPoster
@@ -37,6 +38,7 @@ class Reconciler:
         self._events = events
         self._identity = identity
         self._limits = limits
+        self._classes = StorageClasses(kube)
         self.slot_is_free: Callable[[], None] = lambda: None
 
     async def reconcile(self, key: Key) -> float | None:
@@ -71,7 +73,7 @@ class Reconciler:
                 await self._write_status(seen.command, plan.status)
             await self._actor.carry_out(seen, plan.actions)
         except Refused as error:
-            if not any(isinstance(action, CreatePod) for action in plan.actions):
+            if not any(isinstance(action, CreatePod | Prepare) for action in plan.actions):
                 raise
             log.warning("refused by the API server", key="/".join(seen.command.key), error=str(error))
             plan = _without_creation(decide(_refused(seen, str(error)), datetime.now(UTC)))
@@ -101,7 +103,7 @@ class Reconciler:
         agent = world.agents.items.get((namespace, agent_name))
         must_know = command.is_being_deleted and command.holds_finalizer
         attempt = command.attempt
-        return Observed(
+        seen = Observed(
             command=command,
             identity=self._identity,
             limits=self._limits,
@@ -117,6 +119,14 @@ class Reconciler:
             mirror=world.volumes.items.get((namespace, mirror_volume_name(command.spec.repository.name))),
             volume=await self._volume(namespace, workspace_volume_name(command), must_know),
         )
+        return replace(seen, volumes_bind_at_once=await self._bind_at_once(seen))
+
+    async def _bind_at_once(self, seen: Observed) -> bool:
+        """Asked only while a pod waits behind its gate for a volume that is not bound."""
+        if seen.agent_pod is None or not seen.agent_pod.is_gated:
+            return False
+        unbound = {v.storage_class for v in (seen.volume, seen.mirror) if v is not None and not v.is_bound}
+        return all([await self._classes.binds_at_once(name) for name in sorted(unbound)])
 
     async def _pod(self, namespace: str, name: str, must_know: bool) -> Pod | None:
         """That a pod is absent is only believed when the API server says so."""
@@ -144,7 +154,7 @@ def _refused(seen: Observed, why: str) -> Observed:
 
 
 def _without_creation(plan: Plan) -> Plan:
-    kept = tuple(a for a in plan.actions if not isinstance(a, CreatePod | EnsureVolumes | HoldFinalizer))
+    kept = tuple(a for a in plan.actions if not isinstance(a, CreatePod | Prepare))
     return replace(plan, actions=kept, status_first=False)
 
 

@@ -7,7 +7,14 @@ from typing import Any
 
 from bugcommand_operator.api.agent import AgentSpec, Resources
 from bugcommand_operator.api.bugcommand import PodTemplate
-from bugcommand_operator.api.names import LABEL_REPOSITORY, ROLE_AGENT, agent_pod_name, label_value, mirror_volume_name
+from bugcommand_operator.api.names import (
+    LABEL_REPOSITORY,
+    ROLE_AGENT,
+    VOLUME_GATE,
+    agent_pod_name,
+    label_value,
+    mirror_volume_name,
+)
 from bugcommand_operator.api.repository import RepositorySpec
 from bugcommand_operator.core.observed import Command
 from bugcommand_operator.manifests.install import Install
@@ -49,6 +56,7 @@ def agent_pod(command: Command, repository: RepositorySpec, agent: AgentSpec, in
         inits.insert(0, fetch_container(command, repository, install))
     spec: Manifest = {
         "restartPolicy": "Never",
+        "schedulingGates": [{"name": VOLUME_GATE}],
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": install.termination_grace_seconds,

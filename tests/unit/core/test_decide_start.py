@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +26,7 @@ from tests.support.builders import (
 from bugcommand_operator.api.conditions import ConditionType, Phase, Reason
 from bugcommand_operator.core.decide import decide
 from bugcommand_operator.core.observed import Observed
-from bugcommand_operator.core.plan import CreatePod, EnsureVolumes, HoldFinalizer, OpenGate, Plan
+from bugcommand_operator.core.plan import OpenGate, Plan, Prepare
 
 LATE = NOW + LIMITS.start + timedelta(seconds=1)
 
@@ -35,17 +36,13 @@ def reason_of(plan: Plan, type_: ConditionType = ConditionType.READY) -> str | N
     return next((c.reason for c in plan.status.conditions if c.type == type_), None)
 
 
-def test_a_claimed_command_gets_finalizer_volumes_and_pod_in_this_order() -> None:
+def test_a_claimed_command_gets_its_pod_beside_all_that_the_pod_needs() -> None:
     plan = decide(observed(command(claimed())), NOW)
 
-    assert plan.actions == (HoldFinalizer(), EnsureVolumes(), CreatePod("agent"))
+    assert plan.actions == (Prepare(agent_pod=True),)
     assert plan.status is not None
     assert (plan.status.pod_name, plan.status.phase) == (f"{NAME}-1-agent", Phase.PREPARING)
     assert not plan.status_first  # a status that names the pod says that it was made
-
-
-def test_a_finalizer_that_holds_already_is_not_put_again() -> None:
-    assert decide(observed(held_command(claimed())), NOW).actions == (EnsureVolumes(), CreatePod("agent"))
 
 
 def test_a_pod_that_was_made_and_is_gone_ends_the_command() -> None:
@@ -113,7 +110,39 @@ GATED = pod(phase="Pending", gates=("mentu.dev/volumes",))
 
 
 def gated(**fields: Any) -> Observed:
-    return observed(held_command(working(at=NOW), cancel=fields.pop("cancel", False)), **{"agent_pod": GATED, **fields})
+    there = {"agent_pod": GATED, "volume": volume(), "mirror": volume(), "volumes_bind_at_once": True}
+    return observed(held_command(working(at=NOW), cancel=fields.pop("cancel", False)), **{**there, **fields})
+
+
+@pytest.mark.parametrize(
+    "seen",
+    {
+        "the finalizer does not hold": replace(gated(), command=command(working(at=NOW))),
+        "no status names the pod": replace(gated(), command=held_command(claimed(at=NOW))),
+        "the command has no volume": gated(volume=None),
+        "the volume is another command's": gated(volume=volume(command_uid=OTHER_UID)),
+        "the Repository has no mirror": gated(mirror=None),
+    }.items(),
+    ids=lambda case: case[0],
+)
+def test_the_gate_stays_shut_and_the_rest_is_made_when(seen: tuple[str, Observed]) -> None:
+    plan = decide(seen[1], NOW + timedelta(seconds=60))
+
+    assert plan.actions == (Prepare(),)
+    assert plan.status is None or plan.status.pod_name == GATED.name
+
+
+def test_the_gate_does_not_wait_for_volumes_that_are_bound_only_with_their_pod() -> None:
+    assert decide(gated(volume=volume(is_bound=False), volumes_bind_at_once=False), NOW).actions == (
+        OpenGate(GATED.name),
+    )
+
+
+def test_what_the_api_server_refuses_behind_the_gate_is_said_and_ends_the_command_at_the_deadline() -> None:
+    refused = gated(volume=None, refused="exceeded quota")
+
+    assert reason_of(decide(refused, NOW)) == Reason.POD_REJECTED
+    assert reason_of(decide(refused, LATE), ConditionType.SUCCEEDED) == Reason.POD_REJECTED
 
 
 def test_the_gate_stays_shut_while_a_volume_is_being_bound() -> None:
@@ -140,7 +169,9 @@ def test_the_gate_opens_when_the_volumes_are_bound(fields: dict[str, Any]) -> No
 
 
 def test_the_gate_opens_when_binding_takes_too_long() -> None:
-    assert decide(gated(), NOW + timedelta(seconds=11)).actions == (OpenGate(GATED.name),)
+    unbound = gated(volume=volume(is_bound=False))
+
+    assert decide(unbound, NOW + timedelta(seconds=11)).actions == (OpenGate(GATED.name),)
 
 
 def test_a_gate_that_cannot_be_opened_ends_at_the_start_deadline() -> None:

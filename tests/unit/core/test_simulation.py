@@ -201,4 +201,4 @@ def test_a_life_takes_at_most_twelve_writes_of_its_own() -> None:
     simulation = STORIES["an agent that fixes the bug"].told()
     writes = [c for c in simulation.cluster.calls if c.writes and not c.name.endswith("-mirror")]
 
-    assert len(writes) <= 11, writes  # and one more opens the pod's gate, where volumes are bound at once
+    assert len(writes) <= 12, writes

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bugcommand_operator.api.bugcommand import BugCommandStatus
 from bugcommand_operator.api.conditions import ConditionType, Reason
 from bugcommand_operator.api.names import agent_pod_name
 from bugcommand_operator.core.observed import Observed
-from bugcommand_operator.core.plan import CreatePod, EnsureVolumes, HoldFinalizer, Plan
+from bugcommand_operator.core.plan import Plan, Prepare
 from bugcommand_operator.core.policies.ending import failed
 from bugcommand_operator.core.status import StatusEditor
 
 TRY_AGAIN = timedelta(seconds=5)
+PREPARING = "The workspace is being prepared."
 
 
 def start_agent(seen: Observed, now: datetime) -> Plan | None:
@@ -40,11 +42,13 @@ def _why_the_pod_is_gone(seen: Observed) -> tuple[Reason, str] | None:
 
 
 def _create(seen: Observed, now: datetime) -> Plan:
+    return Plan(actions=(Prepare(agent_pod=True),), status=prepared_status(seen, now), look_again_after=TRY_AGAIN)
+
+
+def prepared_status(seen: Observed, now: datetime) -> BugCommandStatus | None:
     status = StatusEditor(seen.command, now).set(pod_name=agent_pod_name(seen.command.name, seen.command.attempt))
     status.condition(ConditionType.WORKSPACE_READY, "False", Reason.PREPARING)
-    status.progressing(Reason.PREPARING, "Volume and pod are made; the workspace is being prepared.")
-    actions = () if seen.command.holds_finalizer else (HoldFinalizer(),)
-    return Plan(actions=(*actions, EnsureVolumes(), CreatePod("agent")), status=status.done())
+    return status.progressing(Reason.PREPARING, PREPARING).done()
 
 
 def _refused(seen: Observed, now: datetime) -> Plan:

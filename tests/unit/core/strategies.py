@@ -1,0 +1,178 @@
+"""Arbitrary worlds: any combination of pods, states, conditions and fields, likely ones and impossible ones alike."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from tests.support.builders import (
+    AGENT,
+    LIMITS,
+    ME,
+    NAME,
+    NAMESPACE,
+    NOW,
+    OTHER_UID,
+    REPOSITORY,
+    UID,
+    condition,
+    exported,
+    spec,
+)
+
+from bugcommand_operator.api.bugcommand import BugCommandStatus, Claim, Logs
+from bugcommand_operator.api.conditions import ConditionType, Reason
+from bugcommand_operator.api.names import FINALIZER, agent_pod_name, publish_pod_name, rescue_pod_name
+from bugcommand_operator.core.observed import Command, Container, Load, Observed, Pod, Volume
+
+MOMENTS = st.integers(-7200, 7200).map(lambda seconds: NOW + timedelta(seconds=seconds))
+REASONS = st.sampled_from(sorted(Reason))
+TEXTS = st.one_of(st.sampled_from(["", "why", "<&>" * 500, "\x1b[31m", "\u202e", "é" * 2000]), st.text(max_size=40))
+SAYINGS: st.SearchStrategy[Any] = st.one_of(
+    st.just({}),
+    st.builds(lambda reason, text: {"reason": reason, "message": text, "lines": 5}, REASONS, TEXTS),
+    st.booleans().map(lambda changes: exported(has_changes=changes)),
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=2), max_leaves=3
+    ),
+)
+
+
+def conditions() -> st.SearchStrategy[list[Any]]:
+    one = st.builds(
+        condition, st.sampled_from(sorted(ConditionType)), st.sampled_from(["True", "False", "Unknown"]), REASONS, TEXTS
+    )
+    return st.lists(one, max_size=8, unique_by=lambda c: c.type)
+
+
+def claims() -> st.SearchStrategy[Claim | None]:
+    mine = st.builds(Claim, executor=st.just(ME.executor), machine=st.just("m"), epoch=st.just(1), at=MOMENTS)
+    theirs = st.builds(Claim, executor=st.just("bridge-9"), machine=st.just("m"), epoch=st.just(1), at=MOMENTS)
+    return st.one_of(st.none(), mine, mine, mine, theirs)
+
+
+def statuses() -> st.SearchStrategy[BugCommandStatus]:
+    return st.builds(
+        BugCommandStatus,
+        conditions=conditions(),
+        claim=claims(),
+        attempt=st.sampled_from([None, 1]),
+        pod_name=st.sampled_from([None, agent_pod_name(NAME, 1)]),
+        agent_start_time=st.none() | MOMENTS,
+        logs=st.sampled_from([None, Logs(tail=["<" * 50] * 50, lines=50, last_sequence=50)]),
+        branch=st.sampled_from([None, "bug/cmt_x"]),
+    )
+
+
+def specs() -> st.SearchStrategy[Any]:
+    return st.builds(
+        spec,
+        cancel=st.booleans(),
+        suspend=st.booleans(),
+        withWorktree=st.booleans(),
+        output=st.sampled_from(["Branch", "None"]),
+        timeoutSeconds=st.sampled_from([1, 600, 604800]),
+        targetMachine=st.sampled_from(["", ME.machine, "other"]),
+    )
+
+
+def commands() -> st.SearchStrategy[Command]:
+    return st.builds(
+        Command,
+        namespace=st.just(NAMESPACE),
+        name=st.just(NAME),
+        uid=st.just(UID),
+        generation=st.integers(1, 3),
+        resource_version=st.just("7"),
+        created_at=MOMENTS,
+        deleted_at=st.none() | MOMENTS,
+        finalizers=st.sampled_from([(), (FINALIZER,), ("x/other",), ("x/other", FINALIZER)]),
+        spec=specs(),
+        status=statuses(),
+    )
+
+
+def containers(name: str) -> st.SearchStrategy[Container]:
+    import json
+
+    waits = st.builds(
+        Container,
+        name=st.just(name),
+        waiting_reason=st.sampled_from(
+            ["PodInitializing", "ErrImagePull", "CreateContainerConfigError", "CrashLoopBackOff"]
+        ),
+        message=TEXTS,
+    )
+    runs = st.builds(Container, name=st.just(name), started_at=MOMENTS)
+    ends = st.builds(
+        Container,
+        name=st.just(name),
+        started_at=st.none() | MOMENTS,
+        finished_at=MOMENTS,
+        exit_code=st.sampled_from([0, 0, 1, 20, 21, 124, 137, 143]),
+        reason=st.sampled_from(["Completed", "Error", "OOMKilled", "StartError"]),
+        message=SAYINGS.map(json.dumps) | TEXTS,
+    )
+    return st.one_of(waits, runs, ends)
+
+
+def pods(name: str, *names: str) -> st.SearchStrategy[Pod | None]:
+    some = st.lists(st.sampled_from([*names, "sidecar"]), max_size=4, unique=True).flatmap(
+        lambda chosen: st.fixed_dictionaries({n: containers(n) for n in chosen})
+    )
+    pod = st.builds(
+        Pod,
+        name=st.just(name),
+        uid=st.just(f"uid-of-{name}"),
+        command_uid=st.sampled_from([UID, UID, UID, OTHER_UID, None]),
+        phase=st.sampled_from(["Pending", "Running", "Succeeded", "Failed", "Unknown"]),
+        is_being_deleted=st.booleans(),
+        created_at=MOMENTS,
+        reason=st.sampled_from(["", "Evicted", "DeadlineExceeded", "NodeLost"]),
+        message=TEXTS,
+        unschedulable=st.sampled_from(["", "no node"]),
+        gates=st.sampled_from([(), (), ("mentu.dev/volumes",), ("kueue/x",)]),
+        containers=some,
+    )
+    return st.none() | pod
+
+
+def volumes() -> st.SearchStrategy[Volume | None]:
+    volume = st.builds(
+        Volume,
+        name=st.just(f"{NAME}-worktree"),
+        command_uid=st.sampled_from([UID, UID, OTHER_UID, None]),
+        is_owned=st.booleans(),
+        is_being_deleted=st.booleans(),
+        is_bound=st.booleans(),
+    )
+    return st.none() | volume
+
+
+def worlds() -> st.SearchStrategy[Observed]:
+    return st.builds(
+        Observed,
+        command=commands(),
+        identity=st.just(ME),
+        limits=st.just(LIMITS),
+        repository=st.sampled_from([REPOSITORY, REPOSITORY, None]),
+        agent=st.sampled_from([AGENT, AGENT, None]),
+        load=st.builds(
+            Load,
+            executor=st.integers(0, 5),
+            checkout_taken_by=st.sampled_from([None, "other"]),
+            commitment_taken_by=st.sampled_from([None, None, "other"]),
+        ),
+        agent_pod=pods(agent_pod_name(NAME, 1), "fetch", "workspace", "agent"),
+        publish_pod=pods(publish_pod_name(NAME, 1), "export", "publish"),
+        rescue_pod=pods(rescue_pod_name(NAME, 1), "export", "publish"),
+        volume=volumes(),
+        mirror=volumes(),
+        namespace_is_terminating=st.booleans(),
+        refused=st.sampled_from(["", "", "over quota"]),
+    )
+
+
+def moments() -> st.SearchStrategy[datetime]:
+    return MOMENTS
