@@ -22,6 +22,8 @@ from .processes import Children
 
 LARGEST_UNTRACKED = 64 * 1024 * 1024
 _FATAL = 128
+# In a worktree .mentu is a link out of it: adding would take the tracked files behind it for deleted.
+_ALL_BUT_MENTU = (":(top)", ":(top,exclude).mentu")
 _SAFE = (
     *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"),
     *("-c", "core.quotePath=false", "-c", "advice.addEmbeddedRepo=false", "-c", "safe.directory=*"),
@@ -61,30 +63,33 @@ class Checkpoint:
 
     def _tree(self) -> str:
         self._seed_index()
-        self._exclude_large()
-        if self._add() >= _FATAL:
+        if not (self._exclude_large() and self._add()):
             self._index.unlink(missing_ok=True)  # a copy of a broken index: begin from HEAD
             self._run("read-tree", "HEAD")
-            if self._add() >= _FATAL:
+            if not (self._exclude_large() and self._add()):
                 raise CheckpointError("git cannot read the tree")
         return self._git("write-tree")
 
-    def _add(self) -> int:
-        """Files that cannot be read are left out (1); anything worse is fatal."""
-        return self._run("-c", f"core.excludesFile={self._excluded}", "add", "--all", "--ignore-errors").returncode
+    def _add(self) -> bool:
+        """Files that cannot be read are left out (exit code 1); anything worse is fatal."""
+        exclude = f"core.excludesFile={self._excluded}"
+        done = self._run("-c", exclude, "add", "--all", "--ignore-errors", "--", *_ALL_BUT_MENTU)
+        return done.returncode < _FATAL
 
     def _seed_index(self) -> None:
         """A copy of the agent's index knows which files did not change, so adding is quick."""
         self._index.with_name(self._index.name + ".lock").unlink(missing_ok=True)
-        source = self._git("rev-parse", "--git-path", "index", check=False)
+        folder = self._git("rev-parse", "--absolute-git-dir", check=False)
         with contextlib.suppress(OSError):
-            shutil.copyfile(Path(self._worktree) / source, self._index)
+            shutil.copy2(Path(folder) / "index", self._index)  # its time tells git which entries may have raced
 
-    def _exclude_large(self) -> None:
-        untracked = self._git("ls-files", "--others", "--exclude-standard", "-z").split("\0")
+    def _exclude_large(self) -> bool:
+        done = self._run("ls-files", "--others", "--exclude-standard", "-z")
+        untracked = done.stdout.decode("utf-8", "surrogateescape").split("\0")
         large = [name for name in untracked if name and self._size(name) > LARGEST_UNTRACKED]
         text = "".join(f"/{_as_pattern(name)}\n" for name in large)
         self._excluded.write_bytes(text.encode("utf-8", "surrogateescape"))
+        return done.returncode == 0
 
     def _size(self, name: str) -> int:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -86,6 +87,19 @@ def test_a_commit_that_is_undone_leaves_its_content_reachable(worktree: Path, ch
     assert git(worktree, "show", f"{kept}:changed.txt") == "after"
 
 
+def test_only_files_that_changed_are_read_again(worktree: Path, checkpoint: Checkpoint) -> None:
+    git(worktree, "config", "filter.count.clean", "echo %f >> .git/read; cat")
+    (worktree / ".gitattributes").write_text("*.txt filter=count\n")
+    git(worktree, "add", "--all")
+    for path in worktree.glob("*.txt"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))  # files of the very moment of the index are read again
+    git(worktree, "update-index", "--refresh")
+    (worktree / ".git" / "read").write_text("")
+    (worktree / "changed.txt").write_text("after\n")
+    checkpoint.save(30)
+    assert set((worktree / ".git" / "read").read_text().split()) == {"changed.txt"}
+
+
 def test_no_hook_of_the_repository_runs(worktree: Path, checkpoint: Checkpoint) -> None:
     for name in ("post-index-change", "reference-transaction", "pre-commit", "post-commit"):
         hook = worktree / ".git" / "hooks" / name
@@ -156,3 +170,24 @@ def test_a_checkpoint_is_made_at_each_interval(tmp_path: Path, worktree: Path, c
         time.sleep(0.02)
     checkpointer.finish(20)
     assert git(worktree, "show", f"{REF}:changed.txt") == "after"
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_tracked_mentu_folder_behind_the_link_stays_as_it_is(tmp_path: Path, worktree: Path, broken: bool) -> None:
+    """The layout of a command's volume: a linked worktree whose `.mentu` is a link out of it."""
+    (worktree / ".mentu").mkdir()
+    (worktree / ".mentu" / "genesis.key").write_text("policy\n")
+    git(worktree, "add", "--all")
+    git(worktree, "commit", "--quiet", "-m", "with a policy")
+    linked = worktree / ".worktrees" / "cmt_1"
+    git(worktree, "worktree", "add", "--quiet", "--no-checkout", "-b", "bug/cmt_1", str(linked))
+    git(linked, "sparse-checkout", "set", "--no-cone", "/*", "!/.mentu/")
+    git(linked, "checkout", "--quiet")
+    (worktree / ".git" / "info" / "exclude").write_text("/.mentu\n")
+    (linked / ".mentu").symlink_to("../../.mentu")
+    (linked / "changed.txt").write_text("after\n")
+    if broken:
+        (worktree / ".git" / "worktrees" / "cmt_1" / "index").write_bytes(b"DIRC garbage")
+    Checkpoint(Children(), str(linked), REF, tmp_path, Identity("a", "a@example.org")).save(30)
+    assert git(worktree, "diff", "--name-only", "bug/cmt_1", REF) == "changed.txt"
+    assert git(worktree, "show", f"{REF}:.mentu/genesis.key") == "policy"
