@@ -53,7 +53,9 @@ def end_of(pod: Pod) -> DeletePod:
 def _never_ran(seen: Observed, now: datetime) -> BugCommandStatus | None:
     """Written after such a deletion: the pod is gone, and with it the only other witness that there is no work."""
     pod = seen.agent_pod
-    if pod is None or pod.is_scheduled or pod.is_being_deleted or seen.command.status.agent_start_time is not None:
+    if pod is None or pod.command_uid != seen.command.uid or pod.is_scheduled or pod.is_being_deleted:
+        return None
+    if seen.command.status.agent_start_time is not None:
         return None
     status = StatusEditor(seen.command, now)
     return status.condition(ConditionType.AGENT_RUNNING, "False", Reason.AGENT_NOT_STARTED).done()
