@@ -6,14 +6,14 @@ with named fields, defaults, `_replace` and keyword arguments.
 
 from operator import itemgetter
 
-__all__ = ["Any", "NamedTuple"]
+__all__ = ["Any", "NamedTuple", "NoReturn"]
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from typing import Any, NamedTuple
+    from typing import Any, NamedTuple, NoReturn
 else:
-    Any = object
+    Any = NoReturn = object
 
     class _Fields(type):
         """Turns the annotations of a class body into the fields of a tuple."""

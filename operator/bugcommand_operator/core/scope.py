@@ -46,15 +46,13 @@ def matches_path(pattern: str, path: str) -> bool:
 def scope_problem(scope: Scope, paths: Iterable[str]) -> str:
     """An empty string when the changed paths stay inside the scope, else one line that says what does not."""
     changed = sorted(set(paths))
+    if scope.max_files is not None and len(changed) > scope.max_files:
+        return f"{len(changed)} files were changed where at most {scope.max_files} may be: {_shown(changed)}"
     forbidden = [path for path in changed if _any_matches(scope.forbidden, path)]
     if forbidden:
         return f"forbidden paths were changed: {_shown(forbidden)}"
     outside = [path for path in changed if scope.allowed and not _any_matches(scope.allowed, path)]
-    if outside:
-        return f"paths outside the allowed patterns were changed: {_shown(outside)}"
-    if scope.max_files is not None and len(changed) > scope.max_files:
-        return f"{len(changed)} files were changed where at most {scope.max_files} may be: {_shown(changed)}"
-    return ""
+    return f"paths outside the allowed patterns were changed: {_shown(outside)}" if outside else ""
 
 
 def _segments_of(pattern: str) -> list[str]:

@@ -21,7 +21,13 @@ from bugcommand_operator.workspace.leftovers import tree_of_leftovers
 from bugcommand_operator.workspace.mentu_paths import mentu_paths_problem
 from bugcommand_operator.workspace.own_repository import tree_git_dir, worktree_of
 
-MAX_LIST = 64 * 1024 * 1024
+MAX_LIST = 16 * 1024 * 1024
+ISO_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)\Z")
+NOTHING = {
+    "leftUncommitted": 0,
+    "committedLeftovers": False,
+    "diff": {"files": 0, "insertions": 0, "deletions": 0},
+}
 STATS = re.compile(r"(\d+) (file|insertion|deletion)")
 
 
@@ -44,6 +50,8 @@ def export(job: Job) -> dict[str, Any]:
 
 def _export(job: Job) -> dict[str, Any]:
     remove_tree(job.paths.bundle)
+    if _never_prepared(job):
+        return _report(job, {"baseCommit": None, "headCommit": None, "hasChanges": False, **NOTHING})
     clean = CleanRepository(job.git, f"{job.paths.export}/work.git", _borrowed(job))
     base = _base(job)
     if not clean.is_commit(base):
@@ -53,17 +61,31 @@ def _export(job: Job) -> dict[str, Any]:
     has_changes = work.tree != clean.run("rev-parse", "--verify", f"{base}^{{tree}}").text
     if has_changes:
         _bundle(job, clean, base, work.head)
-    result = {
-        "baseCommit": base,
-        "headCommit": work.head,
-        "hasChanges": has_changes,
-        "leftUncommitted": work.left_uncommitted,
-        "committedLeftovers": work.committed_leftovers,
-        "diff": _statistics(clean, base, work.head),
-    }
-    write_file(job.paths.manifest, json.dumps(result).encode())
+    statistics = _statistics(clean, base, work.head)
     clean.remove()
+    return _report(
+        job,
+        {
+            "baseCommit": base,
+            "headCommit": work.head,
+            "hasChanges": has_changes,
+            "leftUncommitted": work.left_uncommitted,
+            "committedLeftovers": work.committed_leftovers,
+            "diff": statistics,
+        },
+    )
+
+
+def _report(job: Job, result: dict[str, Any]) -> dict[str, Any]:
+    write_file(job.paths.manifest, json.dumps(result).encode())
     return result
+
+
+def _never_prepared(job: Job) -> bool:
+    """Whether the command ended before it had a tree: there is no note of its base and nothing of its own."""
+    if noted_base(job) or job.request.base_commit:
+        return False
+    return not os.path.lexists(job.paths.git_dir) or not job.request.with_worktree
 
 
 def _borrowed(job: Job) -> list[str]:
@@ -128,8 +150,8 @@ def _commit(job: Job, clean: CleanRepository, base: str, head: str, tree: str) -
     """Commits what was left. Its date follows from its parents, so that doing it again gives the same commit."""
     request = job.request
     date = request.created_at
-    if head != base or not date:
-        date = clean.run("show", "--no-patch", "--no-show-signature", "--format=%ct +0000", head).text
+    if head != base or not ISO_DATE.match(date):
+        date = clean.run("show", "--no-patch", "--no-show-signature", "--format=@%ct +0000", head).text
     title = "Rescue work in progress" if request.rescue else "Commit what the agent left uncommitted"
     body = f"{title}\n\nBugCommand: {request.namespace}/{request.name}\nCommitment: {request.commitment_id}\n"
     identity = {

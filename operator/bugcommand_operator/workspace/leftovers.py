@@ -5,7 +5,7 @@ from bugcommand_operator.workspace.errors import ExportFailed
 from bugcommand_operator.workspace.files import is_real_folder
 from bugcommand_operator.workspace.git_errors import error_from
 
-MAX_LIST = 64 * 1024 * 1024
+MAX_LIST = 16 * 1024 * 1024
 ALL_BUT_MENTU = (":(top)", ":(top,exclude).mentu")
 GITLINK = "160000"
 

@@ -28,7 +28,7 @@ from bugcommand_operator.workspace.push import push
 from bugcommand_operator.workspace.remote import advertised, remote_git
 
 BASE_REF = "refs/mentu/base"
-MAX_LIST = 64 * 1024 * 1024
+MAX_LIST = 16 * 1024 * 1024
 MAX_MANIFEST = 64 * 1024
 MAX_HEADER = 64 * 1024
 

@@ -8,7 +8,7 @@ from bugcommand_operator.workspace.job import Job
 from bugcommand_operator.workspace.own_repository import tree_git_dir, worktree_of
 
 MOST_WORKERS = 4
-LARGE_TREE = 2000
+LARGE_TREE = 500
 
 
 def start_checkout(job: Job, git_dir: str) -> Running:

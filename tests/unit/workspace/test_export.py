@@ -317,3 +317,25 @@ def test_the_volume_is_only_read(place: Place) -> None:
     place.run("export")
     place.run("export", publishAs="Rescue")
     assert snapshot(place.workspace) == before
+
+
+@pytest.mark.parametrize("as_what", ["Branch", "Rescue"])
+def test_a_command_that_never_had_a_tree_has_nothing_to_take_out(place: Place, as_what: str) -> None:
+    exported, published = place.take_out(publishAs=as_what)
+    assert (exported["hasChanges"], exported["headCommit"], published["pushed"]) == (False, None, False)
+    (place.repo / ".git.building").mkdir(parents=True)
+    assert place.take_out(publishAs=as_what)[0]["hasChanges"] is False
+
+
+def test_a_repository_whose_note_is_gone_is_not_taken_for_an_empty_one(place: Place) -> None:
+    place.prepare()
+    place.agent_commits({"src/app.py": "fixed\n"})
+    (place.workspace / f"state/base-{place.request['commandId']}").unlink()
+    assert place.fails("export")["reason"] == "ExportFailed"
+
+
+def test_a_creation_time_that_is_no_date_does_not_lose_the_work(place: Place, remote: Remote) -> None:
+    place.prepare()
+    (place.tree / "fix.txt").write_text("fix\n")
+    first = place.run("export", createdAt="yesterday")
+    assert place.run("export", createdAt="")["headCommit"] == first["headCommit"]
