@@ -11,12 +11,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import installed, p1, report
+from bench import installed, p1, p3, p8, report
 from bench.kube import Api
 from bench.outcome import Row
 
 Measure = Callable[[Api, Path, Callable[[], None]], Awaitable[Row]]
-SUITE: dict[str, tuple[Measure, int]] = {"P1": (p1.measure, p1.ROUNDS)}
+SUITE: dict[str, tuple[Measure, int]] = {
+    "P1": (p1.measure, p1.ROUNDS),
+    "P3": (p3.measure, p3.ROUNDS),
+    "P8": (p8.measure, p8.ROUNDS),
+}
 
 
 def main() -> None:

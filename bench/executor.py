@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bench.images import image
 from bench.programs import free_port, program
 from bugcommand_operator.store import migrate
 
@@ -20,20 +21,20 @@ MACHINE = "bench"
 async def executor(folder: Path, namespace: str, env: Mapping[str, str] | None = None) -> AsyncIterator[int]:
     """Begins once it watches; `env` is added to its configuration."""
     liveness, metrics = free_port(), free_port()
-    database = f"sqlite+aiosqlite:///{folder}/mentu.db"
-    await migrate.upgrade(database)
     settings = {
         "MENTU_LIVENESS_PORT": str(liveness),
         "MENTU_EXECUTOR_ID": "bridge-bench",
         "MENTU_MACHINE_ID": MACHINE,
         "MENTU_NAMESPACES": json.dumps([namespace]),
         "MENTU_METRICS_PORT": str(metrics),
-        "MENTU_DATABASE_URL": database,
+        "MENTU_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/mentu.db",
         "MENTU_CONCURRENCY_LIMIT": "1000",
-        "MENTU_OPERATOR_IMAGE": "localhost/mentu-operator:dev",
-        "MENTU_AGENT_IMAGE": "localhost/mentu-agent:dev",
+        "MENTU_OPERATOR_IMAGE": image("mentu-operator"),
+        "MENTU_AGENT_IMAGE": image("mentu-agent"),
         **(env or {}),
     }
+
+    await migrate.upgrade(settings["MENTU_DATABASE_URL"])
 
     async def lives() -> bool:
         try:

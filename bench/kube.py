@@ -30,6 +30,10 @@ class ApiError(Exception):
         self.status = status
 
 
+class WentWrong(Exception):
+    """What was waited for will not happen any more."""
+
+
 class Api:
     def __init__(self, session: aiohttp.ClientSession, server: str) -> None:
         self._session = session
@@ -151,7 +155,13 @@ class Watch:
     def _show(self, event: Raw) -> None:
         for entry in list(self._waiting):
             wanted, future = entry
-            if future.done() or wanted(event):
+            try:
+                found = future.done() or wanted(event)
+            except WentWrong as error:
+                self._waiting.remove(entry)
+                future.set_exception(error)
+                continue
+            if found:
                 self._waiting.remove(entry)
                 if not future.done():
                     future.set_result(event)
