@@ -55,6 +55,8 @@ def place(job: Job, git_dir: str) -> dict[str, str]:
 
 
 def _in_parallel() -> list[str]:
-    """Several workers fill a large tree faster; a small one is done before they have started."""
-    workers = max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0))))
+    """Several workers fill a large tree faster, but only where processors are idle: their work in all is more."""
+    running = (read_text("/proc/loadavg") or "0 0 0 1/1").split(" ")[3].split("/")[0]
+    idle = len(os.sched_getaffinity(0)) - (int(running) - 1)
+    workers = max(1, min(MOST_WORKERS, idle))
     return ["-c", f"checkout.workers={workers}", "-c", f"checkout.thresholdForParallelism={LARGE_TREE}"]
