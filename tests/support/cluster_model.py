@@ -97,11 +97,13 @@ class ClusterModel:
         self.after(call)
         return answer
 
-    def delete(self, kind: str, namespace: str, name: str, uid: str | None = None) -> Raw:
+    def delete(self, kind: str, namespace: str, name: str, uid: str | None = None, version: str | None = None) -> Raw:
         call = self._called("delete", kind, name)
         obj = self._found(kind, namespace, name)
         if uid is not None and uid != obj["metadata"]["uid"]:
             raise Conflict(f"{name}: the UID is another", 409)
+        if version is not None and version != obj["metadata"]["resourceVersion"]:
+            raise Conflict(f"{name} has been modified", 409)
         self._mark_deleted(obj)
         self.after(call)
         return copied(self.objects.get((kind, namespace, name), obj))
@@ -149,7 +151,7 @@ class ClusterModel:
             self._store({**obj, "status": {"phase": "Bound"}}, "MODIFIED")
 
     def _pod_goes_on(self, obj: Raw) -> None:
-        if (obj.get("spec") or {}).get("schedulingGates"):
+        if obj["spec"].get("schedulingGates"):
             if obj["metadata"].get("deletionTimestamp"):
                 self._remove(obj)
             return

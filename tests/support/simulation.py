@@ -225,12 +225,12 @@ class Simulation:
             case KeepVolume(name):
                 self._label(name, {"labels": {LABEL_KEPT: "true"}})
 
-    def _prepare(self, seen: Observed, agent_pod: bool) -> None:
-        """In the order that leaves most to do for whoever comes after a crash."""
+    def _prepare(self, seen: Observed, with_pod: bool) -> None:
+        """The pod is made beside the finalizer; that it comes first is the worst that can happen."""
         command = seen.command
-        if agent_pod:
+        if with_pod:
             self._make(self._pod(seen, "agent"), command.uid)
-        if FINALIZER not in command.finalizers:
+        if not command.holds_finalizer:
             self._finalizers(command, [*command.finalizers, FINALIZER])
         self._make(worktree_volume(command, REPOSITORY), command.uid)
         self._make(mirror_volume(NAMESPACE, "shop", REPOSITORY), None)
@@ -254,9 +254,9 @@ class Simulation:
         build = publish_pod if role == "publish" else rescue_pod_manifest
         return build(seen.command, REPOSITORY, INSTALL)
 
-    def _delete(self, kind: str, name: str, uid: str | None) -> None:
+    def _delete(self, kind: str, name: str, uid: str | None, version: str | None = None) -> None:
         try:
-            self.cluster.delete(kind, NAMESPACE, name, uid)
+            self.cluster.delete(kind, NAMESPACE, name, uid, version)
         except NotFound:
             return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,8 @@ from bugcommand_operator.api.bugcommand import BugCommandStatus, Claim, Logs
 from bugcommand_operator.api.conditions import ConditionType, Reason
 from bugcommand_operator.api.names import FINALIZER, agent_pod_name, publish_pod_name, rescue_pod_name
 from bugcommand_operator.core.observed import Command, Container, Load, Observed, Pod, Volume
+from bugcommand_operator.core.status import MAX_MESSAGE_BYTES
+from bugcommand_operator.core.text import clean, shortened
 
 MOMENTS = st.integers(-7200, 7200).map(lambda seconds: NOW + timedelta(seconds=seconds))
 REASONS = st.sampled_from(sorted(Reason))
@@ -39,9 +42,18 @@ SAYINGS: st.SearchStrategy[Any] = st.one_of(
 )
 
 
+def as_stored(text: str) -> str:
+    """What a status holds was cleaned and bounded when it was written."""
+    return shortened(clean(text), MAX_MESSAGE_BYTES)
+
+
 def conditions() -> st.SearchStrategy[list[Any]]:
     one = st.builds(
-        condition, st.sampled_from(sorted(ConditionType)), st.sampled_from(["True", "False", "Unknown"]), REASONS, TEXTS
+        condition,
+        st.sampled_from(sorted(ConditionType)),
+        st.sampled_from(["True", "False", "Unknown"]),
+        REASONS,
+        TEXTS.map(as_stored),
     )
     return st.lists(one, max_size=8, unique_by=lambda c: c.type)
 
@@ -94,8 +106,6 @@ def commands() -> st.SearchStrategy[Command]:
 
 
 def containers(name: str) -> st.SearchStrategy[Container]:
-    import json
-
     waits = st.builds(
         Container,
         name=st.just(name),
@@ -133,6 +143,8 @@ def pods(name: str, *names: str) -> st.SearchStrategy[Pod | None]:
         message=TEXTS,
         unschedulable=st.sampled_from(["", "no node"]),
         gates=st.sampled_from([(), (), ("mentu.dev/volumes",), ("kueue/x",)]),
+        is_scheduled=st.booleans(),
+        version=st.just("12"),
         containers=some,
     )
     return st.none() | pod
@@ -169,6 +181,7 @@ def worlds() -> st.SearchStrategy[Observed]:
         rescue_pod=pods(rescue_pod_name(NAME, 1), "export", "publish"),
         volume=volumes(),
         mirror=volumes(),
+        volumes_bind_at_once=st.booleans(),
         namespace_is_terminating=st.booleans(),
         refused=st.sampled_from(["", "", "over quota"]),
     )

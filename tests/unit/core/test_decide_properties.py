@@ -8,13 +8,15 @@ from datetime import datetime
 from hypothesis import given
 from tests.unit.core.strategies import moments, worlds
 
-from bugcommand_operator.api.conditions import ConditionType, Reason
+from bugcommand_operator.api.bugcommand import BugCommandStatus
+from bugcommand_operator.api.conditions import Condition, ConditionType, Reason
 from bugcommand_operator.core.decide import decide
 from bugcommand_operator.core.observed import Observed, Pod
 from bugcommand_operator.core.plan import (
     CreatePod,
     DeletePod,
     DeleteVolume,
+    OpenGate,
     OwnVolume,
     Plan,
     Prepare,
@@ -39,12 +41,7 @@ def test_a_plan_is_made_of_any_world_and_its_status_is_small_and_plain(seen: Obs
         text = json.dumps(plan.status.to_dict(), ensure_ascii=False)
         stored = len(text.encode()) + 5 * sum(text.count(c) for c in "<>&")
         assert stored <= 32 * 1024
-        said = "".join(c.message for c in plan.status.conditions if c.observed_generation == seen.command.generation)
-        assert "\x1b" not in said.replace(_given(seen), "")
-
-
-def _given(seen: Observed) -> str:
-    return "".join(c.message for c in seen.command.status.conditions) or "\x1b"
+        assert not set("".join(c.message for c in plan.status.conditions)) & set("\x1b\u202e\x00")
 
 
 @given(worlds(), moments())
@@ -93,7 +90,24 @@ def test_a_volume_goes_only_when_its_work_is_elsewhere_or_never_was(seen: Observ
         never = status.agent_start_time is None and (said_so or seen_so or status.pod_name is None)
         assert seen.volume is not None
         assert seen.volume.command_uid == seen.command.uid
-        assert published or unchanged or never or (rescued and actions(plan, DeleteVolume))
+        shared = not seen.command.spec.with_worktree
+        assert published or unchanged or never or shared or (rescued and actions(plan, DeleteVolume))
+
+
+def ended(status: BugCommandStatus) -> list[Condition]:
+    return [c for c in status.conditions if c.type == ConditionType.SUCCEEDED]
+
+
+@given(worlds(), moments())
+def test_a_gate_opens_only_where_all_that_the_pod_relies_on_holds(seen: Observed, now: datetime) -> None:
+    if actions(decide(seen, now), OpenGate):
+        assert seen.agent_pod is not None
+        assert seen.agent_pod.command_uid == seen.command.uid
+        assert seen.command.holds_finalizer
+        assert seen.command.status.pod_name is not None
+        assert seen.volume is not None
+        assert not seen.command.spec.cancel
+        assert not seen.command.is_being_deleted
 
 
 @given(worlds(), moments())
@@ -101,8 +115,10 @@ def test_what_has_ended_does_not_change_how_it_ended(seen: Observed, now: dateti
     plan = decide(seen, now)
 
     if seen.command.is_finished:
-        assert plan.status is None
+        assert ended(plan.status or seen.command.status) == ended(seen.command.status)
         assert not actions(plan, CreatePod) or seen.command.is_being_deleted
+        assert not actions(plan, Prepare)
+        assert not actions(plan, OpenGate)
 
 
 @given(worlds(), moments())

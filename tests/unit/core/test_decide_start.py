@@ -180,3 +180,10 @@ def test_a_gate_that_cannot_be_opened_ends_at_the_start_deadline() -> None:
 
 def test_a_cancelled_pod_behind_the_gate_is_deleted() -> None:
     assert [type(a).__name__ for a in decide(gated(cancel=True), NOW).actions] == ["DeletePod"]
+
+
+def test_a_repository_that_is_deleted_before_the_pod_has_its_volumes_is_waited_for() -> None:
+    plan = decide(gated(repository=None, volume=None, mirror=None), NOW)
+
+    assert plan.actions == ()
+    assert reason_of(plan) == Reason.REPOSITORY_NOT_FOUND

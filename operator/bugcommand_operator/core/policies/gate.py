@@ -9,10 +9,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bugcommand_operator.api.conditions import Reason
-from bugcommand_operator.core.observed import Observed, Volume
+from bugcommand_operator.core.observed import Observed, Pod, Volume
 from bugcommand_operator.core.plan import OpenGate, Plan, Prepare
 from bugcommand_operator.core.policies.ending import failed
-from bugcommand_operator.core.policies.start import TRY_AGAIN, prepared_status, start_deadline_has_passed
+from bugcommand_operator.core.policies.start import (
+    TRY_AGAIN,
+    definition_gone,
+    prepared_status,
+    start_deadline_has_passed,
+)
 from bugcommand_operator.core.status import StatusEditor
 
 LONGEST = timedelta(seconds=10)
@@ -25,11 +30,21 @@ def open_gate(seen: Observed, now: datetime) -> Plan | None:
         return None
     if start_deadline_has_passed(seen, now):
         return failed(seen, now, Reason.POD_REJECTED, seen.refused) if seen.refused else None
+    return _prepare(seen, now) or _open(seen, pod, now)
+
+
+def _prepare(seen: Observed, now: datetime) -> Plan | None:
     if seen.refused:
         status = StatusEditor(seen.command, now).waiting(Reason.POD_REJECTED, seen.refused)
         return Plan(status=status.done(), look_again_after=TRY_AGAIN)
-    if not _is_prepared(seen):
-        return Plan(actions=(Prepare(),), status=prepared_status(seen, now), look_again_after=TRY_AGAIN)
+    if _is_prepared(seen):
+        return None
+    if seen.repository is None:
+        return definition_gone(seen, now)
+    return Plan(actions=(Prepare(),), status=prepared_status(seen, now), look_again_after=TRY_AGAIN)
+
+
+def _open(seen: Observed, pod: Pod, now: datetime) -> Plan:
     waited = now - pod.created_at
     if _is_bound(seen) or waited > LONGEST:
         return Plan(actions=(OpenGate(pod.name),), look_again_after=LONGEST)

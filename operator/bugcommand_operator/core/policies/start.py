@@ -24,7 +24,7 @@ def start_agent(seen: Observed, now: datetime) -> Plan | None:
     if ended := _why_the_pod_is_gone(seen):
         return failed(seen, now, *ended)
     if seen.repository is None or seen.agent is None:
-        return _definition_gone(seen, now)
+        return definition_gone(seen, now)
     if seen.refused:
         return _refused(seen, now)
     return _create(seen, now)
@@ -58,7 +58,7 @@ def _refused(seen: Observed, now: datetime) -> Plan:
     return Plan(status=status.done(), look_again_after=TRY_AGAIN)
 
 
-def _definition_gone(seen: Observed, now: datetime) -> Plan:
+def definition_gone(seen: Observed, now: datetime) -> Plan:
     gone = "Repository" if seen.repository is None else "Agent"
     reason = Reason.REPOSITORY_NOT_FOUND if seen.repository is None else Reason.AGENT_NOT_FOUND
     message = f"The {gone} was deleted after the command was claimed: make it again, and a new BugCommand."
