@@ -3,11 +3,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 PYTHON := $(CURDIR)/.venv/bin/python
+# Most unit tests that take time wait for tmux, git or a process.
+WORKERS ?= 4
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)
 
 include $(wildcard dev/mk/*.mk)
 
-.PHONY: help setup crds lock lint lint-crds format test test-unit test-integration test-e2e images push bench clean
+.PHONY: help setup crds lock lint lint-crds format test test-unit test-chart test-integration test-e2e images push bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -51,8 +53,11 @@ endif
 push: setup ## Push the images to a registry of yours: make push REGISTRY=… [VERSION=…]
 	$(PYTHON) -m dev.images push --registry $(or $(REGISTRY),$(error say which: make push REGISTRY=…)) $(if $(VERSION),--version $(VERSION))
 
-test-unit: setup ## Unit and property tests: no cluster
-	$(PYTHON) -m pytest tests/unit
+test-unit: setup ## Unit and property tests: no cluster, no Helm
+	$(PYTHON) -m pytest tests/unit -n $(WORKERS)
+
+test-chart: setup cluster-tools ## The Helm chart, rendered
+	$(PYTHON) -m pytest tests/chart -n $(WORKERS)
 
 test-integration: setup cluster ## Tests against a real API server
 	$(PYTHON) -m pytest tests/integration
@@ -61,7 +66,8 @@ test-e2e: setup setup-system cluster images ## Tests on the whole cluster
 	$(PYTHON) -m pytest tests/e2e
 
 test: setup setup-system lint cluster images ## All tests, on a fresh machine too
-	$(PYTHON) -m pytest tests
+	$(PYTHON) -m pytest tests/unit tests/chart -n $(WORKERS)
+	$(PYTHON) -m pytest tests/integration tests/e2e
 
 bench: setup setup-system cluster images ## Measure against peers: make bench BENCH="P1 P3"
 	$(PYTHON) -m bench $(BENCH)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.helm.chart import RELEASE, TOP, Manifest, of_kind, render
+from tests.chart.rendering import RELEASE, TOP, Manifest, of_kind, render
 
 GENERATED: dict[str, Manifest] = {p.stem: yaml.safe_load(p.read_text()) for p in (TOP / "crds").glob("*.yaml")}
 

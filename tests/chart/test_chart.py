@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.helm.chart import CHART, NAMESPACE, RELEASE, Manifest, helm, render
+from tests.chart.rendering import CHART, NAMESPACE, RELEASE, Manifest, helm, render
 
 DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 LABELS = {

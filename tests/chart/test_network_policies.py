@@ -7,7 +7,7 @@ from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 import pytest
-from tests.unit.helm.chart import NAMESPACE, RELEASE, Manifest, environment, executor_pod, of_kind, one, pod_of, render
+from tests.chart.rendering import NAMESPACE, RELEASE, Manifest, environment, executor_pod, of_kind, one, pod_of, render
 
 from bugcommand_operator.api.names import LABEL_ROLE
 from bugcommand_operator.manifests.network_policy import agents_network_policy

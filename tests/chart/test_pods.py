@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.helm.chart import POD_KINDS, RELEASE, Manifest, executor_pod, of_kind, one, pod_of, render
+from tests.chart.rendering import POD_KINDS, RELEASE, Manifest, executor_pod, of_kind, one, pod_of, render
 
 PODS = [
     ("StatefulSet", f"{RELEASE}-executor"),

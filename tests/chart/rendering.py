@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 Manifest = dict[str, Any]
-TOP = Path(__file__).parents[3]
+TOP = Path(__file__).parents[2]
 CHART = TOP / "helm" / "mentu-operator"
 OWN_TOOLS = TOP / ".cluster" / "bin"
 RELEASE, NAMESPACE = "mentu", "mentu-system"

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 import pytest
-from tests.unit.helm.chart import NAMESPACE, RELEASE, environment, executor_pod, one, render
+from tests.chart.rendering import NAMESPACE, RELEASE, environment, executor_pod, one, render
 
 from bugcommand_operator.executor.config import Config
 from bugcommand_operator.gateway.settings import GatewaySettings

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.unit.helm.chart import CHART, NAMESPACE, RELEASE, Manifest, of_kind, one, pod_of, render
+from tests.chart.rendering import CHART, NAMESPACE, RELEASE, Manifest, of_kind, one, pod_of, render
 
 from bugcommand_operator.api.agent import AgentSpec
 

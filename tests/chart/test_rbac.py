@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.helm.chart import NAMESPACE, RELEASE, Manifest, of_kind, one, render
+from tests.chart.rendering import NAMESPACE, RELEASE, Manifest, of_kind, one, render
 
 from bugcommand_operator.manifests.network_policy import NAME as POLICY_NAME
 
