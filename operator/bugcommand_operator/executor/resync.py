@@ -56,7 +56,7 @@ class Resync:
         labels: str = "",
         drop: Callable[[Key], None] | None = None,
     ) -> None:
-        before = set(shelf.items)
+        before = dict(shelf.versions)
         items = [obj for ns in self._namespaces for obj in await self._kube.list(kind, ns, labels)]
         for obj in items:
             try:
@@ -64,5 +64,6 @@ class Resync:
             except ValidationError as error:
                 log.warning("object not understood", kind=kind, key="/".join(key_of(obj)), error=str(error))
         listed = {key_of(obj) for obj in items}
-        for gone in before - listed:
-            (drop or shelf.drop)(gone)
+        for key, version in before.items():
+            if key not in listed and shelf.versions.get(key) == version:  # else it was made anew meanwhile
+                (drop or shelf.drop)(key)

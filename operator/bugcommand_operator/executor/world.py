@@ -77,7 +77,10 @@ class World:
             self._forget(key)
             return None
         self.unreadable.pop(key, None)
+        before = self.commands.items.get(key)
         if self.commands.put(obj, command):
+            if before is not None:
+                self._by_uid.pop(before.uid, None)
             self._by_uid[command.uid] = key
             (self._active.add if command.is_active else self._active.discard)(key)
         return self.commands.items[key]
