@@ -156,13 +156,18 @@ def run_request(command: Command, repository: RepositorySpec, agent: AgentSpec, 
         "worktree": tree,
         "repository": "/workspace/repo",
         "home": "/workspace/home",
-        "stateDir": "/workspace/state",
+        "stateDir": state_folder(command),
         "timeoutSeconds": spec.timeout_seconds,
         "terminationGraceSeconds": install.termination_grace_seconds - 5,
         "intakeUrl": install.intake_url,
         "redactEnv": [agent.credential.env] if agent.credential else [],
         "identity": repository.commit_identity.to_dict(),
     }
+
+
+def state_folder(command: Command) -> str:
+    """A plain checkout is used by one command after the other: each has its marks and its spool to itself."""
+    return "/workspace/state" if command.spec.with_worktree else f"/workspace/state/{command.command_id}"
 
 
 def _resources(of_command: Resources | None, of_agent: Resources, default: Manifest) -> Manifest:

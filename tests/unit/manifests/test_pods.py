@@ -16,7 +16,7 @@ from tests.unit.manifests.strategies import INSTALLS, PROMPTS, TRAPS, agents, co
 from bugcommand_operator.api.agent import RESERVED_ENV, AgentSpec
 from bugcommand_operator.api.repository import RepositorySpec
 from bugcommand_operator.core.observed import Command
-from bugcommand_operator.manifests.agent_pod import agent_pod
+from bugcommand_operator.manifests.agent_pod import agent_pod, state_folder
 from bugcommand_operator.manifests.install import Install
 from bugcommand_operator.manifests.parts import literal
 from bugcommand_operator.manifests.publish_pod import publish_pod, rescue_pod
@@ -258,6 +258,14 @@ def test_a_command_in_a_checkout_gets_the_repository_s_volume_and_works_at_its_t
     assert volume(pod, "workspace")["persistentVolumeClaim"]["claimName"] == "shop-checkout"
     run = json.loads(environment(by_name(pod, "agent"))["MENTU_RUN"])
     assert (run["worktree"], run["cwd"]) == ("/workspace/repo", "/workspace/repo/pkg")
+
+
+def test_commands_of_one_checkout_have_their_marks_and_spools_apart() -> None:
+    """The mark that a prompt has run is named by the attempt: the next command's first attempt is not this one's."""
+    ids = ("0b5c7c0e-58c1-4d0b-9a83-0c7a3a1f0a01", "0b5c7c0e-58c1-4d0b-9a83-0c7a3a1f0a02")
+    folders = {state_folder(command(withWorktree=False, commandId=each)) for each in ids}
+    assert folders == {f"/workspace/state/{each}" for each in ids}
+    assert state_folder(command(commandId=ids[0])) == "/workspace/state"
 
 
 def test_a_command_with_a_worktree_gets_a_volume_and_a_folder_of_its_own() -> None:
