@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.support.cluster import Lab
-from tests.support.cluster_bug import condition, message_of, reason_of
-from tests.support.cluster_objects import bug
+from tests.support.cluster_bug import Bug, condition, message_of, reason_of
+from tests.support.cluster_objects import Raw, bug, shell_agent
 
 WORKS = "echo half done > half.txt; echo ready; until [ -e /tmp/go ]; do sleep 0.2; done"
 
 
-def test_a_cancelled_agent_is_ended_and_its_work_is_kept(lab: Lab) -> None:
-    made = lab.run(bug("cancel-running", WORKS, output="Branch"))
+LAST_WORDS = "trap 'echo last words; exit 0' INT; " + WORKS
+BUGS: dict[str, Raw] = {
+    "running": {"prompt": WORKS, "output": "Branch"},
+    "lines": {"prompt": LAST_WORDS},
+    "early": {"prompt": "echo x", "suspend": True},
+    "stuck": {"prompt": "echo x", "agent": "cancel-stuck"},
+}
+
+
+@pytest.fixture(scope="module")
+def bugs(lab: Lab) -> dict[str, Bug]:
+    lab.apply(shell_agent("cancel-stuck", credential={"secretName": "never-made", "key": "api-key"}))
+    return {name: lab.run(bug(f"cancel-{name}", **spec)) for name, spec in BUGS.items()}
+
+
+def test_a_cancelled_agent_is_ended_and_its_work_is_kept(lab: Lab, bugs: dict[str, Bug]) -> None:
+    made = bugs["running"]
     made.running()
     made.prints("ready")
     made.cancel()
@@ -29,8 +45,8 @@ def test_a_cancelled_agent_is_ended_and_its_work_is_kept(lab: Lab) -> None:
     assert told == ["Claimed", "AgentStarted", "Cancelled"]
 
 
-def test_the_last_lines_of_a_cancelled_agent_are_stored(lab: Lab) -> None:
-    made = lab.run(bug("cancel-lines", "trap 'echo last words; exit 0' INT; " + WORKS))
+def test_the_last_lines_of_a_cancelled_agent_are_stored(lab: Lab, bugs: dict[str, Bug]) -> None:
+    made = bugs["lines"]
     made.running()
     made.prints("ready")
     command_id = made.status["commandId"]
@@ -42,8 +58,8 @@ def test_the_last_lines_of_a_cancelled_agent_are_stored(lab: Lab) -> None:
     assert any(row["message"].endswith("last words") for row in stored)
 
 
-def test_a_command_that_is_cancelled_before_it_is_claimed_does_nothing(lab: Lab) -> None:
-    made = lab.run(bug("cancel-early", "echo x", suspend=True))
+def test_a_command_that_is_cancelled_before_it_is_claimed_does_nothing(bugs: dict[str, Bug]) -> None:
+    made = bugs["early"]
     made.waits("Suspended")
     made.cancel()
     status = made.ended()
@@ -51,19 +67,10 @@ def test_a_command_that_is_cancelled_before_it_is_claimed_does_nothing(lab: Lab)
     assert ("claim" in status, made.pods(), made.volumes()) == (False, {}, {})
 
 
-def test_a_command_that_is_cancelled_while_it_cannot_start_ends(lab: Lab) -> None:
-    lab.apply({**NO_KEY})
-    made = lab.run(bug("cancel-stuck", "echo x", agent="cancel-no-key"))
+def test_a_command_that_is_cancelled_while_it_cannot_start_ends(bugs: dict[str, Bug]) -> None:
+    made = bugs["stuck"]
     made.waits("SecretNotFound", 20)
     made.cancel()
     status = made.ended()
     assert reason_of(status) == ("Cancelled", "Cancelled")
     made.leaves_no_pod()
-
-
-NO_KEY = {
-    "apiVersion": "mentu.dev/v1alpha1",
-    "kind": "Agent",
-    "metadata": {"name": "cancel-no-key"},
-    "spec": {"command": ["bash"], "transcript": "Plain", "credential": {"secretName": "never-made"}},
-}

@@ -14,14 +14,34 @@ echo ready; until [ -e /tmp/go ]; do sleep 0.2; done
 """
 
 
+FAILS = "echo x > tried.txt; exit 1"
+BUGS: dict[str, Raw] = {
+    "background": {"prompt": WORKS},
+    "foreground": {"prompt": WORKS},
+    "foreign": {"prompt": WORKS},
+    "done": {"prompt": "echo x > done.txt"},
+    "failed": {"prompt": FAILS},
+    "kept": {"prompt": FAILS, "repository": {"name": "short-lived"}},
+    "waiting": {"prompt": "echo x", "repository": {"name": "not-there"}},
+}
+
+
+@pytest.fixture(scope="module")
+def bugs(lab: Lab) -> dict[str, Bug]:
+    lab.apply(repository("short-lived", "plain"))
+    return {name: lab.run(bug(f"delete-{name}", **{"output": "Branch", **spec})) for name, spec in BUGS.items()}
+
+
 def rescued(lab: Lab, status: Raw, path: str) -> str:
     ref = f"refs/mentu/rescue/{status['commitmentId']}/{status['attempt']}"
     return lab.repositories.on_server("public/plain", "show", f"{ref}:{path}")
 
 
 @pytest.mark.parametrize("cascade", ["background", "foreground"])
-def test_deleting_a_command_whose_agent_works_saves_its_work_and_leaves_nothing(lab: Lab, cascade: str) -> None:
-    made = lab.run(bug(f"delete-{cascade}", WORKS, output="Branch"))
+def test_deleting_a_command_whose_agent_works_saves_its_work_and_leaves_nothing(
+    lab: Lab, bugs: dict[str, Bug], cascade: str
+) -> None:
+    made = bugs[cascade]
     status = made.running()
     made.prints("ready")
     uid = made.uid
@@ -35,8 +55,8 @@ def test_deleting_a_command_whose_agent_works_saves_its_work_and_leaves_nothing(
     assert f"refs/mentu/rescue/{status['commitmentId']}/1" in saved.message
 
 
-def test_deleting_a_command_that_has_published_leaves_nothing_but_its_branch(lab: Lab) -> None:
-    made = lab.run(bug("delete-done", "echo x > done.txt", output="Branch"))
+def test_deleting_a_command_that_has_published_leaves_nothing_but_its_branch(lab: Lab, bugs: dict[str, Bug]) -> None:
+    made = bugs["done"]
     status = made.ended()
     assert reason_of(status) == ("Succeeded", "Completed")
     uid = made.uid
@@ -47,8 +67,8 @@ def test_deleting_a_command_that_has_published_leaves_nothing_but_its_branch(lab
     assert f"refs/mentu/rescue/{status['commitmentId']}/1" not in refs
 
 
-def test_deleting_a_command_that_has_failed_saves_the_work_that_was_kept(lab: Lab) -> None:
-    made = lab.run(bug("delete-failed", "echo x > tried.txt; exit 1", output="Branch"))
+def test_deleting_a_command_that_has_failed_saves_the_work_that_was_kept(lab: Lab, bugs: dict[str, Bug]) -> None:
+    made = bugs["failed"]
     status = made.ended()
     assert reason_of(status) == ("Failed", "AgentFailed")
     uid = made.uid
@@ -69,18 +89,17 @@ def test_a_new_command_of_the_same_name_starts_afresh(lab: Lab) -> None:
     assert "first.txt" not in again.printed()
 
 
-def test_a_command_that_never_ran_is_deleted_at_once(lab: Lab) -> None:
-    made = lab.run(bug("delete-waiting", "echo x", repository={"name": "not-there"}))
+def test_a_command_that_never_ran_is_deleted_at_once(bugs: dict[str, Bug]) -> None:
+    made = bugs["waiting"]
     made.waits("RepositoryNotFound")
     uid = made.uid
     made.delete(seconds=10)
     made.leaves_nothing(uid)
 
 
-def test_work_that_cannot_be_pushed_stays_on_a_volume_that_says_so(lab: Lab) -> None:
+def test_work_that_cannot_be_pushed_stays_on_a_volume_that_says_so(lab: Lab, bugs: dict[str, Bug]) -> None:
     """The Repository is gone: nobody knows where to push to."""
-    lab.apply(repository("short-lived", "plain"))
-    made = lab.run(bug("delete-kept", "echo x > only-here.txt; exit 1", repository={"name": "short-lived"}))
+    made = bugs["kept"]
     made.ended()
     uid, [volume] = made.uid, made.volumes()
     lab.kubectl.run("delete", "repository.mentu.dev", "short-lived", "--wait=false")
@@ -91,13 +110,13 @@ def test_work_that_cannot_be_pushed_stays_on_a_volume_that_says_so(lab: Lab) -> 
     [told] = [e for e in made.events("WorkKept", uid=uid) if e.reason == "WorkKept"]
     assert (told.type, volume in told.message) == ("Warning", True)
     claims = {"/workspace": volume}
-    found = "cat /workspace/repo/.worktrees/*/only-here.txt"
+    found = "cat /workspace/repo/.worktrees/*/tried.txt"
     assert lab.look("kept", found, claims) == "x\n"
     lab.kubectl.run("delete", "persistentvolumeclaim", volume, "--wait=false")
 
 
-def test_a_foreign_finalizer_does_not_stop_the_rescue(lab: Lab) -> None:
-    made: Bug = lab.run(bug("delete-foreign", WORKS, output="Branch"))
+def test_a_foreign_finalizer_does_not_stop_the_rescue(lab: Lab, bugs: dict[str, Bug]) -> None:
+    made = bugs["foreign"]
     status = made.running()
     made.prints("ready")
     patch = '[{"op": "add", "path": "/metadata/finalizers/-", "value": "example.com/hold"}]'

@@ -8,9 +8,21 @@ import subprocess
 import pytest
 from tests.support.cluster import EXECUTOR, Lab
 from tests.support.cluster_bug import Bug, message_of, reason_of
-from tests.support.cluster_objects import NAMESPACE, RELEASE, SERVERS, SYSTEM, Raw, bug, mentu, repository, secret
+from tests.support.cluster_objects import (
+    NAMESPACE,
+    RELEASE,
+    SERVERS,
+    SYSTEM,
+    Raw,
+    bug,
+    mentu,
+    repository,
+    secret,
+    shell_agent,
+)
 
 HELD = "echo ready; until [ -e /tmp/go ]; do sleep 0.2; done"
+WRONG = "a-wrong-token-that-nobody-should-see"
 KEY = "sk-ant-api03-a-key-that-only-the-agent-may-see-0123456789"
 
 
@@ -126,20 +138,31 @@ def test_an_agent_has_its_models_key_and_not_the_git_token(lab: Lab, agent: Bug)
     assert found.split() == ["done"]
 
 
-def test_a_models_key_that_an_agent_prints_is_not_in_the_log(lab: Lab) -> None:
+@pytest.fixture(scope="module")
+def others(lab: Lab) -> dict[str, Bug]:
+    """Commands that need nobody to hold them: all at once."""
+    prints = "echo key=$ANTHROPIC_API_KEY; echo $ANTHROPIC_API_KEY | base64 -w0; echo"
+    credential = {"secretName": "printed-key", "key": "api-key", "env": "ANTHROPIC_API_KEY"}
+    private = {"url": f"https://git.{SERVERS}.svc/private/pricing.git", "caBundle": lab.access.certificate}
     lab.apply(
         secret("printed-key", **{"api-key": KEY}),
-        mentu(
-            "Agent",
-            "prints",
-            {
-                "command": ["bash", "-c", "echo key=$ANTHROPIC_API_KEY; echo $ANTHROPIC_API_KEY | base64 -w0; echo"],
-                "transcript": "Plain",
-                "credential": {"secretName": "printed-key", "key": "api-key", "env": "ANTHROPIC_API_KEY"},
-            },
-        ),
+        shell_agent("prints", credential=credential),
+        secret("wrong-token", password=WRONG),
+        mentu("Repository", "wrong-token", {**private, "credentialsSecret": {"name": "wrong-token"}}),
     )
-    made = lab.run(bug("prints-key", "x", agent="prints"))
+    twin = "echo $MENTU_COMMITMENT_ID > mine.txt; git stash list; git branch -a; ls /workspace/repo/.worktrees; "
+    twin += f"{HELD}; git add mine.txt; git commit -qm mine"
+    wanted = {
+        "twin-1": bug("twin-1", twin, output="Branch"),
+        "twin-2": bug("twin-2", twin, output="Branch"),
+        "prints": bug("prints-key", prints, agent="prints"),
+        "wrong": bug("wrong-token", "echo x", repository={"name": "wrong-token"}),
+    }
+    return {name: lab.run(command) for name, command in wanted.items()}
+
+
+def test_a_models_key_that_an_agent_prints_is_not_in_the_log(lab: Lab, others: dict[str, Bug]) -> None:
+    made = others["prints"]
     status = made.ended()
     assert reason_of(status) == ("Succeeded", "Completed"), message_of(status)
     printed = made.printed()
@@ -148,27 +171,17 @@ def test_a_models_key_that_an_agent_prints_is_not_in_the_log(lab: Lab) -> None:
     assert KEY[:20] not in str(printed) + str(stored) + str(made.object)
 
 
-def test_a_wrong_token_is_refused_by_name_and_shown_nowhere(lab: Lab) -> None:
-    wrong = "a-wrong-token-that-nobody-should-see"
-    spec = {
-        "url": f"https://git.{SERVERS}.svc/private/pricing.git",
-        "credentialsSecret": {"name": "wrong-token"},
-        "caBundle": lab.access.certificate,
-        "mirror": {"size": "1Gi"},
-    }
-    lab.apply(secret("wrong-token", password=wrong), mentu("Repository", "wrong-token", spec))
-    made = lab.run(bug("wrong-token", "echo x", repository={"name": "wrong-token"}))
+def test_a_wrong_token_is_refused_by_name_and_shown_nowhere(lab: Lab, others: dict[str, Bug]) -> None:
+    made = others["wrong"]
     status = made.ended()
     assert reason_of(status) == ("Failed", "AuthenticationFailed"), message_of(status)
     assert "Secret" in message_of(status)
     logs = lab.kubectl.run("logs", made.agent_pod, "-c", "fetch")
-    assert wrong not in logs + str(made.object) + str(made.events("AuthenticationFailed")) + lab.executor_log()
+    assert WRONG not in logs + str(made.object) + str(made.events("AuthenticationFailed")) + lab.executor_log()
 
 
-def test_two_commands_with_one_prompt_in_one_repository_do_not_see_each_other(lab: Lab) -> None:
-    prompt = "echo $MENTU_COMMITMENT_ID > mine.txt; git stash list; git branch -a; ls /workspace/repo/.worktrees; "
-    prompt += f"{HELD}; git add mine.txt; git commit -qm mine"
-    both = [lab.run(bug(f"twins-{n}", prompt, output="Branch")) for n in (1, 2)]
+def test_two_commands_with_one_prompt_in_one_repository_do_not_see_each_other(lab: Lab, others: dict[str, Bug]) -> None:
+    both = [others["twin-1"], others["twin-2"]]
     for made in both:
         made.running()
         made.prints("ready")

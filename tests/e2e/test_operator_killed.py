@@ -60,34 +60,30 @@ def test_agents_outlive_the_operator_and_end_as_if_nothing_had_happened(lab: Lab
     assert [e.reason for e in claude.events("Succeeded")] == ["Claimed", "AgentStarted", "Publishing", "Succeeded"]
 
 
-def test_lines_that_are_written_while_the_gateway_is_away_arrive_when_it_is_back(lab: Lab) -> None:
-    made = lab.run(bug("gateway-away", COUNTS))
-    made.running()
-    made.prints("line 20")
-    command_id = made.status["commandId"]
+def test_what_happens_while_the_operator_is_away_is_made_up_for(lab: Lab) -> None:
+    """Lines wait on the volume for the gateway; commands that were made and deleted meanwhile are seen."""
+    counts = lab.run(bug("away-counts", COUNTS))
+    counts.running()
+    counts.prints("line 20")
+    command_id = counts.status["commandId"]
     lab.stored_up_to(command_id, 10)
+
     lab.system.run("scale", STATEFUL_SET, "--replicas=0")
     lab.system.run("wait", "--for=delete", f"pod/{EXECUTOR}", "--timeout=60s", timeout=70)
-    so_far = len(made.printed())
-    made.prints(f"line {so_far + 100}")
+    made = lab.run(bug("away-made", "echo here"))
+    deleted = lab.run(bug("away-deleted", "echo there", suspend=True))
+    deleted.delete()
+    so_far = len(counts.printed())
+    counts.prints(f"line {so_far + 100}")
     lab.system.run("scale", STATEFUL_SET, "--replicas=1")
     comes_back(lab)
+
     lab.stored_up_to(command_id, so_far + 100)
-    made.inside("touch /tmp/go")
-    status = made.ended()
-    assert reason_of(status) == ("Succeeded", "Completed"), message_of(status)
-    every_line_once(lab, made, status)
-
-
-def test_a_command_that_was_made_while_the_operator_was_away_runs_when_it_is_back(lab: Lab) -> None:
-    lab.system.run("scale", STATEFUL_SET, "--replicas=0")
-    lab.system.run("wait", "--for=delete", f"pod/{EXECUTOR}", "--timeout=60s", timeout=70)
-    made = lab.run(bug("made-meanwhile", "echo here"))
-    gone = lab.run(bug("gone-meanwhile", "echo there", suspend=True))
-    gone.delete()
-    lab.system.run("scale", STATEFUL_SET, "--replicas=1")
-    status = made.ended()
-    assert reason_of(status) == ("Succeeded", "Completed"), message_of(status)
+    counts.inside("touch /tmp/go")
+    for each in (counts, made):
+        status = each.ended()
+        assert reason_of(status) == ("Succeeded", "Completed"), message_of(status)
+        every_line_once(lab, each, status)
 
 
 def every_line_once(lab: Lab, made: Bug, status: Raw) -> None:

@@ -18,6 +18,7 @@ def helm_values(settings: Settings) -> Raw:
         "concurrencyLimit": 8,
         "startDeadlineSeconds": START_DEADLINE,
         "overdueSeconds": 20,
+        "rescueDeadlineSeconds": 45,
         "defaultAgent": {"create": False},
         "persistence": {"size": "1Gi", "whenDeleted": "Delete"},
         # Small, so that several agents fit on a small node.
