@@ -117,7 +117,7 @@ class Kubelet:
             return self.script.agent if is_done else None
         if name == "export":
             return End(says={"baseCommit": COMMIT, "headCommit": HEAD, "hasChanges": self.script.changes})
-        return self._push(pod)
+        return self._push(pod) if name == "publish" else None
 
     def _push(self, pod: Raw) -> End:
         labels = pod["metadata"]["labels"]

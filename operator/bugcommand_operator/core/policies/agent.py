@@ -162,7 +162,8 @@ def agent_not_started(seen: Observed, now: datetime) -> Plan | None:
         return None
     held_up = _held_up(pod, now)
     if start_deadline_has_passed(seen, now):
-        reason, message = held_up or (Reason.START_DEADLINE_EXCEEDED, "The agent did not start in time.")
+        late = Reason.START_DEADLINE_EXCEEDED, "The agent did not start in time."
+        reason, message = held_up or _stalled_by(seen) or late
         return failed(seen, now, reason, message, facts(seen, now, pod))
     if held_up is None:  # that the workspace is there is told with the agent's start: one write for both
         status = StatusEditor(seen.command, now).set(pod_name=pod.name)
@@ -172,6 +173,12 @@ def agent_not_started(seen: Observed, now: datetime) -> Plan | None:
     is_news = seen.command.condition_reason(ConditionType.READY) != held_up[0]
     events = (Event(*held_up, "Warning"),) if is_news else ()
     return Plan(status=status.done(), events=events, look_again_after=LOOK_AGAIN)
+
+
+def _stalled_by(seen: Observed) -> tuple[str, str] | None:
+    """What was last told to be in the way, which the pod itself may not show: a refusal of its volume, say."""
+    told = (c for c in seen.command.status.conditions if c.type == ConditionType.STALLED and c.status == "True")
+    return next(((c.reason, c.message) for c in told), None)
 
 
 def _held_up(pod: Pod, now: datetime) -> tuple[Reason, str] | None:

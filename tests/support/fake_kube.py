@@ -1,0 +1,42 @@
+"""The port to the Kubernetes API over a modelled cluster: every call gives way to others before it takes effect."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.support.cluster_model import ClusterModel, copied
+
+from bugcommand_operator.cluster.kube import Kube, Raw
+
+
+class FakeKube(Kube):
+    def __init__(self, cluster: ClusterModel) -> None:
+        self.cluster = cluster
+
+    async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
+        await asyncio.sleep(0)
+        return self.cluster.get(kind, namespace or "", name)
+
+    async def list(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
+        await asyncio.sleep(0)
+        wanted = dict(pair.split("=", 1) for pair in labels.split(",") if pair)
+        return [
+            copied(obj)
+            for obj in self.cluster.of_kind(kind)
+            if namespace in {None, obj["metadata"]["namespace"]}
+            and wanted.items() <= (obj["metadata"].get("labels") or {}).items()
+        ]
+
+    async def create(self, manifest: Raw) -> Raw:
+        await asyncio.sleep(0)
+        return self.cluster.create(manifest)
+
+    async def patch(self, kind: str, namespace: str, name: str, body: Raw, *, status: bool = False) -> Raw:
+        await asyncio.sleep(0)
+        return self.cluster.patch(kind, namespace, name, body, status=status)
+
+    async def delete(
+        self, kind: str, namespace: str, name: str, uid: str | None = None, version: str | None = None
+    ) -> Raw:
+        await asyncio.sleep(0)
+        return self.cluster.delete(kind, namespace, name, uid, version)

@@ -1,0 +1,148 @@
+"""One executor as a process would wire it, over a modelled cluster: it lists, hears of changes, and works when it must.
+
+Nothing is looked at without a reason: a change that a watch shows, a pass that failed, or the time a plan asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+import pytest
+from tests.support.builders import LIMITS, ME, NAME, NAMESPACE, UID
+from tests.support.cluster_model import ClusterModel, Died, bug_command, definition
+from tests.support.fake_kube import FakeKube
+
+from bugcommand_operator.cluster.errors import ClusterError
+from bugcommand_operator.core.observed import Command
+from bugcommand_operator.core.plan import Event
+from bugcommand_operator.core.settings import Identity, Limits
+from bugcommand_operator.executor import reconcile
+from bugcommand_operator.executor.act import Actor
+from bugcommand_operator.executor.events import EventPoster
+from bugcommand_operator.executor.handlers import Routes
+from bugcommand_operator.executor.reconcile import Reconciler
+from bugcommand_operator.executor.resync import Resync
+from bugcommand_operator.executor.world import Key, World
+from bugcommand_operator.manifests.install import Install
+
+INSTALL = Install(operator_image="operator:1", agent_image="agent:1", network_policy={"policyTypes": ["Egress"]})
+Raw = dict[str, Any]
+
+
+class Told(EventPoster):
+    """Events are kept instead of posted."""
+
+    def __init__(self, kube: FakeKube) -> None:
+        super().__init__(kube, "test")
+        self.events: list[Event] = []
+
+    def post(self, command: Command, event: Event) -> None:
+        self.events.append(event)
+
+
+@dataclass
+class OperatorProcess:
+    cluster: ClusterModel
+    identity: Identity = ME
+    limits: Limits = LIMITS
+    install: Install = INSTALL
+    hears: bool = True
+    """False: its watches have stalled without a word."""
+    due: dict[Key, datetime] = field(default_factory=dict)
+    errors: list[ClusterError] = field(default_factory=list)
+    _pending: list[tuple[str, Raw]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.kube = FakeKube(self.cluster)
+        self.world = World()
+        self.told = Told(self.kube)
+        actor = Actor(self.kube, self.world, self.install)
+        self.reconciler = Reconciler(self.kube, self.world, actor, self.told, self.identity, self.limits)
+        self.routes = Routes(self.world, self.enqueue)
+        self.reconciler.slot_is_free = self.routes.room_was_made
+        self.resync = Resync(self.kube, self.world, [], self.enqueue)
+        self.cluster.watchers.append(self._heard)
+
+    def enqueue(self, key: Key) -> None:
+        self.due[key] = self.cluster.now
+
+    def die(self) -> None:
+        self.cluster.watchers.remove(self._heard)
+
+    async def start(self) -> OperatorProcess:
+        await self.resync.once()
+        return self
+
+    async def work(self) -> None:
+        """Everything that is due, until nothing is."""
+        for _ in range(20):
+            await self.hear()
+            keys = [key for key, at in self.due.items() if at <= self.cluster.now]
+            if not keys:
+                return
+            for key in keys:
+                await self.one(key)
+
+    async def hear(self) -> None:
+        events, self._pending = self._pending, []
+        for kind, obj in events:
+            route = {
+                "BugCommand": self.routes.command,
+                "Pod": self.routes.pod,
+                "PersistentVolumeClaim": self.routes.volume,
+                "Repository": self.routes.repository,
+                "Agent": self.routes.agent,
+            }.get(obj["kind"])
+            if route is not None:
+                await route({"type": kind, "object": obj})  # type: ignore[typeddict-item]
+
+    async def one(self, key: Key) -> None:
+        del self.due[key]
+        try:
+            again = await self.reconciler.reconcile(key)
+        except ClusterError as error:
+            self.errors.append(error)
+            again = 5.0  # stands for the queue's back-off
+        if again is not None:
+            at = self.cluster.now + timedelta(seconds=max(again, 0.001))
+            self.due[key] = min(at, self.due.get(key, at))
+
+    def _heard(self, kind: str, obj: Raw) -> None:
+        if self.hears:
+            self._pending.append((kind, obj))
+
+
+def populated(cluster: ClusterModel, commands: Iterable[Raw] | None = None) -> ClusterModel:
+    """A Repository, an Agent, and one command unless others are given."""
+    cluster.create(definition("Repository", "shop", NAMESPACE, url="https://git.example.test/shop.git"))
+    cluster.create(definition("Agent", "claude", NAMESPACE))
+    for command in commands if commands is not None else [bug_command(NAME, NAMESPACE, UID)]:
+        cluster.create(command)
+    cluster.calls.clear()
+    return cluster
+
+
+def keep_time_by(cluster: ClusterModel, patch: pytest.MonkeyPatch) -> None:
+    """The reconciler's clock is the cluster's."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return cluster.now  # type: ignore[return-value]
+
+    patch.setattr(reconcile, "datetime", Clock)
+
+
+async def live(cluster: ClusterModel, process: OperatorProcess, steps: int = 40) -> OperatorProcess:
+    """Steps of the cluster and of the process in turn; when it dies another one is started in its place."""
+    for _ in range(steps):
+        try:
+            await process.work()
+        except Died:
+            process.die()
+            process = await OperatorProcess(cluster, process.identity, process.limits, process.install).start()
+        cluster.step()
+    return process
