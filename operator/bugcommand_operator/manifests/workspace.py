@@ -117,6 +117,7 @@ def workspace_request(command: Command, repository: RepositorySpec, publish_as: 
         "genesisPolicy": repository.genesis_policy.value,
         "actor": ACTOR,
         "identity": repository.commit_identity.to_dict(),
+        "baseCommit": command.status.base_commit or "",
         "createdAt": command.created_at.isoformat(),
         "output": spec.output.value,
         "scope": scope.to_dict() if scope else None,

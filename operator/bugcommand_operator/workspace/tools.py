@@ -10,18 +10,18 @@ NAME = os.path.basename(PACKAGE)
 
 
 def copy_runner(job: Job) -> None:
-    """Copies the runner's sources; without a folder to put them in there is nothing to do."""
+    """Copies the runner; without a folder to put it in there is nothing to do. What is compiled already comes along:
+    a Python of that version need not do it again, in a folder that it cannot write to."""
     if not os.path.isdir(job.paths.tools):
         return
     target = f"{job.paths.tools}/lib/{NAME}"
     os.makedirs(target, exist_ok=True)
     _copy(f"{PACKAGE}/__init__.py", f"{target}/__init__.py")
-    for place, folders, names in os.walk(f"{PACKAGE}/runner"):
-        folders[:] = [folder for folder in folders if folder != "__pycache__"]
+    for place, _, names in os.walk(f"{PACKAGE}/runner"):
         into = target + place.removeprefix(PACKAGE)
         os.makedirs(into, exist_ok=True)
         for name in names:
-            if name.endswith(".py"):
+            if name.endswith((".py", ".pyc")):
                 _copy(f"{place}/{name}", f"{into}/{name}")
 
 

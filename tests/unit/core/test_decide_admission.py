@@ -40,6 +40,10 @@ class Waits:
 
 WAITING = {
     "a suspended command": Waits(Reason.SUSPENDED, {"suspend": True}),
+    "a Repository at a metadata service's address, written otherwise": Waits(
+        Reason.INVALID_REPOSITORY_URL,
+        seen={"repository": repository(url="https://2852039166/latest/meta-data")},
+    ),
     "a command whose Repository is not there": Waits(Reason.REPOSITORY_NOT_FOUND, seen={"repository": None}),
     "a command whose Agent is not there": Waits(Reason.AGENT_NOT_FOUND, seen={"agent": None}),
     "a command for another machine": Waits(Reason.WAITING_FOR_MACHINE, {"targetMachine": "site-2"}),

@@ -10,6 +10,7 @@ from bugcommand_operator.api.names import worktree_volume_name
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import Event, Plan
 from bugcommand_operator.core.policies.ending import failed
+from bugcommand_operator.core.repository_url import url_problem
 from bugcommand_operator.core.status import StatusEditor
 
 Wait = tuple[Reason, str]
@@ -61,6 +62,8 @@ def _waits_for_people(seen: Observed) -> Wait | None:
             Reason.REPOSITORY_NOT_FOUND,
             f"Repository {name!r} is not in namespace {seen.command.namespace!r}: make it.",
         )
+    if problem := url_problem(seen.repository.url, has_credential=seen.repository.credentials_secret is not None):
+        return Reason.INVALID_REPOSITORY_URL, f"Repository {spec.repository.name!r}: {problem}"
     if seen.agent is None:
         return Reason.AGENT_NOT_FOUND, (
             f"Agent {seen.agent_name!r} is not in namespace {seen.command.namespace!r}: "
