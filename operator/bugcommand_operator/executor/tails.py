@@ -30,6 +30,8 @@ class Tails:
         self._kube = kube
         self._world = world
         self._source = source
+        self._turns: dict[AttemptKey, int] = {}
+        self._turn = 0
 
     async def run(self) -> None:
         while True:
@@ -47,9 +49,12 @@ class Tails:
         behind = [
             (key, c, progress[key]) for key, c in followed.items() if key in progress and _is_behind(c, progress[key])
         ]
-        behind.sort(key=lambda item: item[1].status.logs.last_sequence if item[1].status.logs else -1)
+        behind.sort(key=lambda item: self._turns.get(item[0], 0))  # whoever has waited longest
+        self._turn += 1
         for key, command, reached in behind[:WRITES_PER_ROUND]:
+            self._turns[key] = self._turn
             await self._write(key, command.key, reached)
+        self._turns = {key: turn for key, turn in self._turns.items() if key in followed}
 
     async def _write(self, key: AttemptKey, command_key: Key, reached: Progress) -> None:
         lines = await self._source.tail(key, MAX_TAIL_LINES)

@@ -1,0 +1,96 @@
+"""Which command an event of a watch concerns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.support.builders import NAME, NAMESPACE, OTHER_UID, UID
+from tests.support.cluster_model import bug_command, definition
+
+from bugcommand_operator.executor.handlers import Routes
+from bugcommand_operator.executor.world import Key, World
+
+KEY = (NAMESPACE, NAME)
+
+
+class Route:
+    def __init__(self) -> None:
+        self.world = World()
+        self.keys: list[Key] = []
+        self.routes = Routes(self.world, self.keys.append)
+
+    async def hear(self, kind: str, obj: dict[str, Any], version: int, event: str | None = "ADDED") -> list[Key]:
+        self.keys.clear()
+        obj["metadata"].setdefault("uid", "u")
+        obj["metadata"]["resourceVersion"] = str(version)
+        await getattr(self.routes, kind)({"type": event, "object": obj})
+        return list(self.keys)
+
+
+@pytest.fixture
+async def route() -> Route:
+    route = Route()
+    await route.hear("command", bug_command(NAME, NAMESPACE, UID), 1)
+    await route.hear("command", bug_command("other", NAMESPACE, OTHER_UID), 2)
+    await route.hear("command", bug_command("far", "team-b", OTHER_UID.replace("f", "e")), 3)
+    return route
+
+
+def child(kind: str, name: str, uid: str | None) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/managed-by": "mentu-operator"} | ({"mentu.dev/command-uid": uid} if uid else {})
+    return {"kind": kind, "metadata": {"namespace": NAMESPACE, "name": name, "labels": labels}}
+
+
+@pytest.mark.parametrize("event", ["ADDED", "MODIFIED", None])
+async def test_a_command_concerns_itself(route: Route, event: str | None) -> None:
+    assert await route.hear("command", bug_command(NAME, NAMESPACE, UID), 5, event) == [KEY]
+
+
+async def test_a_command_that_is_gone_makes_room_for_those_that_wait(route: Route) -> None:
+    heard = await route.hear("command", bug_command(NAME, NAMESPACE, UID), 5, "DELETED")
+
+    assert KEY not in route.world.commands.items
+    assert heard == [(NAMESPACE, "other"), ("team-b", "far")]
+
+
+@pytest.mark.parametrize(("kind", "of"), [("Pod", "pod"), ("PersistentVolumeClaim", "volume")])
+@pytest.mark.parametrize("event", ["ADDED", "DELETED"])
+async def test_a_child_concerns_its_command(route: Route, kind: str, of: str, event: str) -> None:
+    assert await route.hear(of, child(kind, "c", UID), 5, event) == [KEY]
+
+
+async def test_a_child_of_nobody_that_is_known_concerns_nobody(route: Route) -> None:
+    assert await route.hear("pod", child("Pod", "c", "unknown"), 5) == []
+
+
+async def test_what_commands_share_concerns_all_of_the_namespace(route: Route) -> None:
+    heard = await route.hear("volume", child("PersistentVolumeClaim", "shop-mirror", None), 5)
+
+    assert heard == [KEY, (NAMESPACE, "other")]
+
+
+@pytest.mark.parametrize("event", ["ADDED", "MODIFIED", "DELETED"])
+@pytest.mark.parametrize(
+    ("of", "obj"),
+    [
+        ("repository", definition("Repository", "shop", NAMESPACE, url="https://git.example.test/x.git")),
+        ("agent", definition("Agent", "claude", NAMESPACE)),
+    ],
+)
+async def test_a_definition_concerns_all_of_its_namespace(
+    route: Route, of: str, obj: dict[str, Any], event: str
+) -> None:
+    assert await route.hear(of, obj, 5, event) == [KEY, (NAMESPACE, "other")]
+
+
+async def test_a_definition_that_does_not_read_leaves_the_earlier_one(route: Route) -> None:
+    await route.hear("repository", definition("Repository", "shop", NAMESPACE, url="https://git.example.test/x.git"), 5)
+    await route.hear("repository", definition("Repository", "shop", NAMESPACE, url=7), 6, "MODIFIED")
+
+    assert route.world.repositories.items[NAMESPACE, "shop"].spec.url == "https://git.example.test/x.git"
+
+
+async def test_a_command_that_does_not_read_raises_nothing(route: Route) -> None:
+    assert await route.hear("command", bug_command(NAME, NAMESPACE, UID, prompt=""), 7, "MODIFIED") == [KEY]
+    assert KEY not in route.world.commands.items

@@ -1,0 +1,176 @@
+"""`status.logs` follows what is stored: the end of the log, in time, within one budget for all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.support.builders import NAMESPACE, UID
+from tests.support.cluster_model import Call, ClusterModel, bug_command
+from tests.support.fake_kube import FakeKube
+
+from bugcommand_operator.cluster.errors import ClusterUnavailable
+from bugcommand_operator.executor.tails import WRITES_PER_ROUND, Tails
+from bugcommand_operator.executor.world import World
+from bugcommand_operator.store.lines import AttemptKey, LogLine, LogRow, Progress
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CLAIM = {"executor": "bridge-0", "machine": "m", "epoch": 1, "at": "2026-03-01T12:00:00Z"}
+
+
+class Lines:
+    """A store in a list."""
+
+    def __init__(self) -> None:
+        self.stored: dict[AttemptKey, list[LogLine]] = {}
+        self.asked = 0
+
+    def say(self, key: AttemptKey, *messages: str) -> None:
+        lines = self.stored.setdefault(key, [])
+        lines += [LogLine(len(lines) + n, "stdout", AT, text) for n, text in enumerate(messages, 1)]
+
+    async def tail(self, key: AttemptKey, limit: int) -> list[LogLine]:
+        return self.stored[key][-limit:]
+
+    async def progress(self, command_ids: Collection[str]) -> Mapping[AttemptKey, Progress]:
+        self.asked += 1
+        return {k: Progress(len(v), v[-1].seq) for k, v in self.stored.items() if k.command_id in command_ids}
+
+    async def read(self, command_id: str, **_: Any) -> list[LogRow]:
+        raise AssertionError("the tail alone is read")
+
+
+class Following:
+    def __init__(self) -> None:
+        self.cluster = ClusterModel()
+        self.world = World()
+        self.lines = Lines()
+        self.tails = Tails(FakeKube(self.cluster), self.world, self.lines)
+
+    def add(self, number: int = 0, *, ended: datetime | None = None, claimed: bool = True) -> AttemptKey:
+        uid = f"{number:08d}" + UID[8:]
+        self.cluster.create(bug_command(f"bug-{number}", NAMESPACE, uid))
+        status: dict[str, Any] = {"claim": CLAIM, "attempt": 1} if claimed else {}
+        if ended is not None:
+            how = {"type": "Succeeded", "status": "True", "reason": "r", "lastTransitionTime": "2026-03-01T12:00:00Z"}
+            status |= {"completionTime": ended.isoformat(), "conditions": [how]}
+        body = {"status": status}
+        self.world.put_command(self.cluster.patch("BugCommand", NAMESPACE, f"bug-{number}", body, status=True))
+        self.cluster.calls.clear()
+        return AttemptKey(NAMESPACE, uid, 1)
+
+    def logs(self, number: int = 0) -> dict[str, Any]:
+        found = self.cluster.find("BugCommand", f"bug-{number}")
+        assert found is not None
+        return dict(found["status"].get("logs") or {})
+
+
+@pytest.fixture
+def following() -> Following:
+    return Following()
+
+
+async def test_the_tail_is_what_was_said_last(following: Following) -> None:
+    key = following.add()
+    following.lines.say(key, *(f"line {n}" for n in range(80)))
+    await following.tails.once()
+
+    logs = following.logs()
+    assert (logs["lines"], logs["lastSequence"], len(logs["tail"])) == (80, 80, 50)
+    assert (logs["tail"][0], logs["tail"][-1]) == ("line 30", "line 79")
+
+
+async def test_nothing_new_is_not_written_again(following: Following) -> None:
+    following.lines.say(following.add(), "one")
+    await following.tails.once()
+    await following.tails.once()
+
+    assert len(following.cluster.calls) == 1
+
+
+async def test_each_new_line_is_followed(following: Following) -> None:
+    key = following.add()
+    following.lines.say(key, "one")
+    await following.tails.once()
+    following.lines.say(key, "two")
+    await following.tails.once()
+
+    assert following.logs()["tail"] == ["one", "two"]
+
+
+async def test_lines_that_arrive_after_the_end_are_still_followed_for_a_while(following: Following) -> None:
+    key = following.add(ended=datetime.now(UTC))
+    old = following.add(1, ended=datetime.now(UTC) - timedelta(minutes=10))
+    for each in (key, old):
+        following.lines.say(each, "late")
+    await following.tails.once()
+
+    assert following.logs()["tail"] == ["late"]
+    assert following.logs(1) == {}
+
+
+async def test_the_store_is_not_asked_when_nothing_runs(following: Following) -> None:
+    following.add(claimed=False)
+    await following.tails.once()
+
+    assert following.lines.asked == 0
+
+
+async def test_a_round_writes_no_more_than_its_budget_and_everybody_has_a_turn(following: Following) -> None:
+    keys = [following.add(n) for n in range(WRITES_PER_ROUND + 7)]
+    for key in keys:
+        following.lines.say(key, "hello")
+    await following.tails.once()
+    assert len(following.cluster.calls) == WRITES_PER_ROUND
+
+    for key in keys:
+        following.lines.say(key, "again")
+    await following.tails.once()
+    assert all(following.logs(n) for n in range(len(keys)))
+
+
+async def test_one_with_a_long_log_has_its_turn_among_many_that_talk_all_the_time(following: Following) -> None:
+    keys = [following.add(n) for n in range(WRITES_PER_ROUND + 1)]
+    following.lines.say(keys[0], *["long"] * 500)
+    for _ in range(4):
+        for key in keys:
+            following.lines.say(key, "and on")
+        await following.tails.once()
+
+    assert following.logs(0)["lines"] > 500
+
+
+async def test_a_write_over_another_version_is_left_to_the_next_round(following: Following) -> None:
+    key = following.add()
+    following.lines.say(key, "one")
+    edited = following.cluster.patch("BugCommand", NAMESPACE, "bug-0", {"metadata": {"labels": {"a": "b"}}})
+    await following.tails.once()
+    assert following.logs() == {}
+
+    following.world.put_command(edited)
+    await following.tails.once()
+    assert following.logs()["tail"] == ["one"]
+
+
+async def test_one_write_that_fails_keeps_no_other_from_being_made(following: Following) -> None:
+    for number in range(2):
+        following.lines.say(following.add(number), "one")
+
+    def away(call: Call) -> None:
+        if call.name == "bug-0":
+            raise ClusterUnavailable("away")
+
+    following.cluster.before = away
+    await following.tails.once()
+
+    assert (following.logs(0), following.logs(1)["tail"]) == ({}, ["one"])
+
+
+async def test_the_lines_of_another_namespace_with_the_same_id_are_not_shown(following: Following) -> None:
+    key = following.add()
+    following.lines.say(AttemptKey("elsewhere", key.command_id, 1), "not yours")
+    await following.tails.once()
+
+    assert following.logs() == {}
