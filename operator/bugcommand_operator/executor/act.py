@@ -64,10 +64,11 @@ class Actor:
                 await self._patch_volume(seen, name, {"labels": {LABEL_KEPT: "true"}})
 
     async def _prepare(self, seen: Observed, agent_pod: bool) -> None:
-        """The volume has no owner, so it is not made before the finalizer holds that will see to its end. The pod has
-        one, and a gate: it need not wait."""
-        pods = [self._create_pod(seen, "agent")] if agent_pod else []
-        await _all_of([*pods, self._finalizer_then_volumes(seen)])
+        """The pod has an owner and a gate, so it need not wait for anything, and nothing competes with it. The volume
+        has no owner: it is not made before the finalizer holds that will see to its end."""
+        if agent_pod:
+            await self._create_pod(seen, "agent")
+        await self._finalizer_then_volumes(seen)
 
     async def _finalizer_then_volumes(self, seen: Observed) -> None:
         if not seen.command.holds_finalizer:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from prometheus_client import Counter, Gauge, Histogram
+
+from bugcommand_operator.api.conditions import ConditionType
+from bugcommand_operator.core.observed import Command
 
 PASSES = Counter("mentu_reconcile_total", "Passes over commands, by how they went.", ["result"])
 PASS_SECONDS = Histogram(
@@ -11,7 +16,6 @@ PASS_SECONDS = Histogram(
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 QUEUE_DEPTH = Gauge("mentu_queue_depth", "Commands that wait for a pass or are in one.")
-COMMANDS = Gauge("mentu_commands", "Commands in the executor's view, by phase.", ["phase"])
 CLAIMS = Counter("mentu_claims_total", "Attempts to claim a command, by result.", ["result"])
 PICKUP_SECONDS = Histogram(
     "mentu_pickup_seconds",
@@ -22,3 +26,15 @@ FINISHED = Counter("mentu_finished_total", "Commands that have ended, by phase a
 LAST_EVENT = Gauge(
     "mentu_last_watch_event_timestamp_seconds", "When the watch of a kind last showed anything.", ["kind"]
 )
+
+
+def count_claim(command: Command, *, won: bool, now: datetime) -> None:
+    CLAIMS.labels("won" if won else "lost").inc()
+    if won:
+        PICKUP_SECONDS.observe(max((now - command.created_at).total_seconds(), 0))
+
+
+def count_end(command: Command) -> None:
+    """`command` as it is once it has ended."""
+    reason = next((c.reason for c in command.status.conditions if c.type == ConditionType.SUCCEEDED), "")
+    FINISHED.labels(str(command.status.phase), reason).inc()

@@ -11,13 +11,14 @@ import structlog
 
 from bugcommand_operator.api.bugcommand import BugCommandStatus
 from bugcommand_operator.api.names import agent_pod_name, mirror_volume_name, publish_pod_name, rescue_pod_name
-from bugcommand_operator.cluster.errors import NotFound, Refused
+from bugcommand_operator.cluster.errors import Conflict, NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.cluster.storage_classes import StorageClasses
 from bugcommand_operator.core.decide import decide
 from bugcommand_operator.core.observed import Command, Load, Observed, Pod, Volume
-from bugcommand_operator.core.plan import CreatePod, Plan, Prepare
+from bugcommand_operator.core.plan import CreatePod, Event, Plan, Prepare
 from bugcommand_operator.core.settings import Identity, Limits
+from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.act import Actor
 from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.world import Key, World
@@ -42,12 +43,22 @@ class Reconciler:
         self.slot_is_free: Callable[[], None] = lambda: None
 
     async def reconcile(self, key: Key) -> float | None:
-        """Returns after how many seconds to look again. Raises ClusterError when the API server did not go along."""
+        """Returns after how many seconds to look again. Raises ClusterError when the API server did not go along.
+        Events go out at the end of the pass: after a claim the pod comes first, and nothing competes with it."""
+        told: list[tuple[Command, Event]] = []
+        try:
+            return await self._steps(key, told)
+        finally:
+            for command, event in told:
+                self._events.post(command, event)
+
+    async def _steps(self, key: Key, told: list[tuple[Command, Event]]) -> float | None:
         for _ in range(MOST_STEPS):
             command = self._world.commands.items.get(key)
             if command is None:
                 return None
             plan = await self._one_step(command)
+            told += [(command, event) for event in plan.events]
             if not plan.go_on:
                 return plan.look_again_after.total_seconds() if plan.look_again_after is not None else None
         return 1.0
@@ -60,12 +71,23 @@ class Reconciler:
             self._world.claiming.add(command.key)
         try:
             plan = await self._carry_out(seen, plan)
+        except Conflict:
+            if claims:
+                metrics.count_claim(command, won=False, now=datetime.now(UTC))
+            raise
         finally:
             self._world.claiming.discard(command.key)
-        after = self._world.commands.items.get(command.key)
-        if command.is_active and (after is None or not after.is_active):
-            self.slot_is_free()
+        if claims:
+            metrics.count_claim(command, won=True, now=datetime.now(UTC))
+        self._notice_the_end(command)
         return plan
+
+    def _notice_the_end(self, before: Command) -> None:
+        after = self._world.commands.items.get(before.key)
+        if after is not None and after.is_finished and not before.is_finished:
+            metrics.count_end(after)
+        if before.is_active and (after is None or not after.is_active):
+            self.slot_is_free()
 
     async def _carry_out(self, seen: Observed, plan: Plan) -> Plan:
         try:
@@ -80,8 +102,6 @@ class Reconciler:
             await self._actor.carry_out(seen, plan.actions)
         if not plan.status_first:
             await self._write_status(seen.command, plan.status)
-        for event in plan.events:
-            self._events.post(seen.command, event)
         return plan
 
     async def _write_status(self, observed: Command, status: BugCommandStatus | None) -> None:
