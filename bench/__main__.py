@@ -1,4 +1,4 @@
-"""`python -m bench [P1 P3 …] [--beside-installed]`: measures, prints the table, writes bench/results/."""
+"""`python -m bench [P1 P3 …]`: measures, prints the table, writes bench/results/."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ def main() -> None:
     parser.add_argument(
         "--beside-installed", action="store_true", help="let executors on the cluster run on: a preview, no measurement"
     )
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md as well")
     arguments = parser.parse_args()
     if unknown := set(arguments.rows) - set(SUITE):
         parser.error(f"unknown: {' '.join(sorted(unknown))}")
     console = Console()
     rows = asyncio.run(run(arguments.rows or list(SUITE), arguments.beside_installed, console))
     report.show(rows, console)
+    if arguments.write:
+        report.write_page(rows)
     console.print(f"written to {report.save(rows)}", highlight=False)
 
 

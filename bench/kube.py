@@ -42,7 +42,7 @@ class Api:
     @classmethod
     @asynccontextmanager
     async def connect(cls) -> AsyncIterator[Api]:
-        server, context, headers = _credentials(Path(os.environ["KUBECONFIG"]))
+        server, context, headers = _credentials(kubeconfig())
         async with AsyncExitStack() as stack:
             connector = aiohttp.TCPConnector(ssl=context, limit=0, keepalive_timeout=120)
             session = aiohttp.ClientSession(
@@ -174,6 +174,12 @@ def named(kind: str, name: str) -> Callable[[Raw], bool]:
         return bool(event["type"] == kind and event["object"]["metadata"]["name"].startswith(name))
 
     return wanted
+
+
+def kubeconfig() -> Path:
+    """Of KUBECONFIG, else of the cluster that `make cluster` starts."""
+    named = os.environ.get("KUBECONFIG")
+    return Path(named) if named else Path(__file__).resolve().parent.parent / ".cluster/kubeconfig"
 
 
 def _credentials(path: Path) -> tuple[str, ssl.SSLContext, dict[str, str]]:

@@ -29,8 +29,8 @@ from bench.rows import until_stored
 from bench.servers import gateway, git_server, node_address, replay
 from bench.wait import until
 
-ROUNDS = 12
-CLAUDE_TRIALS = 5
+ROUNDS = 10
+CLAUDE_TRIALS = 3
 WAIT_SECONDS = 60.0
 NAMESPACE = "mentu-bench-start"
 OURS, BY_HAND, BARE = "operator", "Pod, volume, worktree by hand", "Pod without a volume"

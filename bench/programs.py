@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bench.kube import kubeconfig
+
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
 END_SECONDS = 20.0
@@ -31,7 +33,7 @@ async def program(
     arguments: list[str], env: Mapping[str, str], log: Path, ready: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[int]:
     """Runs it until the block is left; begins once `ready` says so."""
-    full = {**os.environ, "PYTHONPATH": f"{ROOT}/operator:{ROOT}", **env}
+    full = {"KUBECONFIG": str(kubeconfig()), **os.environ, "PYTHONPATH": f"{ROOT}/operator:{ROOT}", **env}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable, *arguments, env=full, stdout=output, stderr=output, cwd=ROOT, start_new_session=True

@@ -15,6 +15,8 @@ from rich.table import Table
 from bench.outcome import Case, Row
 
 RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+BEGIN, END = "<!-- figures: make bench BENCH=--write -->", "<!-- end of figures -->"
 
 
 def table(rows: list[Row]) -> Table:
@@ -72,3 +74,34 @@ def show(rows: list[Row], console: Console) -> None:
     for row in rows:
         for name, value in row.notes.items():
             console.print(f"{row.id}  {name}: {value}", highlight=False)
+
+
+def markdown(rows: list[Row], now: datetime) -> str:
+    """The figures as docs/performance.md shows them."""
+    lines = [
+        f"Taken {now:%Y-%m-%d} on {os.cpu_count()} cores: p50 (p90) in ms; the ratio and its 95 % interval are the"
+        " median of the pairs'.",
+        "",
+        "| | what | ours | peer | | ratio | goal | |",
+        "| --- | --- | ---: | --- | ---: | ---: | --- | --- |",
+    ]
+    for row in rows:
+        for case in row.cases:
+            shown = case.to_dict()
+            low, high = shown["interval"]
+            verdict = {True: "met", False: "**missed**", None: ""}[case.ok] + ("" if case.quiet else " (not quiet)")
+            lines.append(
+                f"| {row.id} | {case.what} | {shown['value']:.1f} ({shown['p90']:.1f}) | {case.peer_name} |"
+                f" {shown['peer']:.1f} ({shown['peer_p90']:.1f}) | {shown['ratio']:.2f} ({low:.2f}–{high:.2f}) |"
+                f" {case.goal.text} | {verdict} |"
+            )
+    notes = [f"- {row.id}, {name}: {value}" for row in rows for name, value in row.notes.items()]
+    return "\n".join([*lines, "", *notes])
+
+
+def write_page(rows: list[Row], page: Path = PAGE, now: datetime | None = None) -> None:
+    """Puts the figures between the page's two marks and leaves the rest alone."""
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{markdown(rows, now or datetime.now(UTC))}\n{END}{after}", encoding="utf-8")

@@ -20,6 +20,7 @@ class Shape:
     files_a_folder: int = 40
 
 
+TINY = Shape("300 files", 300, 5_000)
 SMALL = Shape("1,500 files", 1_500, 6_000)
 LARGE = Shape("12,000 files", 12_000, 4_000)
 

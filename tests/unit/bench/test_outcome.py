@@ -73,3 +73,16 @@ def test_the_table_names_what_missed_its_goal(tmp_path: Path) -> None:
     text = (tmp_path / "out").read_text()
     assert "missed" in text
     assert "2.00×" in text
+
+
+def test_the_page_keeps_its_text_and_changes_its_figures(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    rows = [Row("P8", "t", (one_case(at_most(1.1), 2.0, 1.0),), {"note": "x"})]
+    report.write_page(rows, page, datetime(2026, 1, 2, tzinfo=UTC))
+    report.write_page(rows, page, datetime(2026, 1, 2, tzinfo=UTC))
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
+    assert text.count("**missed**") == 1
