@@ -84,13 +84,13 @@ def _container(
     mounts: list[Manifest],
     publish_as: str = "Branch",
 ) -> Manifest:
-    request = workspace_request(command, repository, publish_as)
+    request = json.dumps(workspace_request(command, repository, publish_as), ensure_ascii=False)
     return {
         "name": name,
         "image": install.operator_image,
         "imagePullPolicy": install.image_pull_policy,
         "command": ["mentu-workspace", *arguments],
-        "env": env(MENTU_WORKSPACE=json.dumps(request), MENTU_CA_BUNDLE=repository.ca_bundle, HOME="/tmp"),  # noqa: S108
+        "env": env(MENTU_WORKSPACE=request, MENTU_CA_BUNDLE=repository.ca_bundle, HOME="/tmp"),  # noqa: S108
         "resources": install.preparation_resources,
         "securityContext": container_security(),
         "volumeMounts": [*mounts, mount(TMP, "/tmp")],  # noqa: S108

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,7 +42,8 @@ def test_kopfs_lines_name_their_object_and_leave_out_what_hangs_on_them(
 ) -> None:
     set_up_logging()
     reference = {"kind": "BugCommand", "namespace": "team-a", "name": "bug", "uid": "1"}
-    extra = {"k8s_ref": reference, "settings": object()}
+    settings = SimpleNamespace(posting=SimpleNamespace(level=logging.CRITICAL + 1))  # kopf's own handler looks there
+    extra = {"k8s_ref": reference, "settings": settings}
     logging.getLogger("kopf.objects").warning("odd", extra=extra)
 
     (line,) = logged(capsys)

@@ -161,3 +161,13 @@ def test_a_finished_command_is_not_claimed_again() -> None:
     done = command(status(condition(ConditionType.SUCCEEDED, "False", Reason.COMMITMENT_ACTIVE)))
 
     assert decide(observed(done), NOW) == NOTHING
+
+
+def test_a_context_that_no_process_can_be_handed_is_refused() -> None:
+    long = {"constraints": ["é" * 1024] * 30, "successCriteria": ["é" * 1024] * 30}
+    plan = decide(observed(command(context=long)), NOW)
+
+    assert plan.status is not None
+    assert (plan.status.phase, plan.events[0].reason) == (Phase.REFUSED, Reason.INVALID_SPEC)
+    assert "spec.context" in plan.events[0].message
+    assert decide(observed(command(context={"constraints": ["é" * 1024] * 30})), NOW).events[0].reason == "Claimed"

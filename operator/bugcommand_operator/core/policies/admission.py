@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 from bugcommand_operator.api.bugcommand import Claim
@@ -14,6 +15,8 @@ from bugcommand_operator.core.repository_url import url_problem
 from bugcommand_operator.core.status import StatusEditor
 
 Wait = tuple[Reason, str]
+MAX_CONTEXT_BYTES = 96 * 1024
+"""Linux hands a process no variable of more than 128 KiB."""
 
 
 def admit(seen: Observed, now: datetime) -> Plan | None:
@@ -21,11 +24,22 @@ def admit(seen: Observed, now: datetime) -> Plan | None:
         return None
     if seen.command.spec.cancel:
         return failed(seen, now, Reason.CANCELLED, "Cancelled before it was claimed.")
+    if problem := _problem(seen):
+        return failed(seen, now, Reason.INVALID_SPEC, problem)
     if seen.load.commitment_taken_by:
         return failed(seen, now, Reason.COMMITMENT_ACTIVE, _commitment_message(seen))
     if held_up := _waits_for(seen):
         return _wait(seen, now, *held_up)
     return claim(seen, now)
+
+
+def _problem(seen: Observed) -> str:
+    """What no schema can say: a context within all its bounds may still be more than a process can be handed."""
+    context = seen.command.spec.context
+    size = len(json.dumps(context.to_dict(), ensure_ascii=False).encode()) if context else 0
+    if size <= MAX_CONTEXT_BYTES:
+        return ""
+    return f"spec.context takes {size} bytes as JSON, at most {MAX_CONTEXT_BYTES} are possible: make it shorter."
 
 
 def claim(seen: Observed, now: datetime) -> Plan:
