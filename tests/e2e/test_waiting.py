@@ -134,3 +134,6 @@ def test_what_nobody_brings_fails_at_the_start_deadline(never: dict[str, Bug], n
     assert told in message_of(status)
     assert "agentStartTime" not in status
     made.leaves_no_pod()
+    uid = made.uid
+    made.delete(seconds=15)  # there is no work: nobody waits for a push that the missing Secret would hold up
+    made.leaves_nothing(uid)

@@ -141,8 +141,8 @@ CASES = {
     "a rescue that takes too long keeps the volume": Case(
         going(rescue_pod=rescue_pod(running("publish"))), (KEPT, delete(rescue_pod()), RELEASED), "WorkKept", True
     ),
-    "a volume that has its owner already is not labelled": Case(
-        going(volume=volume(is_owned=True), repository=None), (RELEASED,), "WorkKept"
+    "a volume that was given to its command, when it was known that nothing would be lost, goes with it": Case(
+        going(working(), volume=volume(is_owned=True), repository=None), (DELETED, RELEASED)
     ),
     "a lost node does not hold the finalizer past its deadline": Case(
         going(agent_pod=working_pod(is_being_deleted=True)), (KEPT, RELEASED), "WorkKept", True

@@ -91,7 +91,8 @@ def test_a_volume_goes_only_when_its_work_is_elsewhere_or_never_was(seen: Observ
         assert seen.volume is not None
         assert seen.volume.command_uid == seen.command.uid
         shared = not seen.command.spec.with_worktree
-        assert published or unchanged or never or shared or (rescued and actions(plan, DeleteVolume))
+        judged_before = seen.volume.is_owned or rescued
+        assert published or unchanged or never or shared or (judged_before and actions(plan, DeleteVolume))
 
 
 def ended(status: BugCommandStatus) -> list[Condition]:
