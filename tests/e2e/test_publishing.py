@@ -8,6 +8,13 @@ from tests.support.cluster_bug import Bug, condition, message_of, reason_of
 from tests.support.cluster_objects import Raw, bug
 
 COMMIT = "git add -A && git commit -q -m 'A change'"
+HOSTILE = """
+cd $(git rev-parse --git-common-dir)
+git config core.fsmonitor false; git config filter.steal.clean 'echo stolen'; git config core.hooksPath hooks
+mkdir -p hooks; printf '#!/bin/sh\nexit 1\n' | tee hooks/reference-transaction > hooks/pre-push; chmod +x hooks/*
+cd - > /dev/null; echo '* filter=steal' > .gitattributes; echo mine > mine.txt
+"""
+BORROWS = "echo /mirror/elsewhere/objects > /workspace/repo/.git/objects/info/alternates; echo x > x.txt"
 BUGS: dict[str, Raw] = {
     "leftovers": {"prompt": "echo new > new.txt; echo more >> README.md; rm src/main.txt"},
     "both": {"prompt": f"echo one > one.txt; {COMMIT}; echo two > two.txt"},
@@ -17,12 +24,16 @@ BUGS: dict[str, Raw] = {
         "context": {"scope": {"forbiddenPatterns": ["src/**"]}},
     },
     "mentu": {"prompt": "rm .mentu; mkdir .mentu; echo x > .mentu/mine; git add -f .mentu; git commit -qm mine; ls -a"},
+    "taken": {"prompt": "echo x > x.txt", "commitmentId": "cmt_e2e_taken"},
+    "hostile": {"prompt": HOSTILE},
+    "borrows": {"prompt": BORROWS},
     "none": {"prompt": f"echo x > unpublished.txt; {COMMIT}", "output": "None"},
 }
 
 
 @pytest.fixture(scope="module")
 def bugs(lab: Lab) -> dict[str, Bug]:
+    lab.repositories.on_server("public/plain", "update-ref", "refs/heads/bug/cmt_e2e_taken", "refs/heads/main")
     return {name: lab.run(bug(f"publish-{name}", **{"output": "Branch", **spec})) for name, spec in BUGS.items()}
 
 
@@ -85,3 +96,25 @@ def test_with_output_none_nothing_is_pushed_and_the_work_stays_on_its_volume(lab
     assert branch_of(lab, status) is None
     assert list(made.pods()) == [made.agent_pod]
     assert not next(iter(made.volumes().values()))["metadata"].get("ownerReferences")
+
+
+def test_a_branch_that_is_there_already_is_not_overwritten(lab: Lab, bugs: dict[str, Bug]) -> None:
+    made = bugs["taken"]
+    status = made.ended(120)
+    assert reason_of(status) == ("Failed", "PushRejected"), message_of(status)
+    assert "bug/cmt_e2e_taken" in message_of(status)
+    refs = lab.repositories.refs("public/plain")
+    assert refs["refs/heads/bug/cmt_e2e_taken"] == refs["refs/heads/main"]
+    assert not next(iter(made.volumes().values()))["metadata"].get("ownerReferences")
+
+
+def test_hooks_and_filters_that_an_agent_set_up_do_not_take_part(lab: Lab, bugs: dict[str, Bug]) -> None:
+    status = bugs["hostile"].ended(120)
+    assert reason_of(status) == ("Succeeded", "Completed"), message_of(status)
+    assert shown(lab, "show", f"{status['branch']}:mine.txt") == ["mine"]
+
+
+def test_objects_that_an_agent_borrows_from_elsewhere_are_not_exported(lab: Lab, bugs: dict[str, Bug]) -> None:
+    status = bugs["borrows"].ended(120)
+    assert reason_of(status) == ("Failed", "ExportFailed"), message_of(status)
+    assert branch_of(lab, status) is None

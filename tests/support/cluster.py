@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dev.demo.kubectl import Kubectl, call
+from dev.demo.kubectl import CommandError, Kubectl, call
 from dev.demo.settings import CHART, Settings
 from dev.gitserver.access import GitAccess, make_access, manifests
 from tests.support.cluster_bug import Bug
@@ -65,14 +65,21 @@ class Lab:
         self.repositories.seed()
 
     def down(self) -> None:
-        self.clean()
-        for target, where, replicas in self._quieted:
-            self.kubectl.run("scale", target, f"--replicas={replicas}", namespace=where)
+        """Raises when commands do not go away by themselves: whatever the tests did, they have to."""
+        try:
+            self._delete_commands()
+        finally:
+            self.clean()
+            for target, where, replicas in self._quieted:
+                self.kubectl.run("scale", target, f"--replicas={replicas}", namespace=where)
 
     def clean(self) -> None:
-        """Commands first, while the operator and the git server are there that their deletion needs."""
-        if self.kubectl.run("get", "namespace", NAMESPACE, "--ignore-not-found"):
-            self.kubectl.run("delete", "bugcommands", "--all", "--timeout=60s", "--ignore-not-found", timeout=70)
+        """Also after a run that was killed, whose operator may be gone while commands hold its finalizer."""
+        try:
+            self._delete_commands()
+        except CommandError:
+            for name in self.kubectl.run("get", "bugcommands", "-o", "name").split():
+                self.kubectl.run("patch", name, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
         call(
             ["helm", "uninstall", RELEASE, "--namespace", SYSTEM, "--ignore-not-found", "--wait", "--timeout=60s"],
             timeout=70,
@@ -80,6 +87,11 @@ class Lab:
         )
         gone = (NAMESPACE, SERVERS, SYSTEM)
         self.kubectl.run("delete", "namespace", *gone, "--ignore-not-found", "--timeout=90s", timeout=100)
+
+    def _delete_commands(self) -> None:
+        """While the operator and the git server are there, which their deletion needs."""
+        if self.kubectl.run("get", "crd", "bugcommands.mentu.dev", "--ignore-not-found"):
+            self.kubectl.run("delete", "bugcommands", "--all", "--timeout=90s", timeout=100)
 
     def install(self) -> None:
         how = ["--wait", "--timeout=120s", "--values", "-"]
