@@ -42,7 +42,7 @@ def test_kopfs_lines_name_their_object_and_leave_out_what_hangs_on_them(
 ) -> None:
     set_up_logging()
     reference = {"kind": "BugCommand", "namespace": "team-a", "name": "bug", "uid": "1"}
-    settings = SimpleNamespace(posting=SimpleNamespace(level=logging.CRITICAL + 1))  # kopf's own handler looks there
+    settings = SimpleNamespace(posting=SimpleNamespace(level=0, enabled=False))  # kopf's own handler looks there
     extra = {"k8s_ref": reference, "settings": settings}
     logging.getLogger("kopf.objects").warning("odd", extra=extra)
 
