@@ -3,9 +3,9 @@
 import json
 import logging
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
+import kopf
 import pytest
 import structlog
 
@@ -42,7 +42,8 @@ def test_kopfs_lines_name_their_object_and_leave_out_what_hangs_on_them(
 ) -> None:
     set_up_logging()
     reference = {"kind": "BugCommand", "namespace": "team-a", "name": "bug", "uid": "1"}
-    settings = SimpleNamespace(posting=SimpleNamespace(level=0, enabled=False))  # kopf's own handler looks there
+    settings = kopf.OperatorSettings()  # as kopf's own handler reads them, where kopf is loaded
+    settings.posting.enabled = False
     extra = {"k8s_ref": reference, "settings": settings}
     logging.getLogger("kopf.objects").warning("odd", extra=extra)
 
