@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)
 
 include $(wildcard dev/mk/*.mk)
 
-.PHONY: help setup crds lock lint lint-crds format test test-unit test-chart test-integration test-e2e images push bench clean
+.PHONY: help setup crds lock lint lint-crds format test test-unit test-process test-chart test-integration test-e2e images push bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ push: setup ## Push the images to a registry of yours: make push REGISTRY=… [V
 test-unit: setup ## Unit and property tests: no cluster, no Helm
 	$(PYTHON) -m pytest tests/unit -n $(WORKERS)
 
+test-process: setup ## Tests with real git, tmux and servers on loopback: minutes
+	$(PYTHON) -m pytest tests/process -n $(WORKERS)
+
 test-chart: setup cluster-tools ## The Helm chart, rendered
 	$(PYTHON) -m pytest tests/chart -n $(WORKERS)
 
@@ -66,7 +69,7 @@ test-e2e: setup setup-system cluster images ## Tests on the whole cluster
 	$(PYTHON) -m pytest tests/e2e
 
 test: setup setup-system lint cluster images ## All tests, on a fresh machine too
-	$(PYTHON) -m pytest tests/unit tests/chart -n $(WORKERS)
+	$(PYTHON) -m pytest tests/unit tests/process tests/chart -n $(WORKERS)
 	$(PYTHON) -m pytest tests/integration tests/e2e
 
 bench: setup setup-system cluster images ## Measure against peers: make bench BENCH="P1 P3"

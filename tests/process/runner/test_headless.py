@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from tests.unit.runner.git import git
-from tests.unit.runner.intake import running_intake
-from tests.unit.runner.running import Volume
+from tests.process.runner.git import git
+from tests.process.runner.intake import running_intake
+from tests.process.runner.running import Volume
 
 
 def test_events_become_lines_and_the_result_brings_the_totals(volume: Volume) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest import MonkeyPatch
-from tests.unit.runner.builders import journal, messages
+from tests.process.runner.builders import journal, messages
 
 from bugcommand_operator.runner import journal as journal_module
 from bugcommand_operator.runner import spool as spool_module

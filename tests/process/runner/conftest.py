@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.unit.runner.running import Volume
+from tests.process.runner.running import Volume
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.unit.runner.builders import run_config
+from tests.process.runner.builders import run_config
 
 from bugcommand_operator.runner.agent_env import agent_environment
 from bugcommand_operator.runner.claude_home import ENVIRONMENT, headless_argv, terminal_argv, write_home

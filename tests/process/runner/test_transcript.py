@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.runner.builders import answers, api_error, asks, assistant, calls, says
+from tests.process.runner.builders import answers, api_error, asks, assistant, calls, says
 
 from bugcommand_operator.runner.render import RESULT_LINES
 from bugcommand_operator.runner.transcript import Transcript, usage_line

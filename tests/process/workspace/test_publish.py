@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.workspace.conftest import COMMITMENT, Place, Remote, git
+from tests.process.workspace.conftest import COMMITMENT, Place, Remote, git
 
 from bugcommand_operator.workspace.main import run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.runner.builders import journal, run_config
+from tests.process.runner.builders import journal, run_config
 
 from bugcommand_operator.runner.model_errors import ModelError
 from bugcommand_operator.runner.outcome import LIMIT, Outcome, Report, encode, write

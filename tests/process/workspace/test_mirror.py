@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.workspace.conftest import Place, Remote, git
+from tests.process.workspace.conftest import Place, Remote, git
 
 from bugcommand_operator.workspace import mirror
 

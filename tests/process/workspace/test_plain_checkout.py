@@ -7,8 +7,8 @@ import shutil
 from typing import Any
 
 import pytest
-from tests.unit.workspace.conftest import Place, Remote, git, snapshot
-from tests.unit.workspace.test_prepare_again import killed_at
+from tests.process.workspace.conftest import Place, Remote, git, snapshot
+from tests.process.workspace.test_prepare_again import killed_at
 
 NEXT = {"commitmentId": "cmt_next", "commandId": "next-0b5c7c0e"}
 

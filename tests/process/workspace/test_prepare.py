@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.workspace.conftest import COMMITMENT, Place, Remote, git
+from tests.process.workspace.conftest import COMMITMENT, Place, Remote, git
 
 
 def test_the_tree_is_the_base_commit_on_its_own_branch(place: Place, remote: Remote) -> None:

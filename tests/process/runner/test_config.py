@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.runner.builders import run_settings
+from tests.process.runner.builders import run_settings
 
 from bugcommand_operator.runner.config import ConfigError, read_config
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.process.workspace.conftest import Place, Remote, git
 from tests.support.githttp import GitHandler, GitServer, make_certificate
-from tests.unit.workspace.conftest import Place, Remote, git
 
 from bugcommand_operator.workspace import git as git_module
 from bugcommand_operator.workspace.main import run

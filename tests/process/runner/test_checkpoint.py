@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.unit.runner.builders import journal, messages
-from tests.unit.runner.git import files_of, git, repository
+from tests.process.runner.builders import journal, messages
+from tests.process.runner.git import files_of, git, repository
 
 from bugcommand_operator.runner import checkpoint as checkpoint_module
 from bugcommand_operator.runner.checkpoint import Checkpoint, Checkpointer, CheckpointError, rescue_ref

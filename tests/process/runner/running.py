@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.unit.runner.builders import run_settings
-from tests.unit.runner.git import repository
+from tests.process.runner.builders import run_settings
+from tests.process.runner.git import repository
 
 import bugcommand_operator.runner
 

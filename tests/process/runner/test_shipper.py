@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.runner.builders import journal, messages, run_config
-from tests.unit.runner.intake import FakeIntake, running_intake
+from tests.process.runner.builders import journal, messages, run_config
+from tests.process.runner.intake import FakeIntake, running_intake
 
 from bugcommand_operator.runner import shipper as shipper_module
 from bugcommand_operator.runner.journal import STDOUT, Journal

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.unit.workspace.conftest import COMMITMENT, Place, Remote, git, snapshot
+from tests.process.workspace.conftest import COMMITMENT, Place, Remote, git, snapshot
 
 
 def test_nothing_done_is_not_an_error_and_publishes_nothing(place: Place, remote: Remote) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.workspace.conftest import COMMITMENT, Place, Remote, git, snapshot
+from tests.process.workspace.conftest import COMMITMENT, Place, Remote, git, snapshot
 
 from bugcommand_operator.workspace.main import run
 

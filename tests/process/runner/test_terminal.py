@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.unit.runner.git import git
-from tests.unit.runner.running import KEY, Volume
+from tests.process.runner.git import git
+from tests.process.runner.running import KEY, Volume
 
 
 def test_an_agent_that_finished_is_asked_to_leave_and_its_lines_are_in_order(volume: Volume) -> None:

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-from tests.unit.workspace.conftest import Place, git
+from tests.process.workspace.conftest import Place, git
 
 from bugcommand_operator.api import names
 from bugcommand_operator.api.conditions import Reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.runner.builders import api_error, says
+from tests.process.runner.builders import api_error, says
 
 from bugcommand_operator.runner import model_errors
 
