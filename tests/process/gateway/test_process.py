@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.gateway.fake_cluster import FakeCluster
-from tests.unit.gateway.process import COMMAND, GatewayProcess, Sender, batch
+from tests.process.gateway.process import COMMAND, GatewayProcess, Sender, batch
 
 
 @pytest.fixture

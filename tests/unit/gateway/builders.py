@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.unit.gateway.process import COMMAND
+from tests.process.gateway.process import COMMAND
 from tests.unit.store.builders import url_of
 
 from bugcommand_operator.cluster.token_review import IdentityError, PodIdentity, Unauthenticated

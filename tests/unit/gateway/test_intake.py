@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from tests.unit.gateway.builders import POD, Gateway, open_gateway
-from tests.unit.gateway.process import batch, line
+from tests.process.gateway.process import batch, line
 
 from bugcommand_operator.cluster.token_review import IdentityUnavailable, NotACommandPod
 
