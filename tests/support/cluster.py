@@ -27,6 +27,7 @@ from tests.support.kubectl import eventually, watched
 
 EXECUTOR = f"{RELEASE}-executor-0"
 STATEFUL_SET = f"statefulset/{RELEASE}-executor"
+WAS = "e2e.mentu.dev/replicas"
 READ_LINES = """
 import json, sqlite3, sys
 store = sqlite3.connect("file:/data/mentu.db?mode=ro", uri=True)
@@ -44,7 +45,6 @@ class Lab:
         self.servers = Kubectl(settings.kubeconfig, SERVERS)
         self.access: GitAccess = make_access(SERVERS)
         self.repositories = Repositories(self.servers, self.access, folder)
-        self._quieted: list[tuple[str, str, int]] = []
 
     # Up and down
 
@@ -70,8 +70,7 @@ class Lab:
             self._delete_commands()
         finally:
             self.clean()
-            for target, where, replicas in self._quieted:
-                self.kubectl.run("scale", target, f"--replicas={replicas}", namespace=where)
+            self._wake_others()
 
     def clean(self) -> None:
         """Also after a run that was killed, whose operator may be gone while commands hold its finalizer."""
@@ -106,15 +105,25 @@ class Lab:
 
     def _quiet_others(self) -> None:
         """Another operator on this cluster would work on our commands too: it rests as long as the tests run."""
+        for where, name, item in self._operators():
+            replicas = item["spec"]["replicas"]
+            if where != SYSTEM and replicas and _works_everywhere(item):
+                self.kubectl.run("annotate", "statefulset", name, f"{WAS}={replicas}", "--overwrite", namespace=where)
+                self.kubectl.run("scale", "statefulset", name, "--replicas=0", namespace=where)
+
+    def _wake_others(self) -> None:
+        """What this run, or one that was killed, has put to rest."""
+        for where, name, item in self._operators():
+            if replicas := (item["metadata"].get("annotations") or {}).get(WAS):
+                self.kubectl.run("scale", "statefulset", name, f"--replicas={replicas}", namespace=where)
+                self.kubectl.run("annotate", "statefulset", name, f"{WAS}-", namespace=where)
+
+    def _operators(self) -> list[tuple[str, str, Raw]]:
         text = self.kubectl.run(
             "get", "statefulsets", "--all-namespaces", "--selector=app.kubernetes.io/name=mentu-operator", "-o", "json"
         )
-        for item in json.loads(text)["items"]:
-            where, replicas = item["metadata"]["namespace"], item["spec"]["replicas"]
-            if where != SYSTEM and replicas and _works_everywhere(item):
-                target = f"statefulset/{item['metadata']['name']}"
-                self._quieted.append((target, where, replicas))
-                self.kubectl.run("scale", target, "--replicas=0", namespace=where)
+        items = json.loads(text)["items"]
+        return [(item["metadata"]["namespace"], item["metadata"]["name"], item) for item in items]
 
     # What tests do
 
