@@ -63,6 +63,7 @@ class Reason(StrEnum):
     AGENT_NOT_STARTED = "AgentNotStarted"
     PUBLISHING = "Publishing"
     PUBLISHED = "Published"
+    PUBLISHED_IN_PART = "PublishedInPart"
     NOT_REQUESTED = "NotRequested"
     CANCELLING = "Cancelling"
     IN_PROGRESS = "InProgress"

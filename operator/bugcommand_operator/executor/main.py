@@ -6,10 +6,10 @@ import asyncio
 import logging
 import signal
 import time
+from typing import Any, cast
 
 import kopf
 import structlog
-from kopf._core.engines.peering import Identity
 from prometheus_client import start_http_server
 
 from bugcommand_operator.cluster.client import Cluster
@@ -100,7 +100,7 @@ class Executor:
         await kopf.operator(
             registry=registry,
             settings=kopf_settings(),
-            identity=Identity(self._config.executor_id),  # else kopf asks for the user's name; a uid has none here
+            identity=cast(Any, self._config.executor_id),  # else kopf asks for the user's name; a uid has none here
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,

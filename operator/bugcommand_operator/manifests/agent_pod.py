@@ -39,7 +39,7 @@ from bugcommand_operator.manifests.parts import (
 from bugcommand_operator.manifests.volumes import workspace_volume_name
 from bugcommand_operator.manifests.workspace import fetch_container, prepare_container
 
-BACKSTOP_SECONDS = 600
+BACKSTOP_SECONDS = 3600
 """Should runner and operator both fail to end an agent at its timeout, the kubelet does, this much later."""
 
 PROFILE_ANNOTATIONS = (

@@ -10,8 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.unit.gateway.fake_cluster import FakeCluster
 from tests.process.gateway.process import COMMAND, GatewayProcess, Sender, batch
+from tests.unit.gateway.fake_cluster import FakeCluster
 
 
 @pytest.fixture

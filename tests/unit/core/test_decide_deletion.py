@@ -69,6 +69,7 @@ def failed_rescue(code: int, **says: Any) -> Pod:
 
 
 PUBLISHED = condition(ConditionType.PUBLISHED, "True", Reason.PUBLISHED)
+PUBLISHED_IN_PART = condition(ConditionType.PUBLISHED, "True", Reason.PUBLISHED_IN_PART)
 NO_CHANGES = condition(ConditionType.PUBLISHED, "False", Reason.NO_CHANGES)
 NEVER = condition(ConditionType.AGENT_RUNNING, "False", Reason.AGENT_NOT_STARTED)
 
@@ -103,6 +104,9 @@ CASES = {
         going(spec={"withWorktree": False}, volume=volume(name="shop-checkout", command_uid=None)), (RELEASED,)
     ),
     "a volume of somebody else is left alone": Case(going(volume=volume(command_uid=OTHER_UID)), (RELEASED,)),
+    "files that were left uncommitted are rescued though the branch was pushed": Case(
+        going(working(PUBLISHED_IN_PART, agent_start_time=NOW)), (CreatePod("rescue"),)
+    ),
     "a volume on its way out is not deleted again": Case(
         going(working(PUBLISHED), volume=volume(is_being_deleted=True)), (RELEASED,)
     ),

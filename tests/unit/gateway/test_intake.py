@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.unit.gateway.builders import POD, Gateway, open_gateway
 from tests.process.gateway.process import batch, line
+from tests.unit.gateway.builders import POD, Gateway, open_gateway
 
 from bugcommand_operator.cluster.token_review import IdentityUnavailable, NotACommandPod
 

@@ -62,16 +62,17 @@ def _never_ran(seen: Observed, now: datetime) -> BugCommandStatus | None:
 
 
 def work_is_safe(seen: Observed) -> bool:
-    """Nothing would be lost with the volume: it was pushed, nothing was changed, or no agent ever started. That it was
+    """Nothing would be lost with the volume: all was pushed, nothing was changed, or no agent ever started. That it was
     given to its command says that this was known before: the pod that showed it may be gone."""
     command = seen.command
     if seen.volume is None or not command.spec.with_worktree or seen.volume.command_uid != command.uid:
         return True
     if seen.volume.is_owned:
         return True
-    if command.condition_status(ConditionType.PUBLISHED) == "True":
+    published = command.condition_reason(ConditionType.PUBLISHED)
+    if command.condition_status(ConditionType.PUBLISHED) == "True" and published != Reason.PUBLISHED_IN_PART:
         return True
-    return command.condition_reason(ConditionType.PUBLISHED) == Reason.NO_CHANGES or not _agent_ever_started(seen)
+    return published == Reason.NO_CHANGES or not _agent_ever_started(seen)
 
 
 def _agent_ever_started(seen: Observed) -> bool:

@@ -107,7 +107,8 @@ def _published(seen: Observed, now: datetime, pod: Pod) -> Plan:
         diff=Diff(**exported.diff.model_dump()) if exported.diff else None,
     )
     message = _published_message(seen, exported)
-    status.condition(ConditionType.PUBLISHED, "True", Reason.PUBLISHED, message)
+    reason = Reason.PUBLISHED_IN_PART if exported.left_uncommitted else Reason.PUBLISHED
+    status.condition(ConditionType.PUBLISHED, "True", reason, message)
     return succeeded(seen, message, status)
 
 
