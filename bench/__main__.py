@@ -55,6 +55,7 @@ async def run(wanted: list[str], beside_installed: bool, console: Console) -> li
                 measure, total = SUITE[name]
                 task = progress.add_task(name, total=total)
                 rows.append(await measure(api, Path(folder), lambda task=task: progress.advance(task)))  # type: ignore[misc]
+                progress.update(task, completed=total)
     return rows
 
 

@@ -29,7 +29,8 @@ from bench.rows import until_stored
 from bench.servers import gateway, git_server, node_address, replay
 from bench.wait import until
 
-ROUNDS = 10
+ROUNDS = rounds.LEAST_ROUNDS
+LONGEST_SECONDS = 150
 CLAUDE_TRIALS = 3
 WAIT_SECONDS = 60.0
 NAMESPACE = "mentu-bench-start"
@@ -89,7 +90,7 @@ class Bench:
         text = await self.api.text(
             f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/log?timestamps=true&container={container}"
         )
-        await self.remove(name, claim)
+        await self.remove(name)
         return (moment(text.split(" ", 1)[0]) - began) if text else 0.0
 
     async def by_hand(self) -> float:
@@ -100,15 +101,11 @@ class Bench:
         name = f"bare-{next(self.numbers)}"
         return await self.pod(name, start_pods.bare(name), None)
 
-    async def remove(self, pod: str, claim: Raw | None) -> None:
-        base = f"/api/v1/namespaces/{NAMESPACE}"
-        paths = [f"{base}/pods/{pod}"]
-        if claim is not None:
-            paths.append(f"{base}/persistentvolumeclaims/{claim['metadata']['name']}")
-        for path in paths:
-            await self.api.delete(path)
-        for path in paths:
-            await until(f"end of {path}", lambda path=path: self.api.is_gone(path), WAIT_SECONDS)  # type: ignore[misc]
+    async def remove(self, pod: str) -> None:
+        """Volumes stay until the end: ext4 makes files slowly right after many were deleted."""
+        path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}"
+        await self.api.delete(path)
+        await until(f"end of {path}", lambda: self.api.is_gone(path), WAIT_SECONDS)
 
     async def _until_finished(self, path: str) -> None:
         async def finished() -> bool:
@@ -124,7 +121,7 @@ class Bench:
         path = f"{self.commands}/{name}"
         await self.api.patch(path, {"metadata": {"finalizers": None}})
         await self.api.delete(path)
-        await self.remove(f"{name}-1-agent", {"metadata": {"name": f"{name}-worktree"}})
+        await self.remove(f"{name}-1-agent")
 
 
 def moment(stamp: str) -> float:
@@ -153,7 +150,7 @@ async def measure(api: Api, folder: Path, tick: Tick) -> Row:
         ]
         for arm in arms:
             await arm.trial()
-        sample = await rounds.measure(arms, ROUNDS, tick)
+        sample = await rounds.measure(arms, ROUNDS, tick, seconds=LONGEST_SECONDS)
         claude = [await bench.command("claude", "Say hello.", "hello from the model") for _ in range(CLAUDE_TRIALS)]
     cases = (
         outcome.case("create → agent's first line stored", sample, OURS, BY_HAND, outcome.at_most_more(0.3)),

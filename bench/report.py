@@ -21,8 +21,8 @@ BEGIN, END = "<!-- figures: make bench BENCH=--write -->", "<!-- end of figures 
 
 def table(rows: list[Row]) -> Table:
     made = Table(title="Benchmarks: p50 (p90) in ms; ratio: median of the pairs' ratios (95 % interval)")
-    for name in ("", "what", "ours", "peer", "", "ratio", "difference", "goal", ""):
-        made.add_column(name, justify="right" if name in ("ours", "ratio", "difference") else "left")
+    for name in ("", "what", "ours", "peer", "", "ratio", "difference", "n", "goal", ""):
+        made.add_column(name, justify="right" if name in ("ours", "ratio", "difference", "n") else "left")
     for row in rows:
         for number, case in enumerate(row.cases):
             made.add_row(row.id if number == 0 else "", *_cells(case), end_section=case is row.cases[-1])
@@ -40,6 +40,7 @@ def _cells(case: Case) -> list[str]:
         f"{shown['peer']:.1f} ({shown['peer_p90']:.1f})",
         f"{shown['ratio']:.2f}× ({low:.2f}–{high:.2f})",
         f"{shown['difference']:+.1f}",
+        str(shown["n"]),
         case.goal.text,
         verdict + ("" if case.quiet else " [yellow]not quiet[/yellow]"),
     ]
@@ -82,8 +83,8 @@ def markdown(rows: list[Row], now: datetime) -> str:
         f"Taken {now:%Y-%m-%d} on {os.cpu_count()} cores: p50 (p90) in ms; the ratio and its 95 % interval are the"
         " median of the pairs'.",
         "",
-        "| | what | ours | peer | | ratio | goal | |",
-        "| --- | --- | ---: | --- | ---: | ---: | --- | --- |",
+        "| | what | ours | peer | | ratio | n | goal | |",
+        "| --- | --- | ---: | --- | ---: | ---: | ---: | --- | --- |",
     ]
     for row in rows:
         for case in row.cases:
@@ -93,7 +94,7 @@ def markdown(rows: list[Row], now: datetime) -> str:
             lines.append(
                 f"| {row.id} | {case.what} | {shown['value']:.1f} ({shown['p90']:.1f}) | {case.peer_name} |"
                 f" {shown['peer']:.1f} ({shown['peer_p90']:.1f}) | {shown['ratio']:.2f} ({low:.2f}–{high:.2f}) |"
-                f" {case.goal.text} | {verdict} |"
+                f" {shown['n']} | {case.goal.text} | {verdict} |"
             )
     notes = [f"- {row.id}, {name}: {value}" for row in rows for name, value in row.notes.items()]
     return "\n".join([*lines, "", *notes])

@@ -7,13 +7,18 @@ are used and the sample says that the machine was not quiet.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bench import canary
 
 LEAST_ROUNDS = 10
+FEWEST_ROUNDS = 4
+"""Taken even where the time is up."""
+
 SETTLE_SECONDS = 0.1
 
 
@@ -47,10 +52,10 @@ def order(arms: Sequence[Arm], number: int) -> list[Arm]:
     return list(arms) if number % 2 == 0 else list(reversed(arms))
 
 
-def sample_from(taken: Sequence[Round], least: int = LEAST_ROUNDS) -> Sample:
-    """The rounds that count."""
+def sample_from(taken: Sequence[Round]) -> Sample:
+    """The rounds that count: the steady ones, if they are ten or, of fewer, two thirds."""
     steady = [r for r in taken if not r.drifted]
-    quiet = len(steady) >= min(least, len(taken))
+    quiet = len(steady) >= min(LEAST_ROUNDS, math.ceil(len(taken) * 2 / 3))
     used = steady if quiet else list(taken)
     names = used[0].seconds.keys() if used else ()
     return Sample({n: [r.seconds[n] for r in used] for n in names}, len(taken) - len(used), quiet)
@@ -61,15 +66,19 @@ async def measure(
     wanted: int,
     tick: Callable[[], None] = lambda: None,
     sing: Callable[[], float] = canary.sing,
+    seconds: float = math.inf,
 ) -> Sample:
+    """So many steady rounds, within about so many seconds."""
     taken: list[Round] = []
-    steady = 0
+    steady, end = 0, time.monotonic() + seconds
     while steady < wanted and len(taken) < wanted + wanted // 2:
+        if time.monotonic() > end and len(taken) >= FEWEST_ROUNDS:
+            break
         taken.append(await _round(order(arms, len(taken)), sing))
         steady += not taken[-1].drifted
         if len(taken) <= wanted:
             tick()
-    return sample_from(taken, min(LEAST_ROUNDS, wanted))
+    return sample_from(taken)
 
 
 async def _round(arms: Sequence[Arm], sing: Callable[[], float]) -> Round:

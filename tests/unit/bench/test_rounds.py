@@ -97,3 +97,16 @@ def singing(seconds: list[float]) -> Callable[[], float]:
 
 def _never() -> Awaitable[float]:
     raise AssertionError("not to be measured")
+
+
+async def test_a_measurement_that_takes_too_long_ends_with_the_fewest_rounds_that_say_anything() -> None:
+    said: list[str] = []
+    sample = await measure([recorded("A", said, 1.0)], 10, sing=constant, seconds=0.0)
+    assert len(said) == rounds.FEWEST_ROUNDS
+    assert sample.quiet
+
+
+@pytest.mark.parametrize(("drifted", "quiet"), [(1, True), (2, True), (3, False)])
+def test_of_few_rounds_two_thirds_have_to_be_steady(drifted: int, quiet: bool) -> None:
+    sample = sample_from([Round({"A": 1.0}, drifted=n < drifted) for n in range(6)])
+    assert sample.quiet is quiet
