@@ -91,7 +91,7 @@ class Api:
 
 
 def condition(obj: Raw, type_: str) -> Raw:
-    conditions = obj.get("status", {}).get("conditions", [])
+    conditions = obj.get("status", {}).get("conditions") or []  # null until the first is set
     return next((c for c in conditions if c["type"] == type_), {})
 
 
