@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -15,26 +16,24 @@ from bench import installed, p1, p3, p8, report
 from bench.kube import Api
 from bench.outcome import Row
 
-Measure = Callable[[Api, Path, Callable[[], None]], Awaitable[Row]]
-SUITE: dict[str, tuple[Measure, int]] = {
-    "P1": (p1.measure, p1.ROUNDS),
-    "P3": (p3.measure, p3.ROUNDS),
-    "P8": (p8.measure, p8.ROUNDS),
-}
+Tick = Callable[[], None]
+ON_CLUSTER: dict[str, Callable[[Api, Path, Tick], Awaitable[Row]]] = {"P1": p1.measure, "P3": p3.measure}
+ALONE: dict[str, Callable[[Path, Tick], Awaitable[Row]]] = {"P8": p8.measure}
+ROUNDS = {"P1": p1.ROUNDS, "P3": p3.ROUNDS, "P8": p8.ROUNDS}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("rows", nargs="*", help=f"which to measure: {' '.join(SUITE)}; default: all")
+    parser.add_argument("rows", nargs="*", help=f"which to measure: {' '.join(ROUNDS)}; default: all")
     parser.add_argument(
         "--beside-installed", action="store_true", help="let executors on the cluster run on: a preview, no measurement"
     )
     parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md as well")
     arguments = parser.parse_args()
-    if unknown := set(arguments.rows) - set(SUITE):
+    if unknown := set(arguments.rows) - set(ROUNDS):
         parser.error(f"unknown: {' '.join(sorted(unknown))}")
     console = Console()
-    rows = asyncio.run(run(arguments.rows or list(SUITE), arguments.beside_installed, console))
+    rows = asyncio.run(run(arguments.rows or list(ROUNDS), arguments.beside_installed, console))
     report.show(rows, console)
     if arguments.write:
         report.write_page(rows)
@@ -43,20 +42,33 @@ def main() -> None:
 
 async def run(wanted: list[str], beside_installed: bool, console: Console) -> list[Row]:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    rows: list[Row] = []
-    async with Api.connect() as api, installed.resting(api, not beside_installed) as resting:
-        if resting:
-            console.print(f"resting while measured: {', '.join(resting)}", highlight=False)
-        with (
-            tempfile.TemporaryDirectory(prefix="mentu-bench-") as folder,
-            Progress(*columns, TimeElapsedColumn(), console=console) as progress,
-        ):
-            for name in wanted:
-                measure, total = SUITE[name]
-                task = progress.add_task(name, total=total)
-                rows.append(await measure(api, Path(folder), lambda task=task: progress.advance(task)))  # type: ignore[misc]
-                progress.update(task, completed=total)
-    return rows
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mentu-bench-")))
+        api = await _quiet_cluster(stack, beside_installed, console) if set(wanted) & set(ON_CLUSTER) else None
+        progress = stack.enter_context(Progress(*columns, TimeElapsedColumn(), console=console))
+        return [await _measure(name, api, folder, progress) for name in wanted]
+
+
+async def _quiet_cluster(stack: AsyncExitStack, beside_installed: bool, console: Console) -> Api:
+    api = await stack.enter_async_context(Api.connect())
+    resting = await stack.enter_async_context(installed.resting(api, not beside_installed))
+    if resting:
+        console.print(f"resting while measured: {', '.join(resting)}", highlight=False)
+    return api
+
+
+async def _measure(name: str, api: Api | None, folder: Path, progress: Progress) -> Row:
+    task = progress.add_task(name, total=ROUNDS[name])
+
+    def tick() -> None:
+        progress.advance(task)
+
+    if api is not None and name in ON_CLUSTER:
+        row = await ON_CLUSTER[name](api, folder, tick)
+    else:
+        row = await ALONE[name](folder, tick)
+    progress.update(task, completed=ROUNDS[name])
+    return row
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from pathlib import Path
 from statistics import median
 
 from bench import outcome, rounds
-from bench.kube import Api
 from bench.outcome import Case, Goal, Row
 from bench.programs import ROOT
 from bench.repositories import LARGE, SMALL, TINY, Shape, Upstream, make_upstream, mirror_of
@@ -165,8 +164,8 @@ async def _run(*arguments: str, env: dict[str, str] | None = None) -> None:
         raise Failed(f"{' '.join(arguments[:4])}: {(out + err).decode(errors='replace')[-500:]}")
 
 
-async def measure(api: Api, folder: Path, tick: Tick) -> Row:  # noqa: ARG001 - needs no cluster
-    with tempfile.TemporaryDirectory(prefix="mentu-bench-", dir=_memory()) as own:
+async def measure(folder: Path, tick: Tick) -> Row:
+    with tempfile.TemporaryDirectory(prefix="mentu-bench-", dir=_memory() or folder) as own:
         return await _measure(Path(own), tick)
 
 
