@@ -15,12 +15,13 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 from bench import outcome, rounds
+from bench.git_http import git_over_http
 from bench.outcome import Case, Goal, Row
 from bench.programs import ROOT
 from bench.repositories import LARGE, SMALL, TINY, Shape, Upstream, make_upstream, mirror_of
@@ -66,6 +67,9 @@ class Bench:
     ours: Path
     by_hand: Path
     place: Path
+    url: str
+    """Where a clone comes from."""
+
     inside: list[float] = field(default_factory=list)
     """Seconds that `prepare` itself says it took for the tree and what goes with it."""
 
@@ -95,7 +99,8 @@ class Bench:
 
     async def clone(self, at_once: int) -> float:
         target = [str(self.place / name) for name in self._names(at_once)]
-        took = await _at_once([_run("git", "clone", "--quiet", "--depth=1", self.upstream.url, t) for t in target])
+        command = ("git", "-c", "http.proxy=", "clone", "--quiet", "--depth=1", self.url)
+        took = await _at_once([_run(*command, t) for t in target])
         self._clear()
         return took
 
@@ -177,7 +182,12 @@ def _memory() -> str | None:
 
 
 async def _measure(folder: Path, tick: Tick) -> Row:
-    benches = {shape: _bench(folder, shape) for shape in (TINY, SMALL, LARGE)}
+    with git_over_http(folder) as url:
+        benches = {shape: _bench(folder, shape, url) for shape in (TINY, SMALL, LARGE)}
+        return await _measure_loads(benches, tick)
+
+
+async def _measure_loads(benches: Mapping[Shape, Bench], tick: Tick) -> Row:
     cases: list[Case] = []
     notes: dict[str, str] = {}
     for load in LOADS:
@@ -189,12 +199,14 @@ async def _measure(folder: Path, tick: Tick) -> Row:
     return Row("P8", "worktree ready", tuple(cases), notes)
 
 
-def _bench(folder: Path, shape: Shape) -> Bench:
+def _bench(folder: Path, shape: Shape, url: str) -> Bench:
     upstream = make_upstream(folder, shape)
     own = folder / f"mirror-{shape.files}"
     own.mkdir()
     by_hand = mirror_of(upstream, folder / f"by-hand-{shape.files}.git")
-    return Bench(upstream, mirror_of(upstream, own / "repo.git"), by_hand, folder / "trees")
+    return Bench(
+        upstream, mirror_of(upstream, own / "repo.git"), by_hand, folder / "trees", f"{url}/{upstream.path.name}"
+    )
 
 
 async def _measure_load(bench: Bench, load: Load, tick: Tick) -> list[Case]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from bench import start_pods
+from bench.git_http import git_over_http
 from bench.kube import Watch, WentWrong, named
 from bench.p3 import moment
 from bench.p8 import Bench
@@ -74,10 +75,11 @@ async def test_each_arm_makes_its_trees_and_leaves_nothing_behind(arm: Callable[
     upstream = make_upstream(tmp_path, SHAPE)
     (tmp_path / "own").mkdir()
     ours, by_hand = mirror_of(upstream, tmp_path / "own/repo.git"), mirror_of(upstream, tmp_path / "hand.git")
-    bench = Bench(upstream, ours, by_hand, tmp_path / "trees")
-    for _ in range(2):
-        assert await arm(bench, 2) > 0
-        assert not bench.place.exists()
+    with git_over_http(tmp_path) as url:
+        bench = Bench(upstream, ours, by_hand, tmp_path / "trees", f"{url}/{upstream.path.name}")
+        for _ in range(2):
+            assert await arm(bench, 2) > 0
+            assert not bench.place.exists()
     assert not list((by_hand / "worktrees").glob("*"))
 
 
