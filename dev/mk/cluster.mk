@@ -10,7 +10,8 @@ export PATH := $(CLUSTER_DIR)/bin:$(PATH)
 CLUSTER := python3 -m dev.cluster
 
 SYSTEM_PACKAGES := ca-certificates git curl make tmux python3 python3-venv openssl socat kmod iproute2 \
-  containerd runc containernetworking-plugins iptables conntrack ipset mmdebstrap buildah
+  containerd runc containernetworking-plugins iptables conntrack ipset mmdebstrap buildah \
+  fuse-overlayfs ethtool
 
 # A KUBECONFIG of the user's own means a cluster of their own.
 ifeq ($(abspath $(KUBECONFIG)),$(abspath $(CLUSTER_KUBECONFIG)))
