@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -65,6 +66,7 @@ class Executor:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await self._first_list(stop)
+        spare_the_collector()
         running = [
             asyncio.create_task(work)
             for work in (
@@ -119,6 +121,12 @@ class Executor:
             metrics.PASS_SECONDS.observe(time.monotonic() - began)
         metrics.PASSES.labels("done").inc()
         return again
+
+
+def spare_the_collector() -> None:
+    """What imports and the first list have left stays: looking through it again and again costs 90 ms each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def kopf_settings() -> kopf.OperatorSettings:
