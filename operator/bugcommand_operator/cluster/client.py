@@ -10,6 +10,8 @@ import os
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from bugcommand_operator.cluster.errors import ClusterUnavailable, error_for
 
@@ -33,6 +35,8 @@ class Cluster:
         else:
             load = kubernetes.config.load_kube_config
             await load(config_file=kubeconfig or None, client_configuration=configuration)
+        configuration.proxy = configuration.proxy or environment_proxy(configuration.host)
+        configuration.client_session_kwargs = {"trust_env": False}  # it would ask two threads before each request
         return cls(kubernetes.client.ApiClient(configuration))
 
     async def __aenter__(self) -> Self:
@@ -82,6 +86,14 @@ class Cluster:
         )
         response = await self._api.call_api(verb, url, header_params=headers, body=payload)
         return response.status, response.headers, await response.read()
+
+
+def environment_proxy(url: str) -> str | None:
+    """What HTTPS_PROXY and NO_PROXY say about a server; asked once, not for each request."""
+    server = urlsplit(url)
+    if server.hostname is None or proxy_bypass(server.hostname):
+        return None
+    return getproxies().get(server.scheme)
 
 
 def _as_object(data: bytes) -> dict[str, Any]:

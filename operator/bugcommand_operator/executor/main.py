@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import kopf
 import structlog
+import uvloop
 from prometheus_client import start_http_server
 
 from bugcommand_operator.cluster.client import Cluster
@@ -39,7 +40,7 @@ def main() -> None:
     set_up_logging("console" if config.log_format == "console" else "json", config.log_level)
     for chatty in ("kopf.objects", "aiohttp.access"):  # a line for each event that was handled, and for each probe
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    asyncio.run(run(config))
+    uvloop.run(run(config))
 
 
 async def run(config: Config) -> None:

@@ -8,6 +8,7 @@ from types import FrameType
 
 import structlog
 import uvicorn
+import uvloop
 from prometheus_client import disable_created_metrics
 from starlette.applications import Starlette
 
@@ -53,7 +54,7 @@ def main() -> None:
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _ended)
     _collect_garbage_less_often()
-    asyncio.run(serve(settings))
+    uvloop.run(serve(settings))
 
 
 async def serve(settings: GatewaySettings) -> None:

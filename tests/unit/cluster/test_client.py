@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bugcommand_operator.cluster.client import MERGE_PATCH, Cluster
+from bugcommand_operator.cluster.client import MERGE_PATCH, Cluster, environment_proxy
 from bugcommand_operator.cluster.errors import (
     AccessDenied,
     AlreadyExists,
@@ -137,3 +137,23 @@ async def test_a_server_that_does_not_answer_is_given_up(server: Server, cluster
 
     with pytest.raises(ClusterUnavailable, match="TimeoutError"):
         await cluster.request("GET", "/api", timeout=0.05)
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "server", "proxy"),
+    [
+        ("", "https://api.example.test:6443", "http://proxy.test:3128"),
+        ("", "http://api.example.test", None),
+        ("example.test", "https://api.example.test:6443", None),
+        ("*", "https://10.0.0.1", None),
+    ],
+    ids=["by scheme", "another scheme's", "a domain that is left out", "all left out"],
+)
+def test_a_server_is_reached_as_the_environments_proxy_settings_say(
+    monkeypatch: pytest.MonkeyPatch, no_proxy: str, server: str, proxy: str | None
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
+    monkeypatch.setenv("no_proxy", no_proxy)
+    assert environment_proxy(server) == proxy
