@@ -27,6 +27,16 @@ class PodIdentity:
     attempt: int
 
 
+@dataclass(frozen=True, slots=True)
+class KubernetesUser:
+    """Somebody that the API server knows, with all that it needs to know to decide about their rights."""
+
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
 class IdentityError(Exception):
     """The bearer's identity was not established."""
 
