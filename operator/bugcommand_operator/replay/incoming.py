@@ -43,10 +43,21 @@ async def read_body(http: HttpRequest) -> dict[str, Any]:
         if len(raw) > MAX_BODY_BYTES:
             raise BadRequestError(413, "request_too_large", "Request exceeds the maximum size")
     try:
-        body = json.loads(bytes(raw))
+        body = _repaired(json.loads(bytes(raw)))
     except (ValueError, RecursionError) as error:
         raise BadRequestError(400, "invalid_request_error", f"The request body is not valid JSON: {error}") from error
     return _checked(body)
+
+
+def _repaired(value: Any) -> Any:
+    """The same value with each half of a surrogate pair replaced: it is no character, so every answer that quotes it
+    would fail to be written, and the log for as long as it is kept."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    return value
 
 
 def _checked(body: object) -> dict[str, Any]:

@@ -216,3 +216,28 @@ async def test_a_hanging_step_ends_only_when_the_other_side_goes_away() -> None:
     assert not sent
     gone.set()
     await asyncio.wait_for(call, 5)
+
+
+HALF_A_PAIR = [rb"\ud83d", rb"\uDE00 \ud83d", b"\xed\xa0\xbd"]
+
+
+@pytest.mark.parametrize("half", HALF_A_PAIR)
+async def test_half_a_surrogate_pair_is_answered_and_leaves_the_log_readable(half: bytes) -> None:
+    asked = json.dumps(body(user("bug HALF"), model="m HALF", system="HALF")).encode().replace(b"HALF", half)
+    async with client(scenario(bash("true"))) as http:
+        whole = await http.post("/v1/messages", content=asked)
+        unmatched = await http.post("/v1/messages", content=asked.replace(b"bug", b"other"))
+        counted = await http.post("/v1/messages/count_tokens", content=asked)
+        entries = await log(http)
+
+    assert (whole.status_code, unmatched.status_code, counted.status_code) == (200, 400, 200)
+    assert "\ufffd" in whole.json()["model"]
+    assert [entry["status"] for entry in entries] == [200, 400]
+    assert all("\ufffd" in entry["prompt"] for entry in entries)
+
+
+async def test_a_whole_surrogate_pair_stays_the_character_it_is() -> None:
+    asked = json.dumps(body(user("bug FACE"))).replace("FACE", r"\ud83d\ude00")
+    async with client(scenario(bash("true"))) as http:
+        await http.post("/v1/messages", content=asked.encode())
+        assert (await log(http))[0]["prompt"] == "bug \U0001f600"
