@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -32,7 +33,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.rows) - set(ROUNDS):
         parser.error(f"unknown: {' '.join(sorted(unknown))}")
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 160)  # in a file or a pipe nothing has to be cut off
     rows = asyncio.run(run(arguments.rows or list(ROUNDS), arguments.beside_installed, console))
     report.show(rows, console)
     if arguments.write:
