@@ -32,6 +32,17 @@ URL_RULES = rules(
 )
 
 
+PATH_PREFIX_RULES = rules(
+    rule("self.startsWith('/')", "a path prefix is absolute: begin it with /"),
+    rule(
+        "self == '/' || !self.substring(1).split('/').exists(part, part in ['', '.', '..'])",
+        "a path prefix is plain: no trailing /, no //, no . or .. in it",
+    ),
+    rule("!self.matches('[\\\\x00-\\\\x1f\\\\x7f]')", "a path prefix must not hold control characters"),
+)
+PathPrefix = Annotated[str, Field(min_length=1, max_length=1024, json_schema_extra=PATH_PREFIX_RULES)]
+
+
 class GenesisPolicy(StrEnum):
     ALLOW = "Allow"
     DENY = "Deny"
@@ -104,3 +115,13 @@ class RepositorySpec(Model):
     ] = GenesisPolicy.ALLOW
     commit_identity: CommitIdentity = CommitIdentity()
     concurrency: Concurrency | None = None
+    path_prefixes: Annotated[
+        list[PathPrefix],
+        Field(
+            max_length=32,
+            description="Where checkouts of this repository are on the machines of those who send an absolute "
+            "working_directory, such as /home/mentu/Workspaces/mentu-ai: what follows the longest prefix is the "
+            "workingDirectory. Each prefix belongs to one Repository of a namespace.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = []
