@@ -17,7 +17,8 @@ _SHAPES: tuple[tuple[str, str], ...] = (
     ("glpat-", r"\bglpat-[A-Za-z0-9_-]{16,}"),  # GitLab
     ("xox", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),  # Slack
     ("KIA", r"\bAKIA[0-9A-Z]{16}\b"),  # AWS
-    ("eyJ", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),  # a JSON web token
+    # A JSON web token. It begins where its alphabet does: from each "eyJ" within a run, the rest would be read anew.
+    ("eyJ", r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
     ("://", r"(?<=://)[^\s:/@]{0,256}:[^\s/@]{1,256}(?=@)"),  # a user and password in a URL
 )
 _PATTERNS = tuple((marker, re.compile(pattern)) for marker, pattern in _SHAPES)
