@@ -11,7 +11,8 @@ import sys
 import time
 
 from dev.images import contexts
-from dev.images.catalog import ALL, BASE, CONTEXTS, GITSERVER_BASE, LOADED, PUBLISHED, TOP, Image, content_hash
+from dev.images.catalog import ALL, BASES, CONTEXTS, ONLY_FOR_TESTS, PUBLISHED, TOP, Image, content_hash, with_bases
+from dev.images.catalog import wanted as wanted_images
 
 LOCAL = "localhost"
 VERSION = "dev"
@@ -22,12 +23,16 @@ BEGAN = time.monotonic()
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m dev.images", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("build", help="build what has changed")
-    commands.add_parser("load", help="bring the images into the cluster of `make cluster`")
+    known = [image.name for image in (*PUBLISHED, *ONLY_FOR_TESTS)]
+    for name, what in (("build", "build what has changed"), ("load", "bring them into the cluster of `make cluster`")):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("images", nargs="*", metavar="IMAGE", help=f"of {', '.join(known)}; none: what people use")
     push = commands.add_parser("push", help="push the operator's and the agent's image to a registry of yours")
     push.add_argument("--registry", required=True)
     push.add_argument("--version", default=VERSION)
     arguments = parser.parse_args()
+    if unknown := set(getattr(arguments, "images", ())) - set(known):
+        parser.error(f"no such image: {', '.join(sorted(unknown))}")
     CONTEXTS.mkdir(exist_ok=True)
     with (CONTEXTS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two builds at once would undo each other's contexts
@@ -39,10 +44,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.command == "push":
         push_all(arguments.registry, arguments.version)
         return
-    for image in ALL:
+    images = wanted_images(arguments.images)
+    for image in with_bases(images):
         build(image)
     if arguments.command == "load":
-        load()
+        load(images)
 
 
 def build(image: Image) -> None:
@@ -51,7 +57,7 @@ def build(image: Image) -> None:
         return
     say(f"building {image.name}")
     base_from = os.environ.get("BASE_FROM", "")
-    if image in (BASE, GITSERVER_BASE) and base_from:
+    if image in BASES and base_from:
         _build_base_from(image, base_from)
     else:
         contexts.fill(image)
@@ -70,8 +76,7 @@ def build(image: Image) -> None:
 
 
 def _build_base_from(image: Image, base_from: str) -> None:
-    lists = ["packages.txt"] + (["gitserver-packages.txt"] if image is GITSERVER_BASE else [])
-    arguments = {"FROM": base_from, "PACKAGES": " ".join(contexts.packages(*lists))}
+    arguments = {"FROM": base_from, "PACKAGES": " ".join(contexts.packages(image))}
     options = [option for name, value in arguments.items() for option in ("--build-arg", f"{name}={value}")]
     folder = TOP / "images/base"
     _tool("build", "--tag", image.tag(LOCAL, VERSION), *options, "-f", folder / "Containerfile.from", folder)
@@ -88,15 +93,15 @@ def _base_argument(image: Image) -> list[str]:
     return ["--build-arg", f"BASE={LOCAL}/{image.base}:{VERSION}"] if image.base else []
 
 
-def load() -> None:
-    for image in LOADED:
+def load(images: tuple[Image, ...]) -> None:
+    for image in images:
         if not image.archive.exists():
             say(f"exporting {image.name}")
             part = image.archive.with_suffix(".part")
             part.unlink(missing_ok=True)
             _tool("push", "--quiet", image.tag(LOCAL, VERSION), f"docker-archive:{part}:{image.tag(LOCAL, VERSION)}")
             part.rename(image.archive)
-    archives = [str(image.archive) for image in LOADED]
+    archives = [str(image.archive) for image in images]
     subprocess.run([TOP / "dev/cluster/load-image.sh", *archives], check=True, timeout=MOST_SECONDS)
     say("images are in the cluster")
 

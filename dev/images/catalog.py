@@ -48,9 +48,31 @@ AGENT = Image("mentu-agent", "mentu-base", TOP / "images/agent/Containerfile", (
 GITSERVER = Image(
     "mentu-gitserver", "mentu-gitserver-base", TOP / "dev/gitserver/Containerfile", (TOP / "dev/gitserver",)
 )
-ALL = (BASE, GITSERVER_BASE, OPERATOR, AGENT, GITSERVER)
+POSTGRES_BASE = Image(
+    "mentu-postgres-base", None, TOP / "images/base/Containerfile", (TOP / "dev/postgres/packages.txt",)
+)
+POSTGRES = Image(
+    "mentu-postgres",
+    "mentu-postgres-base",
+    TOP / "dev/postgres/Containerfile",
+    tuple(TOP / "dev/postgres" / name for name in ("Containerfile", "passwd", "group", "start")),
+)
 PUBLISHED = (OPERATOR, AGENT, GITSERVER)
-LOADED = (OPERATOR, AGENT, GITSERVER)
+ONLY_FOR_TESTS = (POSTGRES,)
+BASES = (BASE, GITSERVER_BASE, POSTGRES_BASE)
+ALL = (*BASES, *PUBLISHED, *ONLY_FOR_TESTS)
+
+
+def wanted(names: Iterable[str]) -> tuple[Image, ...]:
+    """The images of these names; without any, those that are of use to people."""
+    chosen = set(names)
+    return tuple(image for image in ALL if image.name in chosen) if chosen else PUBLISHED
+
+
+def with_bases(images: Iterable[Image]) -> tuple[Image, ...]:
+    """In the order in which they are built."""
+    names = {name for image in images for name in (image.name, image.base)}
+    return tuple(image for image in ALL if image.name in names)
 
 
 def content_hash(paths: Iterable[Path], *more: str) -> str:

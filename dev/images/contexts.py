@@ -16,6 +16,8 @@ from dev.images.catalog import (
     GITSERVER_BASE,
     OPERATOR,
     PACKAGE,
+    POSTGRES,
+    POSTGRES_BASE,
     TOP,
     Image,
     content_hash,
@@ -26,36 +28,43 @@ MOST_SECONDS = 900
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mentu-dev"
 
 
+# What is installed in a base. A base is made anew for its own lists alone.
+LISTS = {
+    BASE: (TOP / "images/base/packages.txt",),
+    GITSERVER_BASE: (TOP / "images/base/packages.txt", TOP / "images/base/gitserver-packages.txt"),
+    POSTGRES_BASE: (TOP / "dev/postgres/packages.txt",),
+}
+LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
+# Postgres' compiler of queries is half of the image, and is off.
+LEFT_OUT_OF_POSTGRES = ("/usr/lib/*/libLLVM*", "/usr/lib/*/libz3*", "/usr/lib/postgresql/*/lib/bitcode/*")
+NO_CLUSTER = (
+    "mkdir -p $1/etc/postgresql-common; echo create_main_cluster = false > $1/etc/postgresql-common/createcluster.conf"
+)
+
+
 def fill(image: Image) -> None:
     shutil.rmtree(image.context, ignore_errors=True)
     image.context.mkdir(parents=True)
-    {BASE: _base, GITSERVER_BASE: _gitserver_base, OPERATOR: _operator, AGENT: _agent, GITSERVER: _gitserver}[image]()
+    if image in LISTS:
+        _root_file_system(image)
+        return
+    {OPERATOR: _operator, AGENT: _agent, GITSERVER: _gitserver, POSTGRES: _postgres}[image]()
 
 
-def packages(*lists: str) -> list[str]:
-    return [name for each in lists for name in (TOP / "images/base" / each).read_text().split()]
+def packages(image: Image) -> list[str]:
+    return [name for each in LISTS[image] for name in each.read_text().split()]
 
 
-def _base() -> None:
-    _root_file_system(BASE, packages("packages.txt"))
-
-
-def _gitserver_base() -> None:
-    _root_file_system(GITSERVER_BASE, packages("packages.txt", "gitserver-packages.txt"))
-
-
-def _root_file_system(image: Image, wanted: list[str]) -> None:
+def _root_file_system(image: Image) -> None:
     """Kept in the user's cache by its package list: it is the slowest part, and the same for every checkout."""
-    cached = CACHE / f"{image.name}-{content_hash([TOP / 'images/base'])}.tar"
+    cached = CACHE / f"{image.name}-{content_hash(image.inputs)}.tar"
     if not cached.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         part = cached.with_suffix(".part")
-        options = ["--variant=minbase", f"--include={','.join(wanted)}", "--dpkgopt=path-exclude=/usr/share/doc/*"]
-        options += [
-            "--dpkgopt=path-exclude=/usr/share/man/*",
-            "--dpkgopt=path-exclude=/usr/share/locale/*",
-            "--format=tar",
-        ]
+        left_out = LEFT_OUT + (LEFT_OUT_OF_POSTGRES if image is POSTGRES_BASE else ())
+        options = ["--variant=minbase", f"--include={','.join(packages(image))}", "--format=tar"]
+        options += [f"--dpkgopt=path-exclude={path}" for path in left_out]
+        options += [f"--essential-hook={NO_CLUSTER}"] if image is POSTGRES_BASE else []
         _run(["mmdebstrap", *options, "bookworm", str(part)])
         part.rename(cached)
     os.link(cached, image.context / "base.tar") if _same_device(cached, image.context) else shutil.copy(
@@ -108,6 +117,11 @@ def _agent() -> None:
 
 def _gitserver() -> None:
     shutil.copytree(TOP / "dev/gitserver", GITSERVER.context, dirs_exist_ok=True)
+
+
+def _postgres() -> None:
+    for file in POSTGRES.inputs:
+        shutil.copy(file, POSTGRES.context / file.name)
 
 
 def _run(command: list[str]) -> None:

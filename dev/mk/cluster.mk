@@ -11,7 +11,7 @@ CLUSTER := python3 -m dev.cluster
 
 SYSTEM_PACKAGES := ca-certificates git curl make tmux python3 python3-venv openssl socat kmod iproute2 \
   containerd runc containernetworking-plugins iptables conntrack ipset mmdebstrap buildah \
-  fuse-overlayfs ethtool
+  fuse-overlayfs ethtool postgresql
 
 # A KUBECONFIG of the user's own means a cluster of their own.
 ifeq ($(abspath $(KUBECONFIG)),$(abspath $(CLUSTER_KUBECONFIG)))
@@ -20,12 +20,18 @@ endif
 
 .PHONY: setup-system cluster cluster-down cluster-clean cluster-status cluster-tools cluster-check
 
-setup-system: ## Install the Debian packages that the cluster and the images need
+# Tests start databases of their own: Debian shall make and start none. A machine that has PostgreSQL is left as it is.
+POSTGRES_CONF := /etc/postgresql-common/createcluster.conf
+
+setup-system: ## Install the Debian packages that the cluster, the images and the tests need
 	@missing=""; for package in $(SYSTEM_PACKAGES); do \
 	  dpkg-query -W -f='$${db:Status-Status}' "$$package" 2>/dev/null | grep -qx installed || missing="$$missing $$package"; \
 	done; \
 	if [ -z "$$missing" ]; then echo "all system packages are installed"; exit 0; fi; \
 	echo "installing:$$missing"; \
+	if [ ! -e $(POSTGRES_CONF) ]; then \
+	  mkdir -p $(dir $(POSTGRES_CONF)) && printf 'create_main_cluster = false\nstart_conf = manual\n' > $(POSTGRES_CONF); \
+	fi; \
 	apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $$missing
 
 cluster: ## Start the cluster, or check the one that KUBECONFIG names

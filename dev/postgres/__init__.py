@@ -1,0 +1,1 @@
+"""A Postgres for development and tests on a cluster: its image, its manifests, its password."""
