@@ -7,7 +7,7 @@ models aside: one generic call is all that this project needs.
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from importlib import import_module
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from bugcommand_operator.cluster.errors import ClusterUnavailable, error_for
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
+_LONGEST_LINE = 16 << 20  # an object has at most 1.5 MiB
 
 
 class Cluster:
@@ -73,9 +74,45 @@ class Cluster:
             raise error_for(status, reason, f"{method} {path}: {message}", headers.get("Retry-After"))
         return answer
 
+    async def lines(self, path: str, *, query: Mapping[str, str], seconds: float) -> AsyncGenerator[bytes, None]:
+        """A GET whose answer has no end of its own (a watch), line by line as it comes, for at most so long."""
+        from aiohttp import ClientError
+
+        deadline, response = asyncio.get_running_loop().time() + seconds, None
+        try:
+            async with asyncio.timeout_at(deadline):
+                response = await self._call("GET", path, dict(query), None, "application/json", seconds)
+                await _raise_if_refused(response, path)
+            kept = b""
+            while chunk := await _chunk(response, deadline):
+                *lines, kept = (kept + chunk).split(b"\n")
+                for line in lines:
+                    yield line
+                if len(kept) > _LONGEST_LINE:
+                    raise ClusterUnavailable(f"GET {path}: a line of more than {_LONGEST_LINE} bytes")
+        except TimeoutError:
+            return  # as long as it was to be; nothing is known to be wrong
+        except (ClientError, OSError) as error:
+            raise ClusterUnavailable(f"GET {path}: {error or type(error).__name__}") from error
+        finally:
+            if response is not None:
+                response.response.close()
+
     async def _send(
         self, method: str, path: str, query: dict[str, str], body: Any, content_type: str
     ) -> tuple[int, Mapping[str, str], bytes]:
+        response = await self._call(method, path, query, body, content_type)
+        return response.status, response.headers, await response.read()
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str],
+        body: Any,
+        content_type: str,
+        seconds: float | None = None,
+    ) -> Any:
         verb, url, headers, payload, _ = await self._api.param_serialize(
             method,
             path,
@@ -84,8 +121,22 @@ class Cluster:
             body=body,
             auth_settings=["BearerToken"],
         )
-        response = await self._api.call_api(verb, url, header_params=headers, body=payload)
-        return response.status, response.headers, await response.read()
+        return await self._api.call_api(verb, url, header_params=headers, body=payload, _request_timeout=seconds)
+
+
+async def _raise_if_refused(response: Any, path: str) -> None:
+    if response.status != 200:
+        answer = _as_object(await response.read())
+        message = f"GET {path}: {answer.get('message') or f'status {response.status}'}"
+        retry_after = response.headers.get("Retry-After")
+        raise error_for(response.status, str(answer.get("reason", "")), message, retry_after)
+
+
+async def _chunk(response: Any, deadline: float) -> bytes:
+    """Some bytes; none at the end."""
+    async with asyncio.timeout_at(deadline):
+        chunk: bytes = await response.response.content.readany()
+    return chunk
 
 
 def environment_proxy(url: str) -> str | None:

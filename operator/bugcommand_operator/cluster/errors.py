@@ -25,6 +25,10 @@ class NotFound(ClusterError):
     """The API server is sure that it is not there."""
 
 
+class Expired(ClusterError):
+    """Temporary: the API server no longer knows the state that was asked from. List again."""
+
+
 class AlreadyExists(ClusterError):
     """The API server is sure that it is there already."""
 
@@ -44,6 +48,7 @@ _BY_STATUS: dict[int, type[ClusterError]] = {
     404: NotFound,
     405: Refused,
     409: Conflict,
+    410: Expired,
     413: Refused,
     415: Refused,
     422: Refused,
