@@ -14,7 +14,7 @@ from typing_extensions import TypedDict  # pydantic asks for this one below Pyth
 from bugcommand_operator.gateway.refusals import Malformed
 
 MAX_BODY = 1 << 20
-MAX_LINES = 1000
+MAX_LINES = 5000
 MAX_MESSAGE = 64 << 10
 _REPLACEMENT = "�"
 

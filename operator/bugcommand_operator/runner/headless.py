@@ -83,8 +83,7 @@ class Headless:
         self._session.children.forget(process)
         self._session.children.end_all(1.0)
         for stream, buffer in self._buffers.items():
-            for line in buffer.flush():
-                self._line(stream, line)
+            self._lines(stream, buffer.flush())
         code = process.returncode if process.returncode >= 0 else 128 - process.returncode
         result = self._session.transcript.result
         if result is not None and self._asked_at is not None and not self._ending:
@@ -117,11 +116,17 @@ class Headless:
         if not data:
             self._selector.unregister(key.fileobj)
             return
-        for line in self._buffers[key.data].feed(data):
-            self._line(key.data, line)
+        self._lines(key.data, self._buffers[key.data].feed(data))
 
-    def _line(self, stream: str, line: str) -> None:
-        event = hooks.parse(line) if stream == STDOUT and not self._session.config.plain else None
+    def _lines(self, stream: str, lines: list[str]) -> None:
+        if stream != STDOUT or self._session.config.plain:
+            self._journal.write_block(stream, lines)
+            return
+        for line in lines:
+            self._event_line(stream, line)
+
+    def _event_line(self, stream: str, line: str) -> None:
+        event = hooks.parse(line)
         if not isinstance(event, dict):
             self._journal.write(stream, line)
             return

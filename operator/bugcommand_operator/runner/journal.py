@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 
 from .lines import Redactor, sanitise, split_message
@@ -59,29 +59,33 @@ class Journal:
 
     def write(self, stream: str, text: str) -> None:
         """One line of the agent (or of the runner about it)."""
-        safe = self.redactor(sanitise(text))
-        for part in split_message(safe):
-            self._keep(stream, part)
-            self._print(stream, part)
-        if stream == STDERR and safe.strip():
-            self.last_stderr = safe.strip()
+        self.write_block(stream, [text])
+
+    def write_block(self, stream: str, lines: Sequence[str]) -> None:
+        """Lines that came together are kept together: a system call for each would be most of their cost."""
+        safe = [self.redactor(sanitise(text)) for text in lines]
+        parts = [part for text in safe for part in split_message(text)]
+        if not parts:
+            return
+        self._keep(stream, parts)
+        self._print(stream, parts)
+        if stream == STDERR:
+            self.last_stderr = next((text.strip() for text in reversed(safe) if text.strip()), self.last_stderr)
         self.arrived.set()
 
-    def _keep(self, stream: str, part: str) -> None:
+    def _keep(self, stream: str, parts: Sequence[str]) -> None:
         with self._lock:
+            first = self._spool.last_seq + 1
+            lines = [SpooledLine(seq, stream, self._clock.tick(), part) for seq, part in enumerate(parts, first)]
             try:
-                self._spool.append(SpooledLine(self._spool.last_seq + 1, stream, self._clock.tick(), part))
-                self.count += 1
-            except OSError as error:  # the volume is full: the container's log has the line, the number is used again
-                self.lost += 1
+                self._spool.append(lines)
+                self.count += len(lines)
+            except OSError as error:  # the volume is full: the container's log has them, the numbers are used again
+                self.lost += len(lines)
                 self._trouble, self._trouble_at = str(error), time.monotonic()
 
     def lost_message(self) -> str:
         return f"{self.lost} lines are only in the container's log: {self._trouble}"
-
-    def write_block(self, stream: str, lines: list[str]) -> None:
-        for line in lines:
-            self.write(stream, line)
 
     def note(self, text: str, problem: bool = False) -> None:
         """Something that the runner itself has to say."""
@@ -101,8 +105,9 @@ class Journal:
     def unshipped(self) -> int:
         return self._spool.pending_lines
 
-    def _print(self, stream: str, part: str) -> None:
-        data = memoryview((_SHOWN[stream] + part + "\n").encode("utf-8", "replace"))
+    def _print(self, stream: str, parts: Sequence[str]) -> None:
+        shown = "".join([_SHOWN[stream] + part + "\n" for part in parts])
+        data = memoryview(shown.encode("utf-8", "replace"))
         try:
             while data:
                 data = data[os.write(self._out, data) :]

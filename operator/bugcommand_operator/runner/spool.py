@@ -1,7 +1,8 @@
 """The file that holds an attempt's lines until they are stored: append first, send later, number from where it ended.
 
 One JSON object a line, `<attempt>.jsonl`; `<attempt>.acked` holds the highest stored number. Only this process
-writes them. A torn last line (the process was killed while writing) is cut off when the file is opened.
+writes them. A torn last line (the process was killed while writing) is cut off when the file is opened. What is
+acknowledged is known in memory first: the number on the volume only spares sending again what is stored already.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 COMPACT_BYTES = 8 * 1024 * 1024
+LONGEST_RECORD = 1024 * 1024
+"""No line that was written here is longer: the agent can write to the volume too, and may not fill our memory."""
 
 
 @dataclass(frozen=True)
@@ -24,31 +28,41 @@ class SpooledLine:
     stream: str
     ts: str
     message: str
+    raw: bytes = field(default=b"", compare=False, repr=False)
+    """As it stands in the spool, where it came from there: it is sent as it is."""
 
     def to_json(self) -> dict[str, Any]:
         return {"seq": self.seq, "stream": self.stream, "ts": self.ts, "message": self.message}
 
 
 class Spool:
-    def __init__(self, folder: Path, attempt: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path, attempt: int, *, read_only: bool = False) -> None:
         self.attempt = attempt
         self._path = folder / f"{attempt}.jsonl"
         self._acked_path = folder / f"{attempt}.acked"
         self._lock = threading.Lock()
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+        self._read_only = read_only
+        self._fd = _open(self._path, read_only)
+        self.undeliverable = ""  # why nobody will ever take these lines
         self.acked = _read_number(self._acked_path)
         self.last_seq, self.last_ts = self.acked, ""
         self._size = self._recover()
         self._offset = 0  # where the first line that is not acknowledged begins, or before it
+        self._read_up_to = (0, 0)  # the last line of the last batch, and where it ends
 
-    def append(self, line: SpooledLine) -> None:
-        data = (json.dumps(line.to_json(), ensure_ascii=False) + "\n").encode("utf-8", "replace")
+    def append(self, lines: Sequence[SpooledLine]) -> None:
+        """All in one write. Raises OSError when not all of them fitted: then none is there."""
+        encoded = "".join([json.dumps(line.to_json(), ensure_ascii=False) + "\n" for line in lines])
+        data = encoded.encode("utf-8", "replace")
         with self._lock:
             os.lseek(self._fd, self._size, os.SEEK_SET)
-            _write_all(self._fd, data)
+            try:
+                _write_all(self._fd, data)
+            except OSError:
+                os.ftruncate(self._fd, self._size)  # their numbers will be used again
+                raise
             self._size += len(data)
-            self.last_seq, self.last_ts = line.seq, line.ts
+            self.last_seq, self.last_ts = lines[-1].seq, lines[-1].ts
 
     @property
     def pending_bytes(self) -> int:
@@ -62,11 +76,12 @@ class Spool:
         """The next lines to send, oldest first; the same ones again until they are acknowledged."""
         found: list[SpooledLine] = []
         size = 0
-        for line, length in self._lines():
-            if len(found) >= max_lines or (found and size + length > max_bytes):
+        for line, start in self._lines():
+            if len(found) >= max_lines or (found and size + len(line.raw) > max_bytes):
                 break
             found.append(line)
-            size += length
+            size += len(line.raw)
+            self._read_up_to = (line.seq, start + len(line.raw))
         return found
 
     def ack(self, seq: int) -> None:
@@ -74,18 +89,24 @@ class Spool:
         with self._lock:
             self.acked = max(self.acked, min(seq, self.last_seq))
             _write_number(self._acked_path, self.acked)
+            last, end = self._read_up_to
+            if self.acked == last:
+                self._offset = max(self._offset, end)
             if self.acked >= self.last_seq:
                 self._offset = self._size
                 if self._size > COMPACT_BYTES:
                     os.ftruncate(self._fd, 0)
                     self._size = self._offset = 0
+                    self._read_up_to = (0, 0)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
             os.fsync(self._fd)
-        os.close(self._fd)
+        with contextlib.suppress(OSError):
+            os.close(self._fd)
 
     def _lines(self) -> Iterator[tuple[SpooledLine, int]]:
+        """Those that are not acknowledged, each with where it begins."""
         with self._lock:
             offset, size = self._offset, self._size
         for raw, start in _raw_lines(self._fd, offset, size):
@@ -95,7 +116,7 @@ class Spool:
                     if self._offset == start:
                         self._offset = start + len(raw)
                 continue
-            yield line, len(raw)
+            yield line, start
 
     def _recover(self) -> int:
         """Find the last number and the end of the last whole line."""
@@ -105,21 +126,39 @@ class Spool:
             line = _parse(raw)
             if line is not None and line.seq >= self.last_seq:
                 self.last_seq, self.last_ts = line.seq, line.ts
-        if end < size:
+        if end < size and not self._read_only:
             os.ftruncate(self._fd, end)
         return end
 
 
-def earlier_spools(folder: Path, attempt: int) -> list[Spool]:
+def earlier_spools(folder: Path, attempt: int, *, read_only: bool = False) -> list[Spool]:
     """What earlier attempts left behind and nobody has stored yet, oldest first."""
-    numbers = sorted(int(path.stem) for path in folder.glob("*.jsonl") if path.stem.isdigit())
+    numbers = sorted({int(path.stem) for path in folder.glob("*.jsonl") if _is_number(path.stem)})
     found: list[Spool] = []
     for number in numbers:
-        if number < attempt:
+        if 0 < number < attempt:
             with contextlib.suppress(OSError):
-                spool = Spool(folder, number)
+                spool = Spool(folder, number, read_only=read_only)
                 found.append(spool) if spool.pending_lines else spool.close()
     return found
+
+
+def _is_number(text: str) -> bool:
+    """As we write it: other characters count as digits too, and an agent may name files as it likes."""
+    return text.isascii() and text.isdecimal() and len(text) < 10
+
+
+def _open(path: Path, read_only: bool) -> int:
+    """A regular file of this name, nothing that an agent may have put in its place."""
+    if read_only:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise OSError(f"{path} is not a regular file")
 
 
 def _raw_lines(fd: int, offset: int, size: int) -> Iterator[tuple[bytes, int]]:
@@ -134,12 +173,15 @@ def _raw_lines(fd: int, offset: int, size: int) -> Iterator[tuple[bytes, int]]:
         for raw in whole:
             yield raw + b"\n", start
             start += len(raw) + 1
+        if len(rest) > LONGEST_RECORD:  # no line of ours: let it go in pieces, none of which is one
+            yield rest, start
+            start, rest = start + len(rest), b""
 
 
 def _parse(raw: bytes) -> SpooledLine | None:
     try:
         value = json.loads(raw)
-        return SpooledLine(int(value["seq"]), str(value["stream"]), str(value["ts"]), str(value["message"]))
+        return SpooledLine(int(value["seq"]), str(value["stream"]), str(value["ts"]), str(value["message"]), raw)
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -152,7 +194,9 @@ def _write_all(fd: int, data: bytes) -> None:
 
 def _read_number(path: Path) -> int:
     try:
-        return max(0, int(path.read_text()))
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(fd, "rb") as file:
+            return max(0, int(file.read(32)))
     except (OSError, ValueError):
         return 0
 

@@ -65,12 +65,13 @@ def test_a_line_is_stored_within_a_fraction_of_a_second(shipping: Shipping) -> N
 
 
 def test_what_comes_while_a_batch_is_under_way_goes_together(shipping: Shipping) -> None:
-    for number in range(3000):
-        shipping.journal.write(STDOUT, f"line {number}")
+    lines = [f"line {number}" for number in range(12_000)]
+    for start in range(0, len(lines), 100):
+        shipping.journal.write_block(STDOUT, lines[start : start + 100])
     shipping.finish()
-    assert shipping.intake.messages() == [f"line {number}" for number in range(3000)]
+    assert shipping.intake.messages() == lines
     assert len(shipping.intake.batches) < 60
-    assert max(len(batch["lines"]) for batch in shipping.intake.batches) <= 1000
+    assert max(len(batch["lines"]) for batch in shipping.intake.batches) <= 5000
     assert shipping.intake.connections == 1
 
 
@@ -159,7 +160,7 @@ def test_that_the_intake_is_away_is_said_once(shipping: Shipping) -> None:
 def test_what_an_earlier_attempt_left_is_shipped_as_its_own(tmp_path: Path, intake: FakeIntake) -> None:
     earlier = Spool(tmp_path / "earlier", 1)
     for seq in (1, 2):
-        earlier.append(SpooledLine(seq, STDOUT, f"2026-01-01T00:00:0{seq}.000000Z", f"old {seq}"))
+        earlier.append([SpooledLine(seq, STDOUT, f"2026-01-01T00:00:0{seq}.000000Z", f"old {seq}")])
     shipping = started(tmp_path, intake, [earlier])
     shipping.spool.attempt = 2
     shipping.journal.write(STDOUT, "new")
@@ -170,7 +171,7 @@ def test_what_an_earlier_attempt_left_is_shipped_as_its_own(tmp_path: Path, inta
 
 def test_what_an_earlier_attempt_left_never_delays_this_one(tmp_path: Path, intake: FakeIntake) -> None:
     earlier = Spool(tmp_path / "earlier", 7)
-    earlier.append(SpooledLine(1, STDOUT, "2026-01-01T00:00:00.000000Z", "old"))
+    earlier.append([SpooledLine(1, STDOUT, "2026-01-01T00:00:00.000000Z", "old")])
     intake.misbehave = lambda batch: 403 if batch["attempt"] == 7 else None
     shipping = started(tmp_path, intake, [earlier])
     intake.wait_for(lambda: sum(batch["attempt"] == 7 for batch in intake.batches) >= 2)

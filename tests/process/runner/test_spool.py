@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest import MonkeyPatch
@@ -20,7 +23,7 @@ def line(seq: int, message: str = "m") -> SpooledLine:
 def filled(folder: Path, count: int, attempt: int = 1) -> Spool:
     spool = Spool(folder, attempt)
     for seq in range(1, count + 1):
-        spool.append(line(seq))
+        spool.append([line(seq)])
     return spool
 
 
@@ -41,7 +44,7 @@ def test_the_same_lines_come_again_until_they_are_acknowledged(tmp_path: Path) -
 def test_a_batch_is_bounded_in_bytes_but_never_empty(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 1)
     for seq in range(1, 4):
-        spool.append(line(seq, "x" * 1000))
+        spool.append([line(seq, "x" * 1000)])
     assert len(spool.batch(10, 2500)) == 2
     assert len(spool.batch(10, 10)) == 1
 
@@ -61,7 +64,7 @@ def test_a_line_that_was_torn_by_a_kill_is_cut_off_and_its_number_used_again(tmp
     path.write_bytes(path.read_bytes()[:-5])
     again = Spool(tmp_path, 1)
     assert again.last_seq == 2
-    again.append(line(3, "anew"))
+    again.append([line(3, "anew")])
     assert [(found.seq, found.message) for found in again.batch(9, 1 << 20)][-1] == (3, "anew")
 
 
@@ -74,7 +77,7 @@ def test_a_long_run_does_not_fill_the_volume_once_its_lines_are_stored(
     assert (tmp_path / "1.jsonl").stat().st_size > 1000
     spool.ack(100)
     assert (tmp_path / "1.jsonl").stat().st_size == 0
-    spool.append(line(101))
+    spool.append([line(101)])
     assert seqs(spool) == [101]
     spool.close()
     assert Spool(tmp_path, 1).last_seq == 101
@@ -100,7 +103,7 @@ def test_what_earlier_attempts_left_is_found_oldest_first(tmp_path: Path) -> Non
 def test_an_acknowledgement_of_lines_that_were_never_written_is_not_believed(tmp_path: Path) -> None:
     spool = filled(tmp_path, 2)
     spool.ack(99)
-    spool.append(line(3))
+    spool.append([line(3)])
     assert seqs(spool) == [3]
 
 
@@ -117,7 +120,7 @@ def test_every_line_comes_out_exactly_once_and_in_order_whatever_happens(steps: 
         stored: list[str] = []
         for action, text in steps:
             if action == "append":
-                spool.append(line(spool.last_seq + 1, text))
+                spool.append([line(spool.last_seq + 1, text)])
                 written.append(text.encode("utf-8", "replace").decode())
             elif action == "reopen":
                 spool.close()
@@ -128,3 +131,24 @@ def test_every_line_comes_out_exactly_once_and_in_order_whatever_happens(steps: 
         stored += [each.message for each in spool.batch(1000, 1 << 20)]
         spool.close()
         assert stored == written
+
+
+def test_lines_that_did_not_all_fit_are_not_there_at_all(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    """Their numbers are used again: what is left of them must not be read for other lines later."""
+    spool = filled(tmp_path, 2)
+    write = os.write
+
+    def half_then_full(fd: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", no_room)
+        return write(fd, data[: len(data) * 3 // 4])
+
+    def no_room(_fd: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", half_then_full)
+    with pytest.raises(OSError, match="No space left"):
+        spool.append([line(3, "gone"), line(4, "gone"), line(5, "gone")])
+    monkeypatch.setattr(os, "write", write)
+    spool.append([line(3, "kept")])
+    spool.close()
+    assert [(found.seq, found.message) for found in Spool(tmp_path, 1).batch(9, 1 << 20)][2:] == [(3, "kept")]

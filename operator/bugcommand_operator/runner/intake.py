@@ -1,0 +1,134 @@
+"""One conversation with the log intake: what its answers mean for what was sent.
+
+Only the intake's own words count. A page of a proxy in between, whatever its status, says nothing about a line: then
+nothing is taken for stored and nothing is left out.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+REQUEST_TIMEOUT = 10.0
+_FOREIGN = frozenset({"CommandOfAnotherNamespace", "CommandIdInUse"})
+_OF_THE_LINES = frozenset({"RejectedByStore", "InvalidJSON"})
+
+
+class Refused(Exception):
+    """The intake will not take something of this, now or later."""
+
+
+class TooLarge(Exception):
+    """The intake wants less at once; `final` when it is the intake itself that says so."""
+
+    def __init__(self, message: str, final: bool) -> None:
+        super().__init__(message)
+        self.final = final
+
+
+class Undeliverable(Exception):
+    """The intake will never take anything of this attempt."""
+
+
+class Unavailable(Exception):
+    """The intake could not be asked, or will take it later: not before so many seconds, if it said so."""
+
+    def __init__(self, message: str, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class Intake:
+    """One kept-alive connection; the token is read again for each new one, since the kubelet rotates the file."""
+
+    def __init__(self, url: str, token_file: str, on_token: Callable[[str], None] = lambda _token: None) -> None:
+        self._parts = urlsplit(url)
+        self._token_file = token_file
+        self._on_token = on_token
+        self._connection: http.client.HTTPConnection | None = None
+        self._token = ""
+
+    def post(self, path: str, body: bytes) -> int:
+        """The number up to which things are stored now."""
+        try:
+            status, text, wait = self._exchange(path, body)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            raise Unavailable(f"{type(error).__name__}: {error}") from None
+        told = _object(text)
+        acked = told.get("acked")
+        if status == 200 and isinstance(acked, int) and not isinstance(acked, bool):
+            return acked
+        refusal = _refusal(status, told, text, wait)
+        if isinstance(refusal, Unavailable):
+            self.close()
+        raise refusal
+
+    def _exchange(self, path: str, body: bytes) -> tuple[int, str, float]:
+        """An idle connection may have been closed by the other side meanwhile: that is no failure of the intake."""
+        reused = self._connection is not None
+        try:
+            return self._ask(path, body)
+        except TimeoutError:
+            raise
+        except (OSError, http.client.HTTPException):
+            if not reused:
+                raise
+            self.close()
+            return self._ask(path, body)
+
+    def _ask(self, path: str, body: bytes) -> tuple[int, str, float]:
+        connection = self._connection or self._connect()
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
+        connection.request("POST", self._parts.path.rstrip("/") + path, body, headers)
+        answer = connection.getresponse()
+        told = answer.getheader("Retry-After") or ""
+        wait = float(told) if told.isascii() and told.isdecimal() else 0.0
+        text = answer.read(64 * 1024).decode("utf-8", "replace")
+        if not answer.isclosed():  # more than we want to read: the connection is of no use any more
+            self.close()
+        return answer.status, text, wait
+
+    def _connect(self) -> http.client.HTTPConnection:
+        secure = self._parts.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        self._connection = kind(self._parts.hostname or "", self._parts.port, timeout=REQUEST_TIMEOUT)
+        self._token = read_token(self._token_file)
+        self._on_token(self._token)
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def read_token(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _refusal(status: int, told: dict[str, Any], text: str, wait: float) -> Exception:
+    reason, field = str(told.get("reason") or ""), str(told.get("field") or "")
+    words = f"{reason}: {told.get('message')}" if reason else text[:300]
+    if status in (400, 422) and (field.startswith("lines.") or reason in _OF_THE_LINES):
+        return Refused(words[:300])
+    if status == 413:
+        return TooLarge(words[:300], final=reason == "TooLarge")
+    if status == 403 and reason in _FOREIGN:
+        return Undeliverable(words[:300])
+    return Unavailable(f"HTTP {status} {words[:300]}", wait)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
