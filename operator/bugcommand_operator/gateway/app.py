@@ -13,6 +13,7 @@ from bugcommand_operator.gateway.admission import Admission
 from bugcommand_operator.gateway.auth import Authenticator
 from bugcommand_operator.gateway.intake import Intake
 from bugcommand_operator.gateway.metrics import Metrics
+from bugcommand_operator.gateway.readers import ReaderAuth
 from bugcommand_operator.gateway.readiness import Readiness
 from bugcommand_operator.gateway.settings import GatewaySettings
 from bugcommand_operator.gateway.writer import BatchWriter
@@ -23,6 +24,7 @@ from bugcommand_operator.store.spawn_logs import SpawnLogs
 def build_app(
     settings: GatewaySettings,
     authenticator: Authenticator,
+    readers: ReaderAuth,
     on_started: Callable[[], object] = lambda: None,
 ) -> Starlette:
     """The whole gateway as an ASGI application; its lifespan opens and closes the store."""
@@ -42,6 +44,7 @@ def build_app(
             yield
         finally:
             await writer.close()
+            await readiness.close()
             await engine.dispose()
 
     intake = Intake(authenticator, admission, writer, metrics)

@@ -19,6 +19,7 @@ from bugcommand_operator.cluster.token_review import (
 from bugcommand_operator.gateway.admission import Admission
 from bugcommand_operator.gateway.auth import Authenticator
 from bugcommand_operator.gateway.metrics import Metrics
+from bugcommand_operator.gateway.readers import client_of
 from bugcommand_operator.gateway.redaction import redact_all
 from bugcommand_operator.gateway.refusals import (
     Forbidden,
@@ -70,7 +71,7 @@ class Intake:
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthorized("Unauthenticated", "a bearer token is required")
         try:
-            return await self.authenticator.authenticate(token.strip())
+            return await self.authenticator.authenticate(token.strip(), client_of(request))
         except Unauthenticated as error:
             raise Unauthorized("Unauthenticated", str(error)) from error
         except NotACommandPod as error:

@@ -5,6 +5,7 @@ The right is the namespace's, not the object's: it holds for commands that are d
 not tell apart what may not be read from what does not exist.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
@@ -59,10 +60,13 @@ class Readers:
         users: UserSource,
         access: AccessSource,
         *,
+        namespaces: Collection[str] = (),
         known_users: Remembered[KubernetesUser] | None = None,
         known_access: Remembered[bool] | None = None,
     ) -> None:
+        """`namespaces` are those that the installation works in; empty: all."""
         self._proxy_tokens, self._users, self._access = proxy_tokens, users, access
+        self._namespaces = frozenset(namespaces)
         self._known_users = known_users or Remembered[KubernetesUser]()
         self._known_access = known_access or Remembered[bool](is_good=bool)
 
@@ -81,6 +85,8 @@ class Readers:
 
     async def may(self, reader: Reader, verb: str, namespace: str, repository: str) -> bool:
         """Whether the reader may do this with BugCommands; a proxy token may do all of it where it is bound to."""
+        if self._namespaces and namespace not in self._namespaces:
+            return False
         if reader.namespaces is not None and namespace not in reader.namespaces:
             return False
         if reader.repositories is not None and repository not in reader.repositories:

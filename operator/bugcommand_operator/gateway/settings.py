@@ -27,9 +27,24 @@ class GatewaySettings(BaseSettings):
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     kubeconfig: str = Field("", description="A kubeconfig file; empty: the pod's service account, or KUBECONFIG.")
     token_audience: str = Field("mentu", description="The audience that a pod's token must be issued for.")
+    namespaces: list[str] = Field([], description="The namespaces that the installation works in; empty: all.")
+    proxy_tokens_file: str = Field(
+        "", description="A YAML list of name, token, namespace, repositories; read again when it changes."
+    )
+    max_connections: int = Field(2000, ge=10, description="How many connections may be open.")
+    max_connections_per_client: int = Field(
+        800, ge=5, description="The same from a single address; a proxy in front counts as one."
+    )
+    header_seconds: float = Field(10.0, gt=0, le=300, description="How long a request's headers may take to arrive.")
     pending_bytes: int = Field(
         32 << 20, ge=2 << 20, description="How much may wait for its commit; beyond it senders are told to wait."
     )
     pending_bytes_per_pod: int = Field(4 << 20, ge=1 << 20, description="The same for a single pod.")
+    retention_days: int = Field(
+        30, ge=0, description="How long logs are kept where the Repository does not say; 0: for ever."
+    )
+    migrate_wait_seconds: float = Field(
+        300.0, ge=0, description="How long `mentu-gateway migrate` waits for the database."
+    )
     commit_lines: int = Field(5000, ge=1, description="About how many lines a single commit takes.")
     shutdown_seconds: int = Field(20, ge=1, description="How long requests in flight may take at the end.")

@@ -1,5 +1,7 @@
 """Which tokens are taken, for whom, and what the answers mean, over real HTTP."""
 
+import base64
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from tests.unit.gateway.fake_cluster import FakeCluster, pod, review
 from bugcommand_operator.cluster.client import Cluster
 from bugcommand_operator.cluster.token_review import (
     IdentityUnavailable,
+    KubernetesUser,
     NotACommandPod,
     PodIdentity,
     TokenReviewer,
@@ -114,3 +117,72 @@ async def test_an_api_server_that_is_away_says_nothing_about_the_token(tmp_path:
     async with await Cluster.connect(str(path)) as cluster:
         with pytest.raises(IdentityUnavailable):
             await TokenReviewer(cluster).authenticate("token")
+
+
+async def test_a_pod_outside_the_installations_namespaces_is_told_so_and_not_looked_up(
+    fake: FakeCluster, tmp_path: Path
+) -> None:
+    fake.reviews["token"], fake.pods["team-a/bug-1-agent"] = BOUND, GOOD_POD
+
+    async with await Cluster.connect(str(fake.kubeconfig(tmp_path))) as cluster:
+        assert (await TokenReviewer(cluster, namespaces=["team-a"]).authenticate("token")).namespace == "team-a"
+        fake.requests.clear()
+        with pytest.raises(NotACommandPod, match="team-a"):
+            await TokenReviewer(cluster, namespaces=["team-b"]).authenticate("token")
+    assert fake.requests == ["review"], "we may not look there, and to be refused would read as a passing failure"
+
+
+async def test_the_commands_object_and_repository_come_from_the_pods_labels(
+    fake: FakeCluster, reviewer: TokenReviewer
+) -> None:
+    fake.reviews["token"] = BOUND
+    labelled = pod("bug-1-agent", "uid-1", "command-1", "2")
+    labelled["metadata"]["labels"] |= {"mentu.dev/command-uid": "object-1", "mentu.dev/repository": "shop"}
+    fake.pods["team-a/bug-1-agent"] = labelled
+
+    identity = await reviewer.authenticate("token")
+    assert (identity.command_uid, identity.repository) == ("object-1", "shop")
+
+
+def jwt(audiences: object) -> str:
+    claims = base64.urlsafe_b64encode(json.dumps({"aud": audiences}).encode()).decode().rstrip("=")
+    return f"e30.{claims}.c2ln"
+
+
+@pytest.mark.parametrize(
+    ("token", "asked"),
+    [
+        (jwt(["mentu"]), ["mentu"]),
+        (jwt("mentu"), ["mentu"]),
+        (jwt(["https://kubernetes.default.svc"]), None),
+        (jwt(7), None),
+        ("a.b.c", None),
+        ("opaque", None),
+    ],
+)
+async def test_a_reader_is_reviewed_for_our_audience_or_the_api_servers_own(
+    fake: FakeCluster, reviewer: TokenReviewer, token: str, asked: list[str] | None
+) -> None:
+    fake.reviews[token] = {
+        "authenticated": True,
+        "audiences": asked or [],
+        "user": {"username": "jane", "uid": "7", "groups": ["dev"], "extra": {"scopes": ["a", "b"]}},
+    }
+
+    user = await reviewer.user_of(token)
+
+    assert user == KubernetesUser("jane", "7", ("dev",), (("scopes", ("a", "b")),))
+    assert fake.audiences == [asked]
+
+
+@pytest.mark.parametrize(
+    "status",
+    [{}, {"authenticated": False}, {"authenticated": True, "user": {}}, {"authenticated": True, "audiences": ["x"]}],
+)
+async def test_a_reader_that_the_api_server_does_not_vouch_for_is_refused(
+    fake: FakeCluster, reviewer: TokenReviewer, status: dict[str, Any]
+) -> None:
+    fake.reviews[jwt("mentu")] = status
+
+    with pytest.raises(Unauthenticated):
+        await reviewer.user_of(jwt("mentu"))

@@ -10,8 +10,14 @@ import httpx
 from tests.process.gateway.process import COMMAND
 from tests.unit.store.builders import url_of
 
-from bugcommand_operator.cluster.token_review import IdentityError, PodIdentity, Unauthenticated
+from bugcommand_operator.cluster.token_review import (
+    IdentityError,
+    IdentityUnavailable,
+    PodIdentity,
+    Unauthenticated,
+)
 from bugcommand_operator.gateway.app import build_app
+from bugcommand_operator.gateway.readers import Reader, ReaderAuth
 from bugcommand_operator.gateway.settings import GatewaySettings
 from bugcommand_operator.store.engine import open_reader
 from bugcommand_operator.store.lines import AttemptKey, LogRow
@@ -28,12 +34,35 @@ class KnownTokens:
     answers: dict[str, PodIdentity | IdentityError] = field(default_factory=lambda: {"good": POD})
     asked: list[str] = field(default_factory=list)
 
-    async def authenticate(self, token: str) -> PodIdentity:
+    async def authenticate(self, token: str, client: str = "") -> PodIdentity:
         self.asked.append(token)
         answer = self.answers.get(token, Unauthenticated("unknown token"))
         if isinstance(answer, IdentityError):
             raise answer
         return answer
+
+
+@dataclass
+class KnownReaders:
+    """Readers over a dictionary: each may read in the namespaces that it is listed with."""
+
+    readers: dict[str, Reader] = field(default_factory=lambda: {"reader": reader_of("team-a")})
+    away: bool = False
+
+    async def identify(self, token: str, client: str = "") -> Reader:
+        if self.away:
+            raise IdentityUnavailable("away")
+        if token not in self.readers:
+            raise Unauthenticated("unknown token")
+        return self.readers[token]
+
+    async def may_read(self, reader: Reader, namespace: str, repository: str) -> bool:
+        here = reader.namespaces is not None and namespace in reader.namespaces
+        return here and (reader.repositories is None or repository in reader.repositories)
+
+
+def reader_of(*namespaces: str, repositories: tuple[str, ...] = ()) -> Reader:
+    return Reader("a reader", frozenset(namespaces), frozenset(repositories) or None)
 
 
 @dataclass
@@ -63,11 +92,11 @@ class Gateway:
 
 
 @asynccontextmanager
-async def open_gateway(folder: Path, **settings: Any) -> AsyncIterator[Gateway]:
+async def open_gateway(folder: Path, readers: ReaderAuth | None = None, **settings: Any) -> AsyncIterator[Gateway]:
     url = url_of(folder / "logs.db")
     values = {"database_url": url, "lock_wait_seconds": 0.05, "sqlite_synchronous": "NORMAL", **settings}
     tokens = KnownTokens()
-    app = build_app(GatewaySettings(**values), tokens)
+    app = build_app(GatewaySettings(**values), tokens, readers or KnownReaders())
     engine = open_reader(url)
     transport = httpx.ASGITransport(app)
     async with (

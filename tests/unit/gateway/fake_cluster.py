@@ -41,7 +41,11 @@ class FakeCluster:
 
     reviews: dict[str, dict[str, Any]] = field(default_factory=dict)
     pods: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rights: set[tuple[str, str, str]] = field(default_factory=set)
+    """User, verb and namespace of what is allowed."""
     requests: list[str] = field(default_factory=list)
+    audiences: list[list[str] | None] = field(default_factory=list)
+    access_reviews: list[dict[str, Any]] = field(default_factory=list)
     failing: int = 0
     url: str = ""
 
@@ -51,13 +55,29 @@ class FakeCluster:
         self.reviews[token] = review(name, uid, namespace)
         self.pods[f"{namespace}/{name}"] = pod(name, uid, command_id, str(attempt), namespace)
 
+    def add_user(self, token: str, name: str, *namespaces: str) -> None:
+        """A person with this token, who may get BugCommands in these namespaces."""
+        self.reviews[token] = {"authenticated": True, "user": {"username": name, "groups": ["system:authenticated"]}}
+        self.rights |= {(name, "get", namespace) for namespace in namespaces}
+
     async def token_review(self, request: Request) -> Response:
         self.requests.append("review")
         if self.failing:
             return JSONResponse({"reason": "Broken", "message": "broken"}, self.failing)
         spec = (await request.json())["spec"]
+        self.audiences.append(spec.get("audiences"))
         status = self.reviews.get(spec["token"], {"authenticated": False, "error": "unknown token"})
         return JSONResponse({"spec": spec, "status": status}, 201)
+
+    async def access_review(self, request: Request) -> Response:
+        self.requests.append("access")
+        if self.failing:
+            return JSONResponse({"reason": "Broken", "message": "broken"}, self.failing)
+        spec = (await request.json())["spec"]
+        self.access_reviews.append(spec)
+        wanted = spec["resourceAttributes"]
+        allowed = (spec["user"], wanted["verb"], wanted["namespace"]) in self.rights
+        return JSONResponse({"spec": spec, "status": {"allowed": allowed}}, 201)
 
     async def get_pod(self, request: Request) -> Response:
         key = f"{request.path_params['namespace']}/{request.path_params['name']}"
@@ -68,6 +88,7 @@ class FakeCluster:
     def __enter__(self) -> Self:
         routes = [
             Route("/apis/authentication.k8s.io/v1/tokenreviews", self.token_review, methods=["POST"]),
+            Route("/apis/authorization.k8s.io/v1/subjectaccessreviews", self.access_review, methods=["POST"]),
             Route("/api/v1/namespaces/{namespace}/pods/{name}", self.get_pod),
         ]
         listening = socket.create_server(("127.0.0.1", 0))

@@ -31,6 +31,17 @@ async def test_a_good_answer_is_kept_for_a_minute() -> None:
     assert tokens.asked == ["good", "good"]
 
 
+async def test_a_good_answer_that_has_expired_does_not_hide_a_fresh_bad_one() -> None:
+    tokens, clock = KnownTokens(), Clock()
+    auth = CachedAuthenticator(tokens, clock=clock)
+    await auth.authenticate("good")
+    del tokens.answers["good"]  # its pod is gone
+
+    for clock.now in (61.0, 62.0, 63.0):
+        await refused(auth, "good")
+    assert tokens.asked == ["good", "good"], "the bad answer is kept for a moment"
+
+
 async def test_a_bad_answer_is_kept_only_for_a_moment() -> None:
     tokens, clock = KnownTokens({}), Clock()
     auth = CachedAuthenticator(tokens, clock=clock)
@@ -72,7 +83,7 @@ async def test_made_up_tokens_do_not_push_out_those_in_use() -> None:
         await refused(auth, f"made up {number}")
     await auth.authenticate("good")
     assert tokens.asked.count("good") == 1
-    assert len(auth._bad) == 10
+    assert len(auth._known._bad) == 10
 
 
 async def test_the_memory_of_good_answers_is_bounded_too() -> None:
@@ -80,7 +91,7 @@ async def test_the_memory_of_good_answers_is_bounded_too() -> None:
 
     for number in range(50):
         await auth.authenticate(f"pod {number}")
-    assert len(auth._good) == 10
+    assert len(auth._known._good) == 10
 
 
 async def test_a_token_beyond_all_measure_is_not_even_asked_about() -> None:
@@ -121,6 +132,22 @@ async def test_many_requests_with_one_token_ask_once() -> None:
 
     assert [await task for task in waiting[1:]] == [POD] * 99
     assert slow.asked == 1
+
+
+async def test_one_addresss_made_up_tokens_leave_room_for_the_others() -> None:
+    slow = Slow()
+    auth = CachedAuthenticator(slow)
+    flood = [asyncio.create_task(auth.authenticate(f"token {number}", "10.0.0.66")) for number in range(256)]
+    await turns()
+    known = asyncio.create_task(auth.authenticate("good", "10.0.0.7"))
+    await turns()
+    slow.go.set()
+
+    assert await known == POD
+    refusals = [answer for answer in await asyncio.gather(*flood, return_exceptions=True) if answer is not POD]
+    assert len(refusals) == 256 - 4
+    assert all(isinstance(refusal, IdentityUnavailable) for refusal in refusals)
+    assert await auth.authenticate("one more", "10.0.0.66") == POD, "what is answered is given back"
 
 
 async def test_only_a_few_questions_are_open_at_a_time_and_not_too_many_wait() -> None:
