@@ -30,7 +30,7 @@ from bugcommand_operator.workspace.remote import advertised, remote_git
 BASE_REF = "refs/mentu/base"
 MAX_LIST = 16 * 1024 * 1024
 MAX_MANIFEST = 64 * 1024
-MAX_HEADER = 64 * 1024
+MAX_HEADER = 16 * 1024 * 1024  # git adds the subject of each commit that the work builds on, however long
 
 
 def publish(job: Job) -> dict[str, Any]:
@@ -113,11 +113,13 @@ def _receive(job: Job, clean: CleanRepository) -> str:
 def work_of_bundle(data: bytes) -> tuple[str, int]:
     """The commit that a bundle carries, and where its pack begins; a ValueError when it is no bundle of ours."""
     header, separator, _ = data.partition(b"\n\n")
-    lines = header.decode("ascii").split("\n")
-    heads = [line.removesuffix(f" {WORK_REF}") for line in lines[1:] if line.endswith(f" {WORK_REF}")]
-    if not separator or not lines[0].startswith("# v") or len(heads) != 1 or not FULL_SHA.match(heads[0]):
+    first, *lines = header.split(b"\n")
+    # Lines with `-` name what the work builds on, with subjects in whatever encoding their authors used.
+    heads = [line for line in lines if not line.startswith((b"-", b"@"))]
+    value, _, name = (heads[0] if len(heads) == 1 else b"").decode("ascii", "replace").partition(" ")
+    if not separator or not first.startswith(b"# v") or name != WORK_REF or not FULL_SHA.match(value):
         raise ValueError("it is not a bundle of one branch")
-    return heads[0], len(header) + len(separator)
+    return value, len(header) + len(separator)
 
 
 def _judge(job: Job, clean: CleanRepository, head: str) -> None:

@@ -28,10 +28,9 @@ TEST_ENV = {
 }
 
 
-def git(folder: Path, *arguments: str, **env: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], env={**TEST_ENV, **env}, capture_output=True, text=True, check=False
-    )
+def git(folder: Path, *arguments: str, stdin: str = "", **env: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, env={**TEST_ENV, **env}, input=stdin, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"git {arguments}: {done.stderr}"
     return done.stdout.strip()
 
@@ -63,7 +62,7 @@ class Remote:
     def url(self) -> str:
         return f"file://{self.bare}"
 
-    def commit(self, files: Mapping[str, str | None], branch: str = "main") -> str:
+    def commit(self, files: Mapping[str, str | None], branch: str = "main", message: str = "A change") -> str:
         for name, text in files.items():
             path = self.clone / name
             if text is None:
@@ -72,7 +71,7 @@ class Remote:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         git(self.clone, "add", "-A", "-f")
-        git(self.clone, "commit", "-q", "-m", "A change")
+        git(self.clone, "commit", "-q", "-F", "-", stdin=message)
         git(self.clone, "push", "-q", "-f", "origin", f"HEAD:refs/heads/{branch}")
         return git(self.clone, "rev-parse", "HEAD")
 

@@ -10,6 +10,7 @@ import pytest
 from tests.process.workspace.conftest import COMMITMENT, Place, Remote, git
 
 from bugcommand_operator.workspace.main import run
+from bugcommand_operator.workspace.publish import work_of_bundle
 
 SCOPE = {"allowedPatterns": ["src/**"], "forbiddenPatterns": ["src/secret*"], "maxFileChanges": 2}
 
@@ -21,6 +22,32 @@ def test_the_branch_is_pushed_once_and_a_second_push_of_the_same_is_a_success(pl
     assert published == {"branch": f"bug/{COMMITMENT}", "headCommit": head, "pushed": True}
     assert place.run("publish") == published
     assert remote.value(place.branch) == head
+
+
+@pytest.mark.parametrize("as_what", ["Branch", "Rescue"])
+@pytest.mark.parametrize("subject", ["Füge Prüfung hinzu", "long " * 14_000, "folded\nover\nlines " * 3_000])
+def test_the_subject_of_the_base_commit_does_not_matter(
+    place: Place, remote: Remote, subject: str, as_what: str
+) -> None:
+    remote.commit({"newer.txt": "n\n"}, message=subject)
+    place.prepare()
+    head = place.agent_commits({"src/app.py": "fixed\n"}, message="Prüfung repariert")
+    assert place.take_out(publishAs=as_what)[1]["headCommit"] == head
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"# v2 git bundle\n%s refs/heads/work",
+        b"# v2 git bundle\n%s refs/heads/other\n\n",
+        b"# v2 git bundle\n%s refs/heads/work\n%s refs/heads/work\n\n",
+        b"# v2 git bundle\n-%s refs/heads/work\n\n",
+        b"%s refs/heads/work\n\n",
+    ],
+)
+def test_a_header_of_anything_but_one_branch_is_no_bundle(header: bytes) -> None:
+    with pytest.raises(ValueError, match="not a bundle"):
+        work_of_bundle(header.replace(b"%s", b"a" * 40))
 
 
 @pytest.mark.parametrize("change", ["ahead", "behind"])
