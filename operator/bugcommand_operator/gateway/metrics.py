@@ -21,6 +21,7 @@ class Metrics:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     lines_stored: Counter = field(init=False)
     lines_repeated: Counter = field(init=False)
+    lines_truncated: Counter = field(init=False)
     batches: Counter = field(init=False)
     batch_seconds: Histogram = field(init=False)
     commit_seconds: Histogram = field(init=False)
@@ -49,6 +50,9 @@ def _metrics(registry: CollectorRegistry) -> dict[str, Counter | Gauge | Histogr
     return {
         "lines_stored": counter("log_lines_stored_total", "Log lines committed to spawn_logs."),
         "lines_repeated": counter("log_lines_repeated_total", "Log lines that were sent again and were already there."),
+        "lines_truncated": counter(
+            "log_lines_truncated_total", "Log lines that were acknowledged but not kept: their attempt's log is full."
+        ),
         "batches": counter("log_batches_total", "Batches of log lines acknowledged after their commit."),
         "batch_seconds": histogram(
             "log_batch_seconds", "Time from a batch's arrival in full to its commit, in seconds."

@@ -7,17 +7,25 @@ is answered only after the commit that holds its lines.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from bugcommand_operator.gateway.metrics import Metrics
-from bugcommand_operator.gateway.refusals import Forbidden
+from bugcommand_operator.gateway.refusals import Forbidden, Refusal, TryLater
 from bugcommand_operator.store.errors import StoreError, StoreRejected, StoreUnavailable
 from bugcommand_operator.store.lines import LogBatch, LogSink
+from bugcommand_operator.store.lines import Refusal as Refused
 
 _log = structlog.get_logger(__name__)
+
+
+_REFUSED = {
+    Refused.ANOTHER_NAMESPACE: "this command id is in use in another namespace",
+    Refused.ANOTHER_COMMAND: "this command id was used by another BugCommand",
+    Refused.BEING_DELETED: "this command's log is being deleted, its retention has ended",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +108,10 @@ class BatchWriter:
             self._note_store(up=True)
             self._metrics.commit_seconds.observe(time.monotonic() - started)
             self._succeed(group, done.refused)
-            accepted = sum(len(item.batch.lines) for item in group if item.batch.key not in done.refused)
+            accepted = sum(len(item.batch.lines) for index, item in enumerate(group) if index not in done.refused)
             self._metrics.lines_stored.inc(done.new_lines)
-            self._metrics.lines_repeated.inc(accepted - done.new_lines)
+            self._metrics.lines_repeated.inc(accepted - done.new_lines - done.truncated)
+            self._metrics.lines_truncated.inc(done.truncated)
 
     async def _one_by_one(self, group: Sequence[_Waiting], error: StoreRejected) -> None:
         """One sender's values that the database refuses must not cost the others their commit."""
@@ -112,12 +121,11 @@ class BatchWriter:
         for item in group:
             await self._commit([item])
 
-    def _succeed(self, group: Sequence[_Waiting], refused: frozenset[object]) -> None:
+    def _succeed(self, group: Sequence[_Waiting], refused: Mapping[int, Refused]) -> None:
         now = time.monotonic()
-        for item in group:
-            if item.batch.key in refused:
-                message = "this command id is in use in another namespace"
-                self._fail([item], Forbidden("CommandOfAnotherNamespace", message))
+        for index, item in enumerate(group):
+            if index in refused:
+                self._fail([item], _told(refused[index]))
             elif not item.committed.done():
                 item.committed.set_result(None)
                 self._metrics.batches.inc()
@@ -133,3 +141,9 @@ class BatchWriter:
         if up != self.store_is_up:
             self.store_is_up = up
             _log.warning("store is back" if up else "store is away", error=str(error) if error else None)
+
+
+def _told(refused: Refused) -> Refusal:
+    if refused is Refused.BEING_DELETED:
+        return TryLater(refused.value, _REFUSED[refused], retry_after=10)
+    return Forbidden(refused.value, _REFUSED[refused])

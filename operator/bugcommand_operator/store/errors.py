@@ -18,3 +18,11 @@ class StoreFull(StoreUnavailable):
 
 class StoreRejected(StoreError):
     """Permanent: the database refuses these values, whenever they are sent."""
+
+
+class BadQuery(StoreError):
+    """Permanent: the question has no meaning here, such as a column that is not there."""
+
+
+class TooBroad(StoreError):
+    """The question would read more than it may: ask for less, or more precisely."""

@@ -1,11 +1,15 @@
 """What a log line is to everyone outside the store, and the two ports through which lines come and go."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
 from typing import Literal, Protocol
 
 Stream = Literal["stdout", "stderr"]
+
+TRUNCATED = "mentu: log truncated, this attempt has written more than is kept of one"
+"""The last line of a log that has reached its cap; it stands where the first line that found no room would be."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,12 +32,17 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class LogBatch:
-    """Lines of one attempt, as one sender sent them: in any order, and perhaps not for the first time."""
+    """Lines of one attempt, as one sender sent them: in any order, and perhaps not for the first time.
+
+    `command_uid` is the object's UID: a command id can be given to a second object, whose lines have the same
+    keys and would pass for repetitions. Empty where it is not known."""
 
     key: AttemptKey
     epoch: int
     machine_id: str
     lines: Sequence[LogLine]
+    repository: str = ""
+    command_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,17 @@ class LogRow:
     epoch: int
     machine_id: str
     namespace: str
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a command id is, and the day (of its first line) under which its rows are kept."""
+
+    namespace: str
+    repository: str
+    day: date
+    command_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +77,29 @@ class Progress:
 
     lines: int
     last_sequence: int
+    truncated: bool = False
+
+
+class Refusal(StrEnum):
+    """Why a batch was not stored. Nothing of it was, and nothing of it is acknowledged."""
+
+    ANOTHER_NAMESPACE = "CommandOfAnotherNamespace"
+    ANOTHER_COMMAND = "CommandIdInUse"
+    """The first object with this command id owns it; this batch is of a second one in the same namespace."""
+    BEING_DELETED = "LogBeingDeleted"
+    """The command's retention has ended and its rows are being deleted: temporary."""
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What an append did: how many lines were new, and whose were refused because the command id is another
-    namespace's."""
+    """What an append did: how many lines were new; which batches were refused, by their place in what was given;
+    what was stored, without repetitions, in order of `seq` for each attempt; and how many lines found no room
+    below the attempt's cap: those are acknowledged, but only a marker in the log says that they were."""
 
     new_lines: int
-    refused: frozenset[AttemptKey]
+    refused: Mapping[int, Refusal] = field(default_factory=dict)
+    accepted: tuple[LogBatch, ...] = ()
+    truncated: int = 0
 
 
 class LogSink(Protocol):

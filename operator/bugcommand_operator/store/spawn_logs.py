@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bugcommand_operator.store.engine import is_missing_table, own_errors, sqlite_path
 from bugcommand_operator.store.errors import StoreUnavailable
-from bugcommand_operator.store.lines import Appended, AttemptKey, LogBatch, LogLine, LogRow, Progress
+from bugcommand_operator.store.lines import Appended, AttemptKey, LogBatch, LogLine, LogRow, Progress, Refusal
 from bugcommand_operator.store.schema import as_text, spawn_log_owners, spawn_log_progress, spawn_logs
 from bugcommand_operator.store.statements import advance_progress, for_driver, insert_ignore
 
@@ -41,7 +41,8 @@ class SpawnLogs:
                 accepted = [batch for batch in batches if batch.key not in refused]
                 new_lines = await _insert(connection, accepted) if accepted else 0
         self._remember_owners(unsure - refused)
-        return Appended(new_lines, refused)
+        theirs = {i: Refusal.ANOTHER_NAMESPACE for i, batch in enumerate(batches) if batch.key in refused}
+        return Appended(new_lines, theirs, tuple(accepted))
 
     def _remember_owners(self, keys: AbstractSet[AttemptKey]) -> None:
         if len(self._owners) + len(keys) > _OWNERS_KEPT:
@@ -139,7 +140,7 @@ def _rows_of(batch: LogBatch, dialect: Dialect) -> Iterator[tuple[Any, ...]]:
     stamp: Callable[[datetime], Any] = as_text if dialect.name == "sqlite" else lambda moment: moment
     for line in batch.lines:
         at = stamp(line.ts)
-        yield command_id, attempt, line.seq, line.stream, at, line.message, epoch, machine_id, namespace
+        yield command_id, attempt, line.seq, line.stream, at, line.message, epoch, machine_id, namespace, "1970-01-01"
 
 
 def _advances(batches: Sequence[LogBatch]) -> list[dict[str, Any]]:

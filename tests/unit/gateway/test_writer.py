@@ -12,7 +12,7 @@ from bugcommand_operator.gateway.metrics import Metrics
 from bugcommand_operator.gateway.refusals import Forbidden
 from bugcommand_operator.gateway.writer import BatchWriter
 from bugcommand_operator.store.errors import StoreError, StoreFull, StoreRejected, StoreUnavailable
-from bugcommand_operator.store.lines import Appended, AttemptKey, LogBatch
+from bugcommand_operator.store.lines import Appended, AttemptKey, LogBatch, Refusal
 
 
 @dataclass
@@ -31,7 +31,9 @@ class Sink:
             raise self.failures.pop(0)
         if any(batch.machine_id == "poison" for batch in batches):
             raise StoreRejected("refused")
-        return Appended(sum(len(batch.lines) for batch in batches if batch.key not in self.foreign), self.foreign)
+        refused = {i: Refusal.ANOTHER_NAMESPACE for i, batch in enumerate(batches) if batch.key in self.foreign}
+        accepted = tuple(batch for batch in batches if batch.key not in self.foreign)
+        return Appended(sum(len(batch.lines) for batch in accepted), refused, accepted)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ Migrations only ever add: the version before this one keeps running on the resul
 import sqlalchemy as sa
 from alembic import op
 
-from bugcommand_operator.store.schema import Timestamp
+from bugcommand_operator.store.types import Timestamp
 
 revision = "0001"
 down_revision = None
@@ -15,6 +15,8 @@ depends_on = None
 
 
 def upgrade() -> None:
+    partitioned = op.get_bind().dialect.name == "postgresql"
+    days = [sa.Column("day", sa.Date, primary_key=True, server_default="1970-01-01")] if partitioned else []
     op.create_table(
         "spawn_logs",
         sa.Column("command_id", sa.String(63), primary_key=True),
@@ -26,9 +28,11 @@ def upgrade() -> None:
         sa.Column("epoch", sa.BigInteger, nullable=False),
         sa.Column("machine_id", sa.String(253), nullable=False),
         sa.Column("namespace", sa.String(63), nullable=False),
+        *days,
         sa.CheckConstraint("attempt >= 1", name="spawn_logs_attempt"),
         sa.CheckConstraint("seq >= 1", name="spawn_logs_seq"),
         sa.CheckConstraint("stream IN ('stdout', 'stderr')", name="spawn_logs_stream"),
+        postgresql_partition_by="RANGE (day)",
     )
     op.create_table(
         "spawn_log_progress",
