@@ -129,6 +129,11 @@ def test_an_agents_container_is_confined(agent: Bug) -> None:
         assert agent.inside(f"touch {path} 2>/dev/null && echo written || echo refused").strip() == "refused", path
 
 
+def test_an_agent_can_read_the_mirror_and_cannot_lock_it(agent: Bug) -> None:
+    assert agent.inside("ls /mirror").split() == ["repo.git"]
+    assert agent.inside("cd /workspace/repo/.worktrees/* && git cat-file -t HEAD").strip() == "commit"
+
+
 def test_an_agent_has_its_models_key_and_not_the_git_token(lab: Lab, agent: Bug) -> None:
     environment = agent.inside("cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'")
     assert f"ANTHROPIC_API_KEY={KEY}" in environment

@@ -20,6 +20,7 @@ from bugcommand_operator.core.observed import Command
 from bugcommand_operator.manifests.install import Install
 from bugcommand_operator.manifests.parts import (
     MIRROR,
+    MIRROR_REPOSITORY,
     TMP,
     TOKEN_FOLDER,
     TOOLS,
@@ -99,7 +100,8 @@ def _agent_container(command: Command, repository: RepositorySpec, agent: AgentS
         mount("token", TOKEN_FOLDER, read_only=True),
     ]
     if repository.mirror.enabled:
-        mounts.append(mount(MIRROR, "/mirror", read_only=True))
+        # Not the lock beside it: a reader of that file could hold it, and with it every fetch of the Repository.
+        mounts.append(mount(MIRROR, MIRROR_REPOSITORY, read_only=True, sub_path="repo.git"))
     return {
         "name": "agent",
         "image": agent.image or install.agent_image,

@@ -24,6 +24,8 @@ UID = 1000
 TOKEN_SECONDS = 7200
 TOKEN_FOLDER = "/var/run/secrets/mentu"  # noqa: S105
 WORKSPACE, MIRROR, TOOLS, EXPORT = "workspace", "mirror", "tools", "export"
+MIRROR_REPOSITORY = "/mirror/repo.git"
+"""The same in every pod: the agent's repository names it as the place that it borrows objects from."""
 TMP, SCRATCH = "tmp", "scratch"
 """SCRATCH is /tmp of a container that holds the git credential: what it leaves there no other container sees."""
 
@@ -117,5 +119,8 @@ def token_volume() -> Manifest:
     return {"name": "token", "projected": {"defaultMode": 0o440, "sources": [source]}}
 
 
-def mount(name: str, path: str, *, read_only: bool = False) -> Manifest:
-    return {"name": name, "mountPath": path, "readOnly": True} if read_only else {"name": name, "mountPath": path}
+def mount(name: str, path: str, *, read_only: bool = False, sub_path: str = "") -> Manifest:
+    made: Manifest = {"name": name, "mountPath": path}
+    if sub_path:
+        made["subPath"] = sub_path
+    return {**made, "readOnly": True} if read_only else made

@@ -20,6 +20,7 @@ from bugcommand_operator.manifests.agent_pod import agent_pod, state_folder
 from bugcommand_operator.manifests.install import Install
 from bugcommand_operator.manifests.parts import literal
 from bugcommand_operator.manifests.publish_pod import publish_pod, rescue_pod
+from bugcommand_operator.workspace.paths import Paths
 
 Raw = dict[str, Any]
 INSTALL = Install(operator_image="operator:1", agent_image="agent:1", intake_url="http://gateway")
@@ -73,6 +74,20 @@ def test_every_container_is_restricted_with_a_read_only_root(made: list[Raw]) ->
         assert problems(pod) == []
         assert all(c["securityContext"]["readOnlyRootFilesystem"] is True for c in containers(pod))
         assert pod["spec"]["restartPolicy"] == "Never"
+
+
+@given(pods())
+def test_an_agent_sees_the_mirrors_repository_and_not_the_lock_beside_it(made: list[Raw]) -> None:
+    mounts = [m for m in by_name(made[0], "agent")["volumeMounts"] if m["name"] == "mirror"]
+    borrowed = {"name": "mirror", "mountPath": Paths().mirror_repository, "subPath": "repo.git", "readOnly": True}
+    assert mounts in ([], [borrowed])
+
+
+@given(pods())
+def test_every_other_container_has_the_mirror_at_the_path_that_agents_borrow_from(made: list[Raw]) -> None:
+    mounts = [m for p in made for c in containers(p) if c["name"] != "agent" for m in c["volumeMounts"]]
+    for found in (m for m in mounts if m["name"] == "mirror"):
+        assert (found["mountPath"], found.get("subPath")) == (Paths().mirror, None)
 
 
 @given(pods())
