@@ -19,7 +19,12 @@ CHART = TOP / "helm" / "mentu-operator"
 OWN_TOOLS = TOP / ".cluster" / "bin"
 RELEASE, NAMESPACE = "mentu", "mentu-system"
 HELM_SECONDS = 60
-POD_KINDS = ("StatefulSet", "Job", "Pod")
+POD_KINDS = ("StatefulSet", "Deployment", "Job", "Pod")
+POSTGRES: dict[str, Any] = {
+    "database": {"type": "postgres", "urlSecret": {"name": "logs-database"}},
+    "gateway": {"replicas": 2},
+}
+"""What makes the gateway a Deployment of its own."""
 
 
 def render(**values: Any) -> list[Manifest]:
@@ -46,10 +51,22 @@ def executor_pod(objects: list[Manifest]) -> Manifest:
     return pod_of(one("StatefulSet", f"{RELEASE}-executor", objects))
 
 
+def gateway_pod(objects: list[Manifest]) -> Manifest:
+    """The pod that holds the gateway: the executor's, or its own."""
+    own = [o for o in of_kind("Deployment", objects) if o["metadata"]["name"] == f"{RELEASE}-gateway"]
+    return pod_of(own[0]) if own else executor_pod(objects)
+
+
+def container_of(name: str, objects: list[Manifest]) -> Manifest:
+    pod = gateway_pod(objects) if name == "gateway" else executor_pod(objects)
+    (found,) = (c for c in pod["spec"]["containers"] if c["name"] == name)
+    return dict(found)
+
+
 def environment(container: str, objects: list[Manifest]) -> dict[str, str]:
     """As the container sees it: `$$` is how a manifest writes a `$`."""
-    containers = {c["name"]: c for c in executor_pod(objects)["spec"]["containers"]}
-    return {e["name"]: e["value"].replace("$$", "$") for e in containers[container]["env"] if "value" in e}
+    env = container_of(container, objects)["env"]
+    return {e["name"]: e["value"].replace("$$", "$") for e in env if "value" in e}
 
 
 def helm(*arguments: str, given: str = "{}") -> str:

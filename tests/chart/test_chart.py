@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.chart.rendering import CHART, NAMESPACE, RELEASE, Manifest, helm, render
+from tests.chart.rendering import CHART, NAMESPACE, POSTGRES, RELEASE, Manifest, helm, render
 
 DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 LABELS = {
@@ -25,6 +25,41 @@ EVERYTHING: dict[str, Any] = {
     "podDisruptionBudget": {"enabled": True},
     "serviceMonitor": {"enabled": True},
     "commonLabels": {"team": "tools"},
+    "bridge": {"enabled": True},
+    **POSTGRES,
+}
+BOTH = {
+    "Service mentu-executor",
+    "Service mentu-gateway",
+    "StatefulSet mentu-executor",
+    "ServiceAccount mentu-executor",
+    "ServiceAccount mentu-log-reader",
+    "NetworkPolicy mentu-executor",
+    "ServiceAccount mentu-default-agent",
+    "ConfigMap mentu-default-agent",
+    "Role mentu-default-agent",
+    "RoleBinding mentu-default-agent",
+    "Job mentu-default-agent",
+    "Pod mentu-test-gateway",
+    "ClusterRole mentu-mentu-system-view",
+    "ClusterRole mentu-mentu-system-edit",
+    *(
+        f"{kind} mentu-mentu-system-{name}"
+        for kind in ("ClusterRole", "ClusterRoleBinding")
+        for name in ("cluster", "executor", "log-reader")
+    ),
+}
+WITH_POSTGRES = {
+    "Deployment mentu-gateway",
+    "PodDisruptionBudget mentu-gateway",
+    "NetworkPolicy mentu-gateway",
+    "ServiceAccount mentu-gateway",
+    "Job mentu-migration",
+    *(
+        f"{kind} mentu-mentu-system-{name}"
+        for kind in ("ClusterRole", "ClusterRoleBinding")
+        for name in ("gateway", "reviews")
+    ),
 }
 
 
@@ -35,27 +70,10 @@ def leaves(values: Any, path: str = "") -> list[str]:
     return [path]
 
 
-def test_these_are_all_objects_of_the_release() -> None:
-    made = {f"{o['kind']} {o['metadata']['name']}" for o in render() if o["kind"] != "CustomResourceDefinition"}
-    assert made == {
-        "StatefulSet mentu-executor",
-        "Service mentu-executor",
-        "Service mentu-gateway",
-        "ServiceAccount mentu-executor",
-        "ClusterRole mentu-mentu-system-executor",
-        "ClusterRoleBinding mentu-mentu-system-executor",
-        "ClusterRole mentu-mentu-system-cluster",
-        "ClusterRoleBinding mentu-mentu-system-cluster",
-        "ClusterRole mentu-mentu-system-view",
-        "ClusterRole mentu-mentu-system-edit",
-        "NetworkPolicy mentu-executor",
-        "ServiceAccount mentu-default-agent",
-        "ConfigMap mentu-default-agent",
-        "Role mentu-default-agent",
-        "RoleBinding mentu-default-agent",
-        "Job mentu-default-agent",
-        "Pod mentu-test-gateway",
-    }
+@pytest.mark.parametrize(("values", "wanted"), [({}, BOTH), (POSTGRES, BOTH | WITH_POSTGRES)])
+def test_these_are_all_objects_of_the_release(values: dict[str, Any], wanted: set[str]) -> None:
+    objects = [o for o in render(**values) if o["kind"] != "CustomResourceDefinition"]
+    assert sorted(f"{o['kind']} {o['metadata']['name']}" for o in objects) == sorted(wanted)
 
 
 @pytest.mark.parametrize("values", [{}, EVERYTHING])
@@ -80,7 +98,8 @@ def test_objects_of_the_whole_cluster_differ_between_releases_of_one_name() -> N
 
 
 def test_a_long_release_name_leaves_room_for_what_is_put_behind_it() -> None:
-    text = helm("template", "a" * 53, str(CHART), "--namespace", "n" * 63)
+    given = json.dumps(POSTGRES)
+    text = helm("template", "a" * 53, str(CHART), "--namespace", "n" * 63, given=given)
     objects = [o for o in yaml.safe_load_all(text) if o]
     assert all(len(o["metadata"]["name"]) <= 63 for o in objects if o["kind"] in ("Service", "Job", "Pod"))
     # The pods of a StatefulSet carry its name with a hash behind it in a label of at most 63 characters.
@@ -103,6 +122,14 @@ def test_the_names_can_be_chosen() -> None:
         ({"image": {"operater": {}}}, "operater"),
         ({"image": {"pullPolicy": "Sometimes"}}, "pullPolicy"),
         ({"image": {"operator": {"digest": "sha256:12"}}}, "digest"),
+        ({"machineId": "münchen"}, "machineId"),
+        ({"machineId": ""}, "machineId"),
+        ({"machineId": "two\nlines"}, "machineId"),
+        ({"database": {"type": "mysql"}}, "database"),
+        ({"gateway": {"replicas": 0}}, "replicas"),
+        ({"gateway": {"retentionDays": -1}}, "retentionDays"),
+        ({"gateway": {"proxyTokensSecret": {"key": "../x"}}}, "proxyTokensSecret"),
+        ({"bridge": {"namespaces": ["Shop"]}}, "bridge"),
         ({"concurrencyLimit": 0}, "concurrencyLimit"),
         ({"concurrencyLimit": "4"}, "concurrencyLimit"),
         ({"startDeadlineSeconds": 0.5}, "startDeadlineSeconds"),
@@ -160,6 +187,14 @@ def test_the_notes_say_what_uninstalling_leaves(notes: Callable[..., str]) -> No
     text = notes(crds={"keep": False}, persistence={"whenDeleted": "Delete"})
     assert "leaves no CRDs" in text
     assert "persistentvolumeclaim" not in text
+
+
+def test_the_notes_tell_of_the_database_and_of_the_gateways_own_pods(notes: Callable[..., str]) -> None:
+    text = notes(**POSTGRES)
+    assert f"rollout status deployment/{RELEASE}-gateway" in text
+    assert "persistentvolumeclaim" not in text
+    assert "the database with the logs" in text
+    assert f"deployment/{RELEASE}-gateway" not in notes()
 
 
 def test_the_notes_warn_when_agents_are_not_fenced_in(notes: Callable[..., str]) -> None:

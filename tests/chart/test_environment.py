@@ -7,7 +7,17 @@ import os
 from typing import Any
 
 import pytest
-from tests.chart.rendering import NAMESPACE, RELEASE, environment, executor_pod, one, render
+from tests.chart.rendering import (
+    NAMESPACE,
+    POSTGRES,
+    RELEASE,
+    container_of,
+    environment,
+    executor_pod,
+    gateway_pod,
+    one,
+    render,
+)
 
 from bugcommand_operator.executor.config import Config
 from bugcommand_operator.gateway.settings import GatewaySettings
@@ -26,11 +36,20 @@ def config_of(monkeypatch: pytest.MonkeyPatch, **values: Any) -> Config:
     return Config()
 
 
+EVERYTHING: dict[str, Any] = {
+    "executorId": "bridge-one",
+    "bridge": {"enabled": True},
+    "gateway": {"proxyTokensSecret": {"name": "tokens"}},
+}
+
+
 @pytest.mark.parametrize(("container", "settings"), [("executor", Config), ("gateway", GatewaySettings)])
-def test_every_variable_is_one_that_the_program_reads(container: str, settings: Any) -> None:
-    objects = render(executorId="bridge-one", networkPolicy={"enabled": True})
+@pytest.mark.parametrize("database", [{}, POSTGRES["database"]])
+def test_every_variable_is_one_that_the_program_reads(container: str, settings: Any, database: dict[str, Any]) -> None:
     known = {f"MENTU_{name.upper()}" for name in settings.model_fields}
-    assert set(environment(container, objects)) <= known
+    names = [e["name"] for e in container_of(container, render(**EVERYTHING, database=database))["env"]]
+    assert set(names) <= known
+    assert len(set(names)) == len(names)
 
 
 def test_the_executor_understands_the_default_values(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +135,46 @@ def test_executor_and_gateway_share_one_database_on_the_mounted_volume() -> None
     for container in executor_pod(objects)["spec"]["containers"]:
         mounted = next(m for m in container["volumeMounts"] if m["mountPath"] == str(path.parent))
         assert (mounted["name"], mounted.get("readOnly", False)) == ("data", False)
+
+
+def test_with_postgres_all_three_get_the_url_from_the_secret_and_nothing_of_sqlite() -> None:
+    objects = render(database={"type": "postgres", "urlSecret": {"name": "logs-database", "key": "dsn"}})
+    migration = one("Job", f"{RELEASE}-migration", objects)["spec"]["template"]["spec"]["containers"][0]
+    for container in (container_of("executor", objects), container_of("gateway", objects), migration):
+        env = {e["name"]: e for e in container["env"]}
+        secret = {"secretKeyRef": {"name": "logs-database", "key": "dsn"}}
+        assert env["MENTU_DATABASE_URL"] == {"name": "MENTU_DATABASE_URL", "valueFrom": secret}
+        assert "MENTU_SQLITE_SYNCHRONOUS" not in env
+
+
+def test_the_gateway_gets_every_value_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = render(
+        watchNamespaces=["a", "b"],
+        gateway={"retentionDays": 400},
+        bridge={"enabled": True, "namespaces": ["b"]},
+    )
+    for name, value in environment("gateway", objects).items():
+        monkeypatch.setenv(name, value)
+    settings = GatewaySettings()
+    assert list(settings.namespaces) == ["a", "b"]
+    assert settings.retention_days == 400
+    assert settings.bridge_enabled is True
+    assert list(settings.bridge_namespaces) == ["b"]
+
+
+@pytest.mark.parametrize("values", [{}, POSTGRES])
+def test_proxy_tokens_are_mounted_where_the_gateway_is_told_that_they_are(values: dict[str, Any]) -> None:
+    gateway = {**values.get("gateway", {}), "proxyTokensSecret": {"name": "tokens", "key": "list.yaml"}}
+    objects = render(**{**values, "gateway": gateway})
+    container = container_of("gateway", objects)
+    path = environment("gateway", objects)["MENTU_PROXY_TOKENS_FILE"]
+    (mount,) = (m for m in container["volumeMounts"] if path == f"{m['mountPath']}/list.yaml")
+    # A subPath would never show a Secret that has changed.
+    assert (mount["readOnly"], "subPath" in mount) == (True, False)
+    volumes = {v["name"]: v for v in gateway_pod(objects)["spec"]["volumes"]}
+    assert volumes[mount["name"]]["secret"]["secretName"] == "tokens"
+    assert "MENTU_PROXY_TOKENS_FILE" not in environment("gateway", render(**values))
+    assert mount["name"] not in {m["name"] for m in container_of("executor", objects)["volumeMounts"]}
 
 
 def test_no_service_can_put_variables_into_a_pods_environment() -> None:

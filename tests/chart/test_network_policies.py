@@ -7,7 +7,19 @@ from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 import pytest
-from tests.chart.rendering import NAMESPACE, RELEASE, Manifest, environment, executor_pod, of_kind, one, pod_of, render
+from tests.chart.rendering import (
+    NAMESPACE,
+    POSTGRES,
+    RELEASE,
+    Manifest,
+    environment,
+    executor_pod,
+    gateway_pod,
+    of_kind,
+    one,
+    pod_of,
+    render,
+)
 
 from bugcommand_operator.api.names import LABEL_ROLE
 from bugcommand_operator.manifests.network_policy import agents_network_policy
@@ -104,12 +116,14 @@ def test_nobody_reaches_an_agent() -> None:
     assert policy["policyTypes"] == ["Ingress", "Egress"]
 
 
-def test_agents_reach_the_gateways_port_on_the_executors_pod() -> None:
-    objects = render()
-    (rule,) = [r for r in agents_policy()["egress"] if [p["port"] for p in r["ports"]] == [8080]]
+@pytest.mark.parametrize("values", [{}, POSTGRES])
+def test_agents_reach_the_gateways_port_on_the_pod_that_holds_it(values: Manifest) -> None:
+    objects = render(**values)
+    policy = json.loads(environment("executor", objects)["MENTU_NETWORK_POLICY"])
+    (rule,) = [r for r in policy["egress"] if [p["port"] for p in r["ports"]] == [8080]]
     (peer,) = rule["to"]
     assert peer["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}
-    pod = executor_pod(objects)
+    pod = gateway_pod(objects)
     assert peer["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
     assert 8080 in [p["containerPort"] for c in pod["spec"]["containers"] for p in c["ports"]]
 
@@ -137,16 +151,25 @@ def test_without_network_policies_the_executor_is_told_of_none() -> None:
     assert not of_kind("NetworkPolicy", objects)
 
 
-def test_only_command_pods_and_the_helm_test_reach_the_gateway() -> None:
-    objects = render()
-    policy = one("NetworkPolicy", f"{RELEASE}-executor", objects)
-    assert policy["spec"]["podSelector"]["matchLabels"].items() <= executor_pod(objects)["metadata"]["labels"].items()
+@pytest.mark.parametrize(("values", "name"), [({}, "executor"), (POSTGRES, "gateway")])
+def test_only_command_pods_and_the_helm_test_reach_the_gateway(values: Manifest, name: str) -> None:
+    objects = render(**values)
+    policy = one("NetworkPolicy", f"{RELEASE}-{name}", objects)
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= gateway_pod(objects)["metadata"]["labels"].items()
     tester = pod_of(one("Pod", f"{RELEASE}-test-gateway", objects))["metadata"]["labels"]
     assert admits(policy, 8080, {LABEL_ROLE: "agent"}, same_namespace=False)
     assert admits(policy, 8080, tester, same_namespace=True)
     assert not admits(policy, 8080, tester, same_namespace=False)
     assert not admits(policy, 8080, {"app": "other"}, same_namespace=True)
+
+
+@pytest.mark.parametrize("values", [{}, POSTGRES])
+def test_the_executors_metrics_can_be_read_and_nothing_else_of_a_pod_without_the_gateway(values: Manifest) -> None:
+    objects = render(**values)
+    policy = one("NetworkPolicy", f"{RELEASE}-executor", objects)
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= executor_pod(objects)["metadata"]["labels"].items()
     assert admits(policy, 9090, {"app": "prometheus"}, same_namespace=False)
+    assert admits(policy, 8080, {LABEL_ROLE: "agent"}, same_namespace=False) is (values == {})
 
 
 def test_metrics_can_be_kept_to_whom_they_are_for() -> None:
@@ -157,3 +180,22 @@ def test_metrics_can_be_kept_to_whom_they_are_for() -> None:
     assert admits(policy, 8080, {"app": "prometheus"}, same_namespace=True)
     assert not admits(policy, 9090, {"app": "other"}, same_namespace=True)
     assert not admits(policy, 8080, {"app": "other"}, same_namespace=True)
+
+
+def test_with_postgres_the_gateways_metrics_are_kept_to_the_same_readers() -> None:
+    prometheus = {"podSelector": {"matchLabels": {"app": "prometheus"}}}
+    values: Manifest = {**POSTGRES, "networkPolicy": {"executor": {"metricsFrom": [prometheus]}}}
+    without = one("NetworkPolicy", f"{RELEASE}-gateway", render(**values))
+    policy = one("NetworkPolicy", f"{RELEASE}-gateway", render(**values, serviceMonitor={"enabled": True}))
+    assert admits(policy, 8080, {"app": "prometheus"}, same_namespace=True)
+    assert not admits(policy, 8080, {"app": "other"}, same_namespace=True)
+    assert not admits(without, 8080, {"app": "prometheus"}, same_namespace=True)
+
+
+@pytest.mark.parametrize(("values", "name"), [({}, "executor"), (POSTGRES, "gateway")])
+def test_more_readers_of_the_gateway_can_be_let_in(values: Manifest, name: str) -> None:
+    page = {"podSelector": {"matchLabels": {"app": "page"}}}
+    policy = one(
+        "NetworkPolicy", f"{RELEASE}-{name}", render(**values, networkPolicy={"executor": {"gatewayFrom": [page]}})
+    )
+    assert admits(policy, 8080, {"app": "page"}, same_namespace=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.chart.rendering import NAMESPACE, RELEASE, Manifest, of_kind, one, render
+from tests.chart.rendering import NAMESPACE, POSTGRES, RELEASE, Manifest, gateway_pod, of_kind, one, render
 
 from bugcommand_operator.manifests.network_policy import NAME as POLICY_NAME
 
@@ -20,7 +20,18 @@ USED = {
     ("", "events"): {"create"},
     ("networking.k8s.io", "networkpolicies"): {"create", "get", "patch"},
 }
-EVERYTHING: dict[str, Any] = {"serviceMonitor": {"enabled": True}, "podDisruptionBudget": {"enabled": True}}
+REVIEWS = {
+    ("authentication.k8s.io", "tokenreviews"): {"create"},
+    ("authorization.k8s.io", "subjectaccessreviews"): {"create"},
+}
+BY_THE_GATEWAY = {("", "pods"): {"get"}, ("mentu.dev", "repositories"): {"list", "watch"}}
+BY_THE_BRIDGE = {("mentu.dev", "bugcommands"): {"get", "list", "watch", "create", "patch"}}
+EVERYTHING: dict[str, Any] = {
+    "serviceMonitor": {"enabled": True},
+    "podDisruptionBudget": {"enabled": True},
+    "bridge": {"enabled": True},
+    **POSTGRES,
+}
 
 
 def rights(role: Manifest) -> dict[tuple[str, str], set[str]]:
@@ -38,6 +49,23 @@ def roles(objects: list[Manifest]) -> list[Manifest]:
 
 def test_the_executor_may_do_exactly_what_it_does() -> None:
     assert rights(one("ClusterRole", EXECUTOR, render())) == USED
+
+
+def granted_to(account: str, objects: list[Manifest]) -> dict[str, dict[tuple[str, str], set[str]]]:
+    """All rights of an account by where it has them, the whole cluster being ""."""
+    found: dict[str, dict[tuple[str, str], set[str]]] = {}
+    for binding in of_kind("RoleBinding", objects) + of_kind("ClusterRoleBinding", objects):
+        if account not in [s["name"] for s in binding["subjects"]]:
+            continue
+        where = binding["metadata"].get("namespace", "")
+        role = next(
+            r
+            for r in of_kind(binding["roleRef"]["kind"], objects)
+            if (r["metadata"]["name"], r["metadata"].get("namespace", "")) == (binding["roleRef"]["name"], where)
+        )
+        for what, verbs in rights(role).items():
+            found.setdefault(where, {}).setdefault(what, set()).update(verbs)
+    return found
 
 
 @pytest.mark.parametrize("values", [{}, {"watchNamespaces": ["a", "b"]}, EVERYTHING])
@@ -73,15 +101,62 @@ def test_with_namespaces_named_the_executor_has_rights_there_alone() -> None:
     assert bound == [f"{RELEASE}-{NAMESPACE}-cluster"]
 
 
-def test_beyond_namespaces_only_tokens_may_be_reviewed() -> None:
+def test_beyond_namespaces_only_tokens_and_their_owners_rights_may_be_reviewed() -> None:
     role = one("ClusterRole", f"{RELEASE}-{NAMESPACE}-cluster", render(watchNamespaces=["a"]))
-    assert rights(role) == {
-        ("authentication.k8s.io", "tokenreviews"): {"create"},
-        ("storage.k8s.io", "storageclasses"): {"get"},
-    }
+    assert rights(role) == {**REVIEWS, ("storage.k8s.io", "storageclasses"): {"get"}}
 
 
-@pytest.mark.parametrize("values", [{}, {"watchNamespaces": ["a"]}, {"serviceAccount": {"name": "own"}}])
+def test_with_postgres_executor_and_gateway_have_accounts_of_their_own_with_what_each_needs() -> None:
+    objects = render(**POSTGRES)
+    account = gateway_pod(objects)["spec"]["serviceAccountName"]
+    assert account == f"{RELEASE}-gateway"
+    assert granted_to(account, objects) == {"": {**REVIEWS, **BY_THE_GATEWAY}}
+    assert granted_to(f"{RELEASE}-executor", objects) == {"": {**USED, ("storage.k8s.io", "storageclasses"): {"get"}}}
+
+
+def test_with_namespaces_named_the_gateway_has_rights_there_alone() -> None:
+    objects = render(**POSTGRES, watchNamespaces=["a", "b"])
+    granted = granted_to(f"{RELEASE}-gateway", objects)
+    assert granted == {"": REVIEWS, "a": BY_THE_GATEWAY, "b": BY_THE_GATEWAY}
+
+
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        ({}, [""]),
+        ({"watchNamespaces": ["a", "b"]}, ["a", "b"]),
+        ({"watchNamespaces": ["a", "b"], "bridge": {"namespaces": ["b"]}}, ["b"]),
+        ({"bridge": {"namespaces": ["c"]}}, ["c"]),
+    ],
+)
+def test_commands_may_be_made_only_where_the_bridge_leads(values: dict[str, Any], where: list[str]) -> None:
+    given = {**POSTGRES, **values, "bridge": {"enabled": True, **values.get("bridge", {})}}
+    granted = granted_to(f"{RELEASE}-gateway", render(**given))
+    assert [n for n in granted if ("mentu.dev", "bugcommands") in granted[n]] == where
+    assert all(BY_THE_BRIDGE.items() <= granted[n].items() for n in where)
+
+
+def test_without_a_bridge_nobody_may_make_a_command_and_with_sqlite_the_one_account_may_where_it_leads() -> None:
+    makers = [r for r in roles(render()) if "create" in rights(r).get(("mentu.dev", "bugcommands"), ())]
+    assert [r["metadata"]["name"] for r in makers] == [f"{RELEASE}-{NAMESPACE}-edit"], "it is for people"
+    granted = granted_to(f"{RELEASE}-executor", render(bridge={"enabled": True, "namespaces": ["c"]}))
+    assert granted["c"] == BY_THE_BRIDGE
+
+
+@pytest.mark.parametrize(("values", "where"), [({}, [""]), ({"watchNamespaces": ["a", "b"]}, ["a", "b"])])
+def test_the_readers_account_may_get_commands_and_nothing_else(values: dict[str, Any], where: list[str]) -> None:
+    objects = render(**values)
+    (account,) = (
+        a
+        for a in of_kind("ServiceAccount", objects)
+        if a["metadata"]["labels"].get("app.kubernetes.io/component") == "log-reader"
+    )
+    granted = granted_to(account["metadata"]["name"], objects)
+    assert granted == {namespace: {("mentu.dev", "bugcommands"): {"get"}} for namespace in where}
+    assert "log-reader" not in str(render(**values, logReader={"create": False}))
+
+
+@pytest.mark.parametrize("values", [{}, {"watchNamespaces": ["a"]}, {"serviceAccount": {"name": "own"}}, EVERYTHING])
 def test_every_binding_names_a_role_and_an_account_of_the_release(values: dict[str, Any]) -> None:
     objects = render(**values)
     accounts = {(a["metadata"]["namespace"], a["metadata"]["name"]) for a in of_kind("ServiceAccount", objects)}

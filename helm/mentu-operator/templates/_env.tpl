@@ -27,21 +27,42 @@
 {{- end }}
 
 {{- define "mentu.gatewayEnv" -}}
-{{- $env := dict "MENTU_SQLITE_SYNCHRONOUS" .Values.gateway.sqliteSynchronous "MENTU_PORT" "8080" -}}
-{{- include "mentu.envList" (list . $env .Values.gateway.extraEnv) }}
+{{- $values := .Values -}}
+{{- $env := dict
+  "MENTU_PORT" "8080"
+  "MENTU_NAMESPACES" (toJson $values.watchNamespaces)
+  "MENTU_RETENTION_DAYS" ($values.gateway.retentionDays | int64 | toString)
+  "MENTU_BRIDGE_ENABLED" (toString $values.bridge.enabled)
+-}}
+{{- if not (include "mentu.postgres" .) }}{{ $_ := set $env "MENTU_SQLITE_SYNCHRONOUS" $values.gateway.sqliteSynchronous }}{{ end -}}
+{{- if $values.bridge.enabled }}
+{{- $_ := set $env "MENTU_BRIDGE_NAMESPACES" (include "mentu.bridgeNamespaces" . | fromJsonArray | toJson) }}
+{{- end -}}
+{{- with $values.gateway.proxyTokensSecret }}
+{{- if .name }}{{ $_ := set $env "MENTU_PROXY_TOKENS_FILE" (printf "/etc/mentu/proxy-tokens/%s" .key) }}{{ end }}
+{{- end -}}
+{{- include "mentu.envList" (list . $env $values.gateway.extraEnv) }}
+{{- end }}
+
+{{- define "mentu.migrationEnv" -}}
+{{- include "mentu.envList" (list . (dict "MENTU_MIGRATE_WAIT_SECONDS" "200") list) }}
 {{- end }}
 
 {{/* Takes the context, a dict of this container's variables, and the user's list of more. */}}
 {{- define "mentu.envList" -}}
 {{- $top := index . 0 -}}
-{{- $shared := dict
-  "MENTU_DATABASE_URL" "sqlite+aiosqlite:////data/mentu.db"
-  "MENTU_LOG_FORMAT" $top.Values.log.format
-  "MENTU_LOG_LEVEL" $top.Values.log.level
--}}
+{{- $shared := dict "MENTU_LOG_FORMAT" $top.Values.log.format "MENTU_LOG_LEVEL" $top.Values.log.level -}}
+{{- if not (include "mentu.postgres" $top) }}
+{{- $_ := set $shared "MENTU_DATABASE_URL" "sqlite+aiosqlite:////data/mentu.db" }}
+{{- end -}}
 {{- range $name, $value := merge (index . 1) $shared }}
 - name: {{ $name }}
   value: {{ $value | replace "$" "$$" | quote }}
+{{- end }}
+{{- if include "mentu.postgres" $top }}
+- name: MENTU_DATABASE_URL
+  valueFrom:
+    secretKeyRef: {{ pick $top.Values.database.urlSecret "name" "key" | toJson }}
 {{- end }}
 {{- with index . 2 }}
 {{ toYaml . }}

@@ -11,6 +11,21 @@
 {{- default (printf "%s-executor" (include "mentu.fullname" .)) .Values.serviceAccount.name }}
 {{- end }}
 
+{{/* The gateway's account: its own with Postgres, else that of the one pod. */}}
+{{- define "mentu.gatewayServiceAccount" -}}
+{{- if include "mentu.postgres" . }}{{ include "mentu.fullname" . }}-gateway{{ else }}{{ include "mentu.serviceAccount" . }}{{ end }}
+{{- end }}
+
+{{/* Not empty when the log store is Postgres, and the gateway therefore a Deployment of its own. */}}
+{{- define "mentu.postgres" -}}
+{{- if eq .Values.database.type "postgres" }}yes{{ end }}
+{{- end }}
+
+{{/* Which of the chart's pods holds the gateway: its value of app.kubernetes.io/component. */}}
+{{- define "mentu.gatewayComponent" -}}
+{{- if include "mentu.postgres" . }}gateway{{ else }}executor{{ end }}
+{{- end }}
+
 {{- define "mentu.selector" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -43,6 +58,11 @@ http://{{ include "mentu.fullname" . }}-gateway.{{ .Release.Namespace }}.svc:80
 {{- $values := .Values -}}
 {{- $named := $values.defaultAgent.namespaces | default $values.watchNamespaces | default (list .Release.Namespace) -}}
 {{- uniq $named | toJson }}
+{{- end }}
+
+{{/* JSON list: where commands may come from outside. Empty: everywhere. */}}
+{{- define "mentu.bridgeNamespaces" -}}
+{{- .Values.bridge.namespaces | default .Values.watchNamespaces | toJson }}
 {{- end }}
 
 {{- define "mentu.podSecurity" -}}

@@ -17,7 +17,7 @@ egress:
         podSelector:
           matchLabels:
             {{- include "mentu.selector" . | nindent 12 }}
-            app.kubernetes.io/component: executor
+            app.kubernetes.io/component: {{ include "mentu.gatewayComponent" . }}
     ports:
       - {port: 8080, protocol: TCP}
   {{- if $policy.internetPorts }}
@@ -40,4 +40,22 @@ egress:
   {{- with $policy.extraEgress }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end }}
+
+{{/* Who may send to the gateway, and read from it. */}}
+{{- define "mentu.toGateway" -}}
+- from:
+    - namespaceSelector: {}
+      podSelector:
+        matchExpressions:
+          - {key: mentu.dev/role, operator: Exists}
+    - podSelector:
+        matchLabels:
+          {{- include "mentu.selector" . | nindent 10 }}
+          app.kubernetes.io/component: test
+    {{- with .Values.networkPolicy.executor.gatewayFrom }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  ports:
+    - {port: 8080, protocol: TCP}
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* What the executor and the gateway ask of the API server, and nothing else. */}}
+{{/* What the executor asks of the API server, and nothing else. */}}
 {{- define "mentu.executorRules" -}}
 - apiGroups: [mentu.dev]
   resources: [bugcommands]
@@ -29,19 +29,87 @@
 {{- end }}
 {{- end }}
 
-{{/* Takes the context and a namespace, empty for the whole cluster. */}}
-{{- define "mentu.executorRoleMeta" -}}
+{{/* Whether a volume is bound at once or with its pod decides how a pod is handed to the scheduler. */}}
+{{- define "mentu.clusterRules" -}}
+- apiGroups: [storage.k8s.io]
+  resources: [storageclasses]
+  verbs: [get]
+{{- if not (include "mentu.postgres" .) }}
+{{ include "mentu.reviewRules" . }}
+{{- end }}
+{{- end }}
+
+{{/* What the gateway does in a namespace: whose token it is, and what the Repositories say of paths and retention. */}}
+{{- define "mentu.gatewayRules" -}}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get]
+- apiGroups: [mentu.dev]
+  resources: [repositories]
+  verbs: [list, watch]
+{{- end }}
+
+{{/* Whose tokens they are, and what their owners may read. Both have no namespace. */}}
+{{- define "mentu.reviewRules" -}}
+- apiGroups: [authentication.k8s.io]
+  resources: [tokenreviews]
+  verbs: [create]
+- apiGroups: [authorization.k8s.io]
+  resources: [subjectaccessreviews]
+  verbs: [create]
+{{- end }}
+
+{{/* Commands that come in by HTTP or as rows, and what becomes of them. */}}
+{{- define "mentu.bridgeRules" -}}
+- apiGroups: [mentu.dev]
+  resources: [bugcommands]
+  verbs: [get, list, watch, create, patch]
+{{- end }}
+
+{{- define "mentu.logReaderRules" -}}
+- apiGroups: [mentu.dev]
+  resources: [bugcommands]
+  verbs: [get]
+{{- end }}
+
+{{/*
+A role in each of some namespaces, or a single one for the whole cluster, and its binding. Takes a list: the context,
+what is put behind the name, the template of the rules, the account, the namespaces (none: the cluster).
+*/}}
+{{- define "mentu.granted" -}}
+{{- $top := index . 0 }}{{ $suffix := index . 1 }}{{ $rules := index . 2 }}{{ $account := index . 3 }}
+{{- range $namespace := index . 4 | default (list "") }}
+{{- $meta := include "mentu.grantedMeta" (list $top $suffix $namespace) }}
+{{- $kind := empty $namespace | ternary "ClusterRole" "Role" }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}
+metadata:
+  {{- $meta | nindent 2 }}
+rules:
+  {{- include $rules $top | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}Binding
+metadata:
+  {{- $meta | nindent 2 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ $kind }}
+  name: {{ include "mentu.clusterName" $top }}-{{ $suffix }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ $account }}
+    namespace: {{ $top.Release.Namespace }}
+{{- end }}
+{{- end }}
+
+{{- define "mentu.grantedMeta" -}}
 {{- $top := index . 0 -}}
-name: {{ include "mentu.clusterName" $top }}-executor
-{{- with index . 1 }}
+name: {{ include "mentu.clusterName" $top }}-{{ index . 1 }}
+{{- with index . 2 }}
 namespace: {{ . }}
 {{- end }}
 labels:
   {{- include "mentu.labels" $top | nindent 2 }}
-{{- end }}
-
-{{- define "mentu.subject" -}}
-- kind: ServiceAccount
-  name: {{ include "mentu.serviceAccount" . }}
-  namespace: {{ .Release.Namespace }}
 {{- end }}
