@@ -59,8 +59,11 @@ def test_changes_that_were_not_committed_are_committed_once(lab: Lab, bugs: dict
 
 
 def test_beside_commits_of_the_agent_nothing_is_committed_but_it_is_said(lab: Lab, bugs: dict[str, Bug]) -> None:
-    status = bugs["both"].ended(120)
+    made = bugs["both"]
+    status = made.ended(120)
     assert reason_of(status) == ("Succeeded", "Completed"), message_of(status)
+    assert condition(status, "Published")["reason"] == "PublishedInPart"
+    assert not next(iter(made.volumes().values()))["metadata"].get("ownerReferences"), "the rest would go with it"
     assert "1 changed files were left uncommitted" in message_of(status)
     assert shown(lab, "diff", "--name-only", status["baseCommit"], status["headCommit"]) == ["one.txt"]
 
