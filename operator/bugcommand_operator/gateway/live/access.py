@@ -1,0 +1,88 @@
+"""Who reads, and whether they still may. Asked again each minute, since a stream lasts longer than a right may.
+
+What may not be read and what does not exist look the same from outside: a stream that stays silent.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+import structlog
+
+from bugcommand_operator.cluster.token_review import IdentityUnavailable
+from bugcommand_operator.gateway.live.ports import LineSource, Owner
+from bugcommand_operator.gateway.readers import Reader, ReaderAuth
+from bugcommand_operator.store.errors import StoreError
+
+_log = structlog.get_logger(__name__)
+_OWNERS_KEPT = 10_000
+CHECK_SECONDS = 60.0
+
+
+class Access:
+    """Rights by namespace and repository, for commands by their id."""
+
+    def __init__(self, auth: ReaderAuth, lines: LineSource) -> None:
+        self.auth, self._lines = auth, lines
+        self._owners: OrderedDict[str, Owner] = OrderedDict()  # an owner stays the same for ever
+
+    async def owner(self, command_id: str) -> Owner | None:
+        known = self._owners.get(command_id)
+        if known is None:
+            known = (await self._lines.owners([command_id])).get(command_id)
+            if known is not None:
+                self._owners[command_id] = known
+                if len(self._owners) > _OWNERS_KEPT:
+                    self._owners.popitem(last=False)
+        return known
+
+    async def may_read_command(self, reader: Reader, command_id: str) -> bool | None:
+        """None when it cannot be told now."""
+        try:
+            owner = await self.owner(command_id)
+            return owner is not None and await self.auth.may_read(reader, owner.namespace, owner.repository)
+        except (StoreError, IdentityUnavailable) as error:
+            _log.info("a reader's right cannot be told now", reader=reader.name, error=str(error))
+            return None
+
+
+class Credential:
+    """A token that is in use for long. `reader` raises `Unauthenticated` once it is no longer good."""
+
+    def __init__(self, access: Access, token: str, client: str, reader: Reader) -> None:
+        self.access, self._token, self._client, self._reader = access, token, client, reader
+        self._checked = time.monotonic()
+
+    async def reader(self) -> Reader:
+        if time.monotonic() - self._checked >= CHECK_SECONDS:
+            self._checked = time.monotonic()
+            try:
+                self._reader = await self.access.auth.identify(self._token, self._client)
+            except IdentityUnavailable as error:
+                _log.info("a token cannot be reviewed now", reader=self._reader.name, error=str(error))
+        return self._reader
+
+
+async def identify(access: Access, token: str, client: str) -> Credential:
+    """Raises `Unauthenticated` or `IdentityUnavailable`."""
+    return Credential(access, token, client, await access.auth.identify(token, client))
+
+
+class Gate:
+    """Whether a reader may read one command: a yes holds for a minute, and longer when nobody can be asked."""
+
+    def __init__(self, credential: Credential, command_id: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._credential, self._command_id, self._clock = credential, command_id, clock
+        self._open_until = float("-inf")
+
+    async def is_open(self) -> bool:
+        reader = await self._credential.reader()
+        if self._clock() < self._open_until:
+            return True
+        may = await self._credential.access.may_read_command(reader, self._command_id)
+        was_open = self._open_until > float("-inf")
+        if may or (may is None and was_open):
+            self._open_until = self._clock() + CHECK_SECONDS
+            return True
+        self._open_until = float("-inf")
+        return False
