@@ -57,7 +57,7 @@ class RunConfig:
     socket: str = "/tmp/mentu-tmux"  # noqa: S108
     token_file: str = DEFAULT_TOKEN_FILE
     termination_log: str = DEFAULT_TERMINATION_LOG
-    drain_seconds: float = 10.0
+    drain_seconds: float = 900.0
     spool_bytes: int = 256 * MIB
     patience_seconds: float = 180.0
     background_seconds: float = 600.0
@@ -70,8 +70,7 @@ def read_config(env: Mapping[str, str]) -> RunConfig:
         return RunConfig(
             **_what(raw),
             **_where(raw),
-            **_limits(raw),
-            **_tuning(env),
+            **{**_limits(raw), **_tuning(env)},
             prompt=env.get("MENTU_PROMPT", ""),
             intake_url=str(raw.get("intakeUrl") or ""),
             redact_env=tuple(map(str, raw.get("redactEnv") or ())),
@@ -129,6 +128,7 @@ def _limits(raw: dict[str, Any]) -> dict[str, Any]:
         "exit_grace_seconds": float(raw.get("exitGraceSeconds", 10)),
         "checkpoint_seconds": float(raw.get("checkpointSeconds", 60)),
         "termination_grace_seconds": float(raw.get("terminationGraceSeconds", 30)),
+        "drain_seconds": float(raw.get("drainSeconds", 900)),
     }
 
 

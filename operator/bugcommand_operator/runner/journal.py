@@ -75,6 +75,10 @@ class Journal:
 
     def _keep(self, stream: str, parts: Sequence[str]) -> None:
         with self._lock:
+            if self._spool.undeliverable and self._spool.pending_bytes >= self._limit:
+                self.lost += len(parts)  # nobody will take them, so they may not fill the volume either
+                self._trouble = self._spool.undeliverable
+                return
             first = self._spool.last_seq + 1
             lines = [SpooledLine(seq, stream, self._clock.tick(), part) for seq, part in enumerate(parts, first)]
             try:
@@ -95,7 +99,7 @@ class Journal:
     def full(self) -> bool:
         """Reading more has to wait: too much is not stored yet, or the volume took no line a moment ago."""
         broken = time.monotonic() - self._trouble_at < TRY_AGAIN_AFTER
-        return broken or self._spool.pending_bytes >= self._limit
+        return broken or (not self._spool.undeliverable and self._spool.pending_bytes >= self._limit)
 
     @property
     def last_seq(self) -> int:

@@ -24,10 +24,12 @@ from .agent_env import agent_environment
 from .checkpoint import Checkpoint, Checkpointer, rescue_ref
 from .config import DEFAULT_TERMINATION_LOG, ConfigError, RunConfig, read_config
 from .headless import Headless
+from .intake import Intake, read_token
 from .journal import Journal
-from .lines import Redactor
+from .lines import Redactor, sanitise
 from .outcome import EXIT_RAN, EXIT_RUNNER, Outcome, Report, write
 from .processes import Children
+from .queues import Envelope, LineQueue
 from .session import TERMINATED, Session, StartFailed, outcome_of
 from .shipper import Shipper
 from .spool import Spool, earlier_spools
@@ -36,6 +38,7 @@ from .tmux import attach_hint
 from .transcript import usage_line
 
 CONTEXT = ".mentu/bug-context.md"
+SESSION_ID = 128
 
 
 def main() -> int:
@@ -62,7 +65,7 @@ class Run:
         self._config = config
         self._scratch = Path(config.scratch)
         self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-        token = _read_token(config.token_file)
+        token = read_token(config.token_file)
         defaults = {} if config.plain else claude_home.ENVIRONMENT
         if config.headless and not config.plain:
             defaults = {**defaults, **claude_home.HEADLESS_ENVIRONMENT}
@@ -72,9 +75,8 @@ class Run:
         secrets = [env[name] for name in config.redact_env if env.get(name)]
         self._journal = Journal(self._spool, Redactor([*secrets, token]), config.spool_bytes)
         self._children = Children()
-        self._shipper: Shipper | None = None
-        if config.intake_url:
-            self._shipper = Shipper(config, self._journal, [self._spool, *earlier_spools(spools, config.attempt)])
+        self._queues = _queues(config, self._spool, spools)
+        self._shipper = self._make_shipper() if config.intake_url else None
         self._session = Session(
             config, self._env, self._prompt(), str(uuid.uuid4()), self._journal, self._children, self._scratch
         )
@@ -156,18 +158,27 @@ class Run:
         checkpoint = Checkpoint(self._children, config.worktree, ref, self._scratch, config.identity)
         return Checkpointer(checkpoint, self._journal, config.checkpoint_seconds)
 
+    def _make_shipper(self) -> Shipper:
+        intake = Intake(
+            self._config.intake_url, self._config.token_file, lambda token: self._journal.redactor.add([token])
+        )
+
+        def note(text: str) -> None:
+            self._journal.note(text, problem=True)
+
+        return Shipper(intake, self._queues, note, self._journal.arrived)
+
     def _conclude(self, outcome: Outcome, started: str) -> int:
-        if self._journal.lost:
-            outcome = replace(outcome, message=f"{outcome.message} ({self._journal.lost_message()})")
         self._journal.note(f"{outcome.reason}: {outcome.message}", problem=outcome.exit_code != 0)
         if self._shipper is not None:
-            self._shipper.drain(time.monotonic() + self._time_left(0.8, self._config.drain_seconds))
+            over = time.monotonic() + self._config.drain_seconds
+            self._shipper.drain(lambda: min(over, self._killed_at()))
         report = Report(
-            outcome,
-            session_id=self._session.agent_session or self._session.session_id,
+            replace(outcome, message=self._safe(outcome.message + self._troubles())),
+            session_id=self._safe(self._session.agent_session or self._session.session_id)[:SESSION_ID],
             lines=self._journal.count,
             last_sequence=self._journal.last_seq,
-            unshipped=self._journal.unshipped,
+            unshipped=self._unshipped(),
             usage=self._session.transcript.usage.total(),
             started_at=started,
             ended_at=_now(),
@@ -176,12 +187,32 @@ class Run:
         self._spool.close()
         return outcome.exit_code
 
+    def _safe(self, text: str) -> str:
+        """What the pod's status may show: it is read by more people than the log."""
+        return self._journal.redactor(sanitise(text))
+
+    def _troubles(self) -> str:
+        told = [self._journal.lost_message()] if self._journal.lost else []
+        refused = sum(queue.dropped for queue in self._queues)
+        told += [f"the log intake refused {refused} lines"] if refused else []
+        told += [f"the log intake takes no line of this command: {self._spool.undeliverable}"] * bool(
+            self._spool.undeliverable
+        )
+        return f" ({'; '.join(told)})" if told else ""
+
+    def _unshipped(self) -> int:
+        """Without an intake lines are nobody's but the container's log's and the volume's."""
+        return sum(queue.spool.pending_lines for queue in self._queues) if self._shipper is not None else 0
+
     def _time_left(self, share: float, most: float) -> float:
         """How long a last step may take: while the pod is being ended, a share of what is left until it is killed."""
+        return max(0.5, min(most, share * (self._killed_at() - time.monotonic())))
+
+    def _killed_at(self) -> float:
+        """A moment before the pod's grace is over; never, while nobody ends it."""
         if self._session.terminate_at is None:
-            return most
-        end = self._session.terminate_at + self._config.termination_grace_seconds - 1.0
-        return max(0.5, min(most, share * (end - time.monotonic())))
+            return float("inf")
+        return self._session.terminate_at + self._config.termination_grace_seconds - 1.0
 
     def _on_sigterm(self, _number: int, _frame: object) -> None:
         if self._session.terminate_at is None:
@@ -201,11 +232,10 @@ def mark_started(state_dir: Path, attempt: int) -> bool:
     return True
 
 
-def _read_token(path: str) -> str:
-    try:
-        return Path(path).read_text().strip()
-    except OSError:
-        return ""
+def _queues(config: RunConfig, own: Spool, spools: Path) -> list[LineQueue]:
+    """This attempt's lines first, then what earlier ones left."""
+    envelope = Envelope(config.command_id, config.epoch, config.machine_id)
+    return [LineQueue(spool, envelope) for spool in (own, *earlier_spools(spools, config.attempt))]
 
 
 def _now() -> str:

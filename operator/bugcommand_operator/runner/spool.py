@@ -88,16 +88,21 @@ class Spool:
         """Everything up to `seq` is stored. The file is emptied when nothing in it is needed and it has grown."""
         with self._lock:
             self.acked = max(self.acked, min(seq, self.last_seq))
-            _write_number(self._acked_path, self.acked)
             last, end = self._read_up_to
             if self.acked == last:
                 self._offset = max(self._offset, end)
             if self.acked >= self.last_seq:
                 self._offset = self._size
-                if self._size > COMPACT_BYTES:
-                    os.ftruncate(self._fd, 0)
-                    self._size = self._offset = 0
-                    self._read_up_to = (0, 0)
+            if not self._read_only:
+                self._note_acked()
+
+    def _note_acked(self) -> None:
+        with contextlib.suppress(OSError):  # a full volume, or one without inodes: these lines may be sent again
+            _write_number(self._acked_path, self.acked)
+            if self.acked >= self.last_seq and self._size > COMPACT_BYTES:
+                os.ftruncate(self._fd, 0)
+                self._size = self._offset = 0
+                self._read_up_to = (0, 0)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

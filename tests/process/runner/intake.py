@@ -19,6 +19,9 @@ class FakeIntake:
         self.tokens: list[str] = []
         self.connections = 0
         self.retry_after = ""
+        self.refusal: dict[str, str] = {}
+        self.page = b""
+        self.hangs_up = False  # after each answer, without saying so
         self.misbehave: Answer = lambda _batch: None
         self.changed = threading.Condition()
         self.url = ""
@@ -60,13 +63,16 @@ def _handler(intake: FakeIntake) -> type[BaseHTTPRequestHandler]:
             if status == 599:
                 self.close_connection = True
                 return
-            body = json.dumps({"acked": batch["lines"][-1]["seq"]}).encode()
+            refusal = intake.refusal if status != 200 else None
+            body = json.dumps(refusal or {"acked": batch["lines"][-1]["seq"]}).encode()
+            body = intake.page if status != 200 and intake.page else body
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             if intake.retry_after and status != 200:
                 self.send_header("Retry-After", intake.retry_after)
             self.end_headers()
             self.wfile.write(body)
+            self.close_connection = self.close_connection or intake.hangs_up
 
     return Handler
 

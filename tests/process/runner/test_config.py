@@ -28,7 +28,7 @@ def test_limits_have_defaults(tmp_path: Path) -> None:
         del settings[name]
     config = read_config({"MENTU_RUN": json.dumps(settings)})
     assert (config.quiet_seconds, config.exit_grace_seconds, config.checkpoint_seconds) == (1.0, 10.0, 60.0)
-    assert (config.termination_grace_seconds, config.drain_seconds) == (30.0, 10.0)
+    assert (config.termination_grace_seconds, config.drain_seconds) == (30.0, 900.0)
 
 
 def test_an_agents_environment_tunes_what_the_manifest_does_not_say(tmp_path: Path) -> None:

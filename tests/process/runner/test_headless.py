@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 from tests.process.runner.git import git
 from tests.process.runner.intake import running_intake
-from tests.process.runner.running import Volume
+from tests.process.runner.running import KEY, Volume
 
 
 def test_events_become_lines_and_the_result_brings_the_totals(volume: Volume) -> None:
@@ -117,3 +118,57 @@ def test_what_a_killed_pod_left_is_shipped_by_the_next_one(volume: Volume) -> No
         assert told["unshipped"] == 0
         assert sum("xxx" in text for text in intake.messages(1)) == 400
         assert "mentu: Completed: the agent finished" in intake.messages(2)
+
+
+def test_lines_wait_for_an_intake_that_is_away_when_the_agent_has_long_ended(volume: Volume) -> None:
+    with running_intake() as intake:
+        intake.misbehave = lambda _batch: 503
+        running = volume.run("fix\nflood,result", mode="Headless", intakeUrl=intake.url)
+        running.until_said("mentu: Completed", 60)
+        asked = len(intake.batches)
+        intake.wait_for(lambda: len(intake.batches) > asked + 2, 30)
+        intake.misbehave = lambda _batch: None
+        told = running.end()
+        assert told["unshipped"] == 0
+        assert len(intake.messages()) == told["lastSequence"]
+
+
+def test_a_pod_that_is_ended_while_its_lines_wait_says_how_many_were_left(volume: Volume) -> None:
+    with running_intake() as intake:
+        intake.misbehave = lambda _batch: 503
+        running = volume.run("fix\nresult", mode="Headless", intakeUrl=intake.url, terminationGraceSeconds=3)
+        running.until_said("mentu: Completed", 60)
+        began = time.monotonic()
+        running.terminate()
+        told = running.end()
+    assert time.monotonic() - began < 5
+    assert told["unshipped"] == told["lastSequence"] > 0
+
+
+def test_the_time_to_wait_for_the_intake_is_bounded(volume: Volume) -> None:
+    with running_intake() as intake:
+        intake.misbehave = lambda _batch: 503
+        told = volume.run("fix\nresult", mode="Headless", intakeUrl=intake.url, drainSeconds=1).end()
+    assert told["unshipped"] == told["lastSequence"] > 0
+
+
+def test_no_key_is_in_the_termination_message(volume: Volume) -> None:
+    event = json.dumps({"type": "system", "session_id": f"\x1b[31m{KEY} " + "s" * 9000})
+    volume.program("agent", f"#!/bin/sh\necho '{event}'\necho \"bad key $ANTHROPIC_API_KEY\" >&2\nexit 3\n")
+    told = volume.run("fix", mode="Headless").end()
+    assert told["message"] == "the agent exited with 3: bad key [redacted]"
+    assert told["sessionId"].startswith("[redacted] sss")
+    assert len(told["sessionId"]) <= 128
+
+
+def test_a_token_that_was_rotated_meanwhile_is_hidden_too(volume: Volume) -> None:
+    rotated = "rotated-token-0123456789-abcdefghij"
+    (volume.root / "token").write_text("first-token-0123456789")
+    volume.program("agent", f"#!/bin/sh\nsleep 1\necho one\nsleep 1.5\necho 'seen: {rotated}'\n")
+    with running_intake() as intake:
+        intake.misbehave = lambda _batch: 401 if "first" in intake.tokens[-1] else None
+        running = volume.run("fix", mode="Headless", transcript="Plain", intakeUrl=intake.url)
+        intake.wait_for(lambda: bool(intake.tokens))
+        (volume.root / "token").write_text(rotated)
+        running.end()
+        assert "seen: [redacted]" in intake.messages()

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.process.runner.builders import journal, messages, run_config
+from tests.process.runner.builders import journal, messages
 from tests.process.runner.intake import FakeIntake, running_intake
 
 from bugcommand_operator.runner import shipper as shipper_module
+from bugcommand_operator.runner import spool as spool_module
+from bugcommand_operator.runner.intake import Intake
 from bugcommand_operator.runner.journal import STDOUT, Journal
+from bugcommand_operator.runner.queues import Envelope, LineQueue
 from bugcommand_operator.runner.shipper import Shipper
 from bugcommand_operator.runner.spool import Spool, SpooledLine
 
@@ -26,8 +29,11 @@ class Shipping:
     shipper: Shipper
     token: Path
 
+    queues: list[LineQueue]
+
     def finish(self, seconds: float = 10.0) -> None:
-        self.shipper.drain(time.monotonic() + seconds)
+        deadline = time.monotonic() + seconds
+        self.shipper.drain(lambda: deadline)
 
 
 @pytest.fixture
@@ -45,11 +51,13 @@ def shipping(tmp_path: Path, intake: FakeIntake, monkeypatch: pytest.MonkeyPatch
 def started(tmp_path: Path, intake: FakeIntake, left_behind: list[Spool]) -> Shipping:
     token = tmp_path / "token"
     token.write_text("first-token\n")
-    config = run_config(tmp_path, intake_url=intake.url, token_file=str(token))
-    written, spool = journal(tmp_path, attempt=config.attempt)
-    shipper = Shipper(config, written, [spool, *left_behind])
+    written, spool = journal(tmp_path, limit=4000)
+    envelope = Envelope("0d7f4c2e-0000-4000-8000-000000000001", 3, "site-1")
+    queues = [LineQueue(each, envelope) for each in (spool, *left_behind)]
+    sender = Intake(intake.url, str(token), lambda read: written.redactor.add([read]))
+    shipper = Shipper(sender, queues, lambda text: written.note(text, problem=True), written.arrived)
     shipper.start()
-    return Shipping(intake, written, spool, shipper, token)
+    return Shipping(intake, written, spool, shipper, token, queues)
 
 
 def numbers(batch: dict[str, Any]) -> list[int]:
@@ -122,13 +130,14 @@ def test_a_rotated_token_is_read_again_after_a_refusal(shipping: Shipping) -> No
 
 def test_one_line_that_is_refused_does_not_hold_up_the_others_and_is_not_silently_lost(shipping: Shipping) -> None:
     shipping.intake.misbehave = lambda batch: 400 if 5 in numbers(batch) else None
+    shipping.intake.refusal = {"reason": "InvalidField", "message": "no", "field": "lines.4.message"}
     for number in range(1, 11):
         shipping.journal.write(STDOUT, f"line {number}")
     shipping.finish()
     stored = shipping.intake.messages()
     assert stored[:9] == [f"line {number}" for number in range(1, 11) if number != 5]
     assert "refused line 5" in stored[9]
-    assert shipping.shipper.refused == 1
+    assert shipping.queues[0].dropped == 1
 
 
 def test_batches_shrink_when_they_are_too_large(shipping: Shipping) -> None:
@@ -181,3 +190,98 @@ def test_what_an_earlier_attempt_left_never_delays_this_one(tmp_path: Path, inta
     shipping.finish()
     assert time.monotonic() - began < 2.0
     assert earlier.pending_lines == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal", "page"),
+    [
+        (400, {"reason": "InvalidField", "message": "too long", "field": "machineId"}, b""),
+        (422, {"reason": "InvalidField", "message": "no"}, b""),
+        (400, {}, b"<html>Bad Request</html>"),
+        (413, {}, b"<html>Request Entity Too Large</html>"),
+        (302, {}, b""),
+        (403, {"reason": "NotYourAttempt", "message": "no"}, b""),
+    ],
+)
+def test_an_answer_that_says_nothing_about_a_line_costs_none(
+    shipping: Shipping, status: int, refusal: dict[str, str], page: bytes
+) -> None:
+    shipping.intake.refusal, shipping.intake.page = refusal, page
+    shipping.intake.misbehave = lambda _batch: status if len(shipping.intake.batches) <= 3 else None
+    shipping.journal.write(STDOUT, "one")
+    shipping.journal.write(STDOUT, "two")
+    shipping.intake.wait_for(lambda: len(shipping.intake.batches) >= 3)
+    shipping.finish()
+    assert shipping.intake.messages()[:2] == ["one", "two"]
+    assert shipping.queues[0].dropped == 0
+
+
+def test_a_success_that_is_not_the_intakes_own_stores_nothing(shipping: Shipping) -> None:
+    """The page that a proxy shows instead, with 200: 201 stands for it here."""
+    shipping.intake.misbehave = lambda _batch: 201 if len(shipping.intake.batches) <= 2 else None
+    shipping.intake.page = b"<html>Please log in</html>"
+    shipping.journal.write(STDOUT, "kept")
+    shipping.intake.wait_for(lambda: bool(shipping.intake.rows))
+    shipping.finish()
+    assert shipping.intake.messages()[0] == "kept"
+
+
+def test_a_command_of_another_namespace_is_said_once_and_holds_up_nobody(shipping: Shipping) -> None:
+    shipping.intake.misbehave = lambda _batch: 403
+    shipping.intake.refusal = {"reason": "CommandOfAnotherNamespace", "message": "in use"}
+    shipping.journal.write(STDOUT, "never to be stored")
+    shipping.intake.wait_for(lambda: bool(shipping.intake.batches))
+    deadline = time.monotonic() + 10
+    while not shipping.spool.undeliverable and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for _ in range(100):
+        shipping.journal.write(STDOUT, "x" * 100)
+    began = time.monotonic()
+    shipping.finish()
+    assert time.monotonic() - began < 2.0
+    assert not shipping.journal.full
+    assert len(shipping.intake.batches) == 1
+    assert "CommandOfAnotherNamespace" in shipping.spool.undeliverable
+    assert shipping.journal.lost  # beyond the bound lines are in the container's log alone, and counted
+
+
+def test_a_connection_that_was_closed_while_idle_is_made_anew_at_once(shipping: Shipping) -> None:
+    shipping.intake.hangs_up = True
+    for number in range(1, 4):
+        shipping.journal.write(STDOUT, f"line {number}")
+        shipping.intake.wait_for(lambda wanted=number: len(shipping.intake.rows) == wanted)  # type: ignore[misc]
+    assert shipping.queues[0].failures == 0
+    assert shipping.intake.connections >= 2
+    shipping.finish()
+
+
+def test_the_thread_outlives_whatever_goes_wrong_in_it(shipping: Shipping, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = iter([True, True, False])
+
+    def batch(*arguments: Any) -> list[SpooledLine]:
+        if next(broken, False):
+            raise OSError(5, "Input/output error")
+        return Spool.batch(shipping.spool, *arguments)
+
+    monkeypatch.setattr(shipping.spool, "batch", batch)
+    shipping.journal.write(STDOUT, "kept")
+    shipping.intake.wait_for(lambda: bool(shipping.intake.rows))
+    shipping.finish()
+    assert shipping.intake.messages() == ["kept"]
+
+
+def test_a_volume_that_is_full_keeps_no_line_from_being_sent(
+    shipping: Shipping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of what was acknowledged cannot be written: it is known in memory."""
+
+    def no_room(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(spool_module, "_write_number", no_room)
+    for number in range(1, 4):
+        shipping.journal.write(STDOUT, f"line {number}")
+        shipping.intake.wait_for(lambda wanted=number: len(shipping.intake.rows) == wanted)  # type: ignore[misc]
+    shipping.finish()
+    assert shipping.spool.pending_lines == 0
+    assert len(shipping.intake.batches) <= 3

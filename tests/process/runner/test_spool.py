@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -152,3 +153,39 @@ def test_lines_that_did_not_all_fit_are_not_there_at_all(tmp_path: Path, monkeyp
     spool.append([line(3, "kept")])
     spool.close()
     assert [(found.seq, found.message) for found in Spool(tmp_path, 1).batch(9, 1 << 20)][2:] == [(3, "kept")]
+
+
+@pytest.mark.parametrize("name", ["²", "٣", "1.5", "-1", "9" * 40, "x"])
+def test_a_file_that_is_named_like_no_attempt_is_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.jsonl").write_text("{}")
+    filled(tmp_path, 1).close()
+    assert [spool.attempt for spool in earlier_spools(tmp_path, 3)] == [1]
+
+
+def test_what_stands_in_the_place_of_a_spool_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1.jsonl")
+    (tmp_path / "2.jsonl").symlink_to("/proc/self/environ")
+    filled(tmp_path, 1, attempt=3).close()
+    for read_only in (False, True):
+        assert [spool.attempt for spool in earlier_spools(tmp_path, 4, read_only=read_only)] == [3]
+
+
+def test_a_spool_that_may_only_be_read_is_read_on_and_left_as_it_was(tmp_path: Path) -> None:
+    filled(tmp_path, 3).close()
+    before = sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir())
+    spool = Spool(tmp_path, 1, read_only=True)
+    assert seqs(spool) == [1, 2, 3]
+    spool.ack(2)
+    assert seqs(spool) == [3]
+    spool.ack(3)
+    assert spool.pending_lines == 0
+    assert sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir()) == before
+
+
+def test_an_endless_line_that_somebody_wrote_there_does_not_fill_the_memory(tmp_path: Path) -> None:
+    first = filled(tmp_path, 1)
+    first.close()
+    with (tmp_path / "1.jsonl").open("ab") as file:
+        file.write(b"x" * 5_000_000 + b"\n")
+        file.write(json.dumps(line(2).to_json()).encode() + b"\n")
+    assert seqs(Spool(tmp_path, 1)) == [1, 2]

@@ -23,7 +23,8 @@ def test_an_agent_that_finished_is_asked_to_leave_and_its_lines_are_in_order(vol
     assert [line["message"] for line in running.spooled() if line["stream"] == "stderr"] == ["a warning"]
     assert "stderr: a warning" in running.log()
     assert [line["seq"] for line in running.spooled()] == list(range(1, told["lastSequence"] + 1))
-    assert told["lines"] == told["lastSequence"] == told["unshipped"]
+    assert told["lines"] == told["lastSequence"]
+    assert told["unshipped"] == 0  # without an intake there is nowhere to send them
     assert told["usage"] == {"inputTokens": 3, "outputTokens": 2, "costUSD": None}
     assert running.leftovers() == []
 
