@@ -43,6 +43,11 @@ def times_faster(limit: float) -> Goal:
     return Goal("ratio", 1 / limit, f"≥ {limit:g}× faster")
 
 
+def at_least_throughput(share: float) -> Goal:
+    """So much of the peer's lines a second; what is compared are the times for the same work."""
+    return Goal("ratio", 1 / share, f"≥ {share:g}× the throughput")
+
+
 def at_most_more(seconds: float) -> Goal:
     return Goal("difference", seconds, f"≤ peer + {seconds * 1000:g} ms")
 

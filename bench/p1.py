@@ -11,7 +11,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -21,12 +21,12 @@ from bench.kube import GROUP, Api, Raw, Watch, named
 from bench.namespaces import fresh_namespace
 from bench.outcome import Row
 from bench.programs import program
+from bench.rounds import Tick
 
 ROUNDS = 24
 LONGEST_SECONDS = 90
 WAIT_SECONDS = 20.0
 OURS, JOB, RAW = "operator", "Job controller", "watch + CAS + POST"
-Tick = Callable[[], None]
 
 
 class Place:

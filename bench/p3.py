@@ -12,7 +12,6 @@ import asyncio
 import itertools
 import time
 import uuid
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +24,7 @@ from bench.kube import GROUP, Api, Raw, Watch, WentWrong
 from bench.namespaces import fresh_namespace
 from bench.outcome import Row
 from bench.repositories import SMALL, make_upstream
+from bench.rounds import Tick
 from bench.rows import until_stored
 from bench.servers import gateway, git_server, node_address, replay
 from bench.wait import until
@@ -42,7 +42,6 @@ scenarios:
     steps:
       - text: hello from the model
 """
-Tick = Callable[[], None]
 
 
 @dataclass

@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -25,11 +25,11 @@ from bench.git_http import git_over_http
 from bench.outcome import Case, Goal, Row
 from bench.programs import ROOT
 from bench.repositories import LARGE, SMALL, TINY, Shape, Upstream, make_upstream, mirror_of
+from bench.rounds import Tick
 
 OURS, BY_HAND, CLONE = "prepare", "git worktree add", "clone --depth 1"
 TRIAL_SECONDS = 300
 MEMORY, MEMORY_NEEDED = "/dev/shm", 4 << 30
-Tick = Callable[[], None]
 
 
 class Failed(Exception):

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 
 from bench import canary
 
+Tick = Callable[[], None]
+"""Called after each round, for a progress bar."""
+
 LEAST_ROUNDS = 10
 FEWEST_ROUNDS = 4
 """Taken even where the time is up."""
@@ -64,7 +67,7 @@ def sample_from(taken: Sequence[Round]) -> Sample:
 async def measure(
     arms: Sequence[Arm],
     wanted: int,
-    tick: Callable[[], None] = lambda: None,
+    tick: Tick = lambda: None,
     sing: Callable[[], float] = canary.sing,
     seconds: float = math.inf,
 ) -> Sample:
