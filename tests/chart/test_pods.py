@@ -25,7 +25,7 @@ PODS = [
     ("Pod", f"{RELEASE}-test-gateway"),
 ]
 OF_POSTGRES = [("Deployment", f"{RELEASE}-gateway"), ("Job", f"{RELEASE}-migration")]
-EACH = [({}, *pod) for pod in PODS] + [(POSTGRES, *pod) for pod in PODS + OF_POSTGRES]
+EACH: list[tuple[Manifest, str, str]] = [({}, *pod) for pod in PODS] + [(POSTGRES, *pod) for pod in PODS + OF_POSTGRES]
 
 
 def matches(selector: Manifest, pod: Manifest) -> bool:

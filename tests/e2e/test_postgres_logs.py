@@ -1,0 +1,125 @@
+"""Logs in Postgres with two gateways: each line once and in order, whatever goes away meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.cluster import Lab
+from tests.support.cluster_bug import Bug, message_of, reason_of, rows
+from tests.support.cluster_objects import Raw, bug
+from tests.support.cluster_postgres import PROXY_TOKEN, PostgresLab
+from tests.support.gateway_http import bearer
+
+COUNTS = "n=0; until [ -e /tmp/go ]; do n=$((n + 1)); echo line $n; sleep 0.02; done; echo counted $n"
+LOGS = "/rest/v1/spawn_logs"
+
+
+@pytest.fixture(scope="module")
+def postgres(lab: Lab) -> Iterator[PostgresLab]:
+    made = PostgresLab(lab.settings)
+    try:
+        made.up()
+        yield made
+    finally:
+        made.clean()
+
+
+@pytest.fixture(scope="module")
+def ended(postgres: PostgresLab) -> tuple[Bug, Raw]:
+    made = postgres.run(bug("short", "for n in $(seq 300); do echo line $n; done; echo over >&2"))
+    return made, made.ended()
+
+
+def each_line_once(postgres: PostgresLab, made: Bug, status: Raw) -> None:
+    """In the database, in the pod's log, in the status: the same lines, each once, in order."""
+    printed = made.printed()
+    stored = postgres.stored_up_to(status["commandId"], len(printed))
+    assert [row["seq"] for row in stored] == list(range(1, len(printed) + 1))
+    assert rows(stored) == printed
+    assert made.logs_up_to(len(printed))["lines"] == len(printed)
+    numbered = [line for line in printed if line.startswith("line ")]
+    assert numbered == [f"line {n}" for n in range(1, len(numbered) + 1)]
+
+
+def goes_on(made: Bug, lines: int) -> None:
+    so_far = len(made.printed())
+    made.prints(f"line {so_far + lines}")
+
+
+def ends_well(postgres: PostgresLab, made: Bug) -> None:
+    made.inside("touch /tmp/go")
+    status = made.ended()
+    assert reason_of(status) == ("Succeeded", "Completed"), message_of(status)
+    assert status["attempt"] == 1
+    each_line_once(postgres, made, status)
+
+
+def test_a_commands_lines_are_in_postgres_each_once(postgres: PostgresLab, ended: tuple[Bug, Raw]) -> None:
+    made, status = ended
+    assert reason_of(status) == ("Succeeded", "Completed"), message_of(status)
+    each_line_once(postgres, made, status)
+    stored = postgres.stored(status["commandId"])
+    assert {row["namespace"] for row in stored} == {postgres.kubectl.namespace}
+    assert "over" in [row["message"] for row in stored if row["stream"] == "stderr"]
+
+
+def test_who_may_get_commands_reads_their_lines_through_the_gateway(
+    postgres: PostgresLab, ended: tuple[Bug, Raw]
+) -> None:
+    made, status = ended
+    each_line_once(postgres, made, status)
+    wanted = {"command_id": f"eq.{status['commandId']}", "order": "ts.asc,seq.asc", "limit": "1000"}
+    gateway = postgres.gateway()
+    for headers in (bearer(postgres.token("mentu-log-reader", postgres.system)), {"X-Proxy-Token": PROXY_TOKEN}):
+        answer = gateway.get(LOGS, headers, **wanted)
+        assert answer.status == 200, answer.body
+        assert [row["seq"] for row in answer.body] == [row["seq"] for row in postgres.stored(status["commandId"])]
+        assert rows(answer.body) == made.printed()
+
+
+def test_who_is_nobody_or_may_not_get_commands_reads_nothing(postgres: PostgresLab, ended: tuple[Bug, Raw]) -> None:
+    _made, status = ended
+    wanted = {"command_id": f"eq.{status['commandId']}"}
+    gateway = postgres.gateway()
+    for headers in ({}, bearer("not-a-token"), {"X-Proxy-Token": PROXY_TOKEN[:-1] + "x"}):
+        assert gateway.get(LOGS, headers, **wanted).status == 401, headers
+    stranger = gateway.get(LOGS, bearer(postgres.token("default", postgres.kubectl)), **wanted)
+    assert stranger.status == 403 or stranger.body == [], stranger
+
+
+def test_nothing_is_lost_while_the_database_is_away(postgres: PostgresLab) -> None:
+    made = postgres.run(bug("database-away", COUNTS))
+    made.running()
+    made.prints("line 20")
+    command_id = made.status["commandId"]
+    postgres.stored_up_to(command_id, 10)
+    postgres.database_goes_away()
+    goes_on(made, 800)  # a line takes a fiftieth of a second at the least
+    postgres.database_is_back()
+    postgres.gateways_are_back()
+    postgres.stored_up_to(command_id, len(made.printed()), seconds=60)
+    ends_well(postgres, made)
+
+
+def test_nothing_is_lost_or_doubled_when_gateways_are_killed_one_after_the_other(postgres: PostgresLab) -> None:
+    made = postgres.run(bug("gateways-killed", COUNTS))
+    made.running()
+    made.prints("line 20")
+    for name in postgres.gateways():
+        postgres.kill_gateway(name)
+        goes_on(made, 100)
+    postgres.gateways_are_back()
+    ends_well(postgres, made)
+
+
+def test_an_upgrade_replaces_gateways_and_executor_under_a_running_agent(postgres: PostgresLab) -> None:
+    made = postgres.run(bug("upgraded", COUNTS))
+    made.running()
+    made.prints("line 20")
+    before = set(postgres.gateways())
+    postgres.install(podAnnotations={"e2e.mentu.dev/round": "2"})
+    postgres.gateways_are_back()
+    assert not before & set(postgres.gateways())
+    goes_on(made, 50)
+    ends_well(postgres, made)
