@@ -76,6 +76,13 @@ class Concurrency(Model):
     limit: Annotated[int, Field(ge=1, le=10_000, description="Most commands of this Repository that run at once.")]
 
 
+class Logs(Model):
+    retention_days: Annotated[
+        int,
+        Field(ge=1, le=3650, description="How long the logs of this Repository's commands are kept, from their start."),
+    ]
+
+
 class RepositorySpec(Model):
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -125,3 +132,4 @@ class RepositorySpec(Model):
             json_schema_extra={"x-kubernetes-list-type": "set"},
         ),
     ] = []
+    logs: Annotated[Logs | None, Field(description="Absent: as the installation says.")] = None
