@@ -74,6 +74,8 @@ class Checkpoint:
         """Files that cannot be read are left out (exit code 1); anything worse is fatal."""
         exclude = f"core.excludesFile={self._excluded}"
         done = self._run("-c", exclude, "add", "--all", "--ignore-errors", "--", *_ALL_BUT_MENTU)
+        if done.returncode < 0:  # half of the tree would take the place of the last good checkpoint
+            raise CheckpointError(f"git add was ended by signal {-done.returncode}")
         return done.returncode < _FATAL
 
     def _seed_index(self) -> None:
@@ -85,6 +87,8 @@ class Checkpoint:
 
     def _exclude_large(self) -> bool:
         done = self._run("ls-files", "--others", "--exclude-standard", "-z")
+        if done.returncode < 0:
+            raise CheckpointError(f"git ls-files was ended by signal {-done.returncode}")
         untracked = done.stdout.decode("utf-8", "surrogateescape").split("\0")
         large = [name for name in untracked if name and self._size(name) > LARGEST_UNTRACKED]
         text = "".join(f"/{_as_pattern(name)}\n" for name in large)

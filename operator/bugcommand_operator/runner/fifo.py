@@ -8,6 +8,7 @@ from pathlib import Path
 from .lines import LineBuffer
 
 PIECE = 1 << 18
+MOST_READS = 1000
 
 
 class Fifo:
@@ -19,17 +20,21 @@ class Fifo:
         self._buffer = LineBuffer()
 
     def read(self) -> list[str]:
-        try:
-            return self._buffer.feed(os.read(self.fd, PIECE))
-        except BlockingIOError:
-            return []
+        return self._buffer.feed(self._raw())
 
     def close(self) -> list[str]:
+        """What is left in it, all of it."""
         found: list[str] = []
-        for _ in range(64):
-            more = self.read()
-            found += more
-            if not more:
+        for _ in range(MOST_READS):
+            data = self._raw()
+            if not data:
                 break
+            found += self._buffer.feed(data)
         os.close(self.fd)
         return found + self._buffer.flush()
+
+    def _raw(self) -> bytes:
+        try:
+            return os.read(self.fd, PIECE)
+        except BlockingIOError:
+            return b""

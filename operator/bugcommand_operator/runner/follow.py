@@ -22,6 +22,10 @@ class Follow:
         self._rest = b""
         self._skipping = False
 
+    @property
+    def position(self) -> int:
+        return self._offset
+
     def lines(self, most: int = PIECE * 4) -> Iterator[str]:
         """New whole lines; at most about `most` bytes a call, so that a flood cannot hold up the caller."""
         try:
@@ -77,6 +81,11 @@ class SessionFiles:
             mark = "  · " if path.parent.name == "subagents" else ""
             for line in follow.lines():
                 yield line, mark
+
+    @property
+    def position(self) -> int:
+        """Changes with each byte that is read, whether it was worth a line or not."""
+        return sum(follow.position for follow in self._known.values())
 
     @property
     def any_new(self) -> bool:

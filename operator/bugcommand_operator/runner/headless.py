@@ -25,6 +25,7 @@ TICK = 0.1
 KILL_AFTER = 3.0
 REAP_EVERY = 2.0
 PIPES_OPEN_AFTER_EXIT = 2.0
+MOST_READS = 10_000  # a pipe holds a megabyte at most; one that somebody still fills must not hold up the end
 
 
 class Headless:
@@ -35,6 +36,7 @@ class Headless:
         self._buffers = {STDOUT: LineBuffer(32 << 20 if not session.config.plain else 65536), STDERR: LineBuffer()}
         self._selector = selectors.DefaultSelector()
         self._ending: str | None = None
+        self._hurried = False  # a limit was reached when it had told its result already
         self._asked_at: float | None = None
         self._killed = False
         self._result_at: float | None = None
@@ -82,6 +84,7 @@ class Headless:
     def _finish(self, process: subprocess.Popen[bytes]) -> Outcome:
         self._session.children.forget(process)
         self._session.children.end_all(1.0)
+        self._read_the_rest()
         for stream, buffer in self._buffers.items():
             self._lines(stream, buffer.flush())
         code = process.returncode if process.returncode >= 0 else 128 - process.returncode
@@ -108,15 +111,24 @@ class Headless:
             for key, _ in self._selector.select(TICK):
                 self._read_pipe(key)
 
-    def _read_pipe(self, key: selectors.SelectorKey) -> None:
+    def _read_the_rest(self) -> None:
+        """Everybody who could write is gone: what the pipes still hold is read, whether the spool is full or not."""
+        for key in list(self._selector.get_map().values()):
+            for _ in range(MOST_READS):
+                if not self._read_pipe(key):
+                    break
+
+    def _read_pipe(self, key: selectors.SelectorKey) -> bool:
+        """False if there was nothing."""
         try:
             data = os.read(key.fd, 1 << 18)
         except BlockingIOError:
-            return
+            return False
         if not data:
             self._selector.unregister(key.fileobj)
-            return
+            return False
         self._lines(key.data, self._buffers[key.data].feed(data))
+        return True
 
     def _lines(self, stream: str, lines: list[str]) -> None:
         if stream != STDOUT or self._session.config.plain:
@@ -156,7 +168,7 @@ class Headless:
             self._session.children.reap()
         if process.poll() is not None:
             return
-        self._ending = self._ending or self._session.ending(now)
+        self._notice_limits(now)
         if self._asked_at is None:
             if self._must_leave(now):
                 self._asked_at = now
@@ -165,8 +177,16 @@ class Headless:
             self._killed = True
             send_group(process.pid, signal.SIGKILL)
 
+    def _notice_limits(self, now: float) -> None:
+        """What has finished is not ended by its timeout any more; it only has less time to leave."""
+        limit = self._session.ending(now)
+        if self._result_at is None and self._asked_at is None:
+            self._ending = self._ending or limit
+        elif limit and not self._ending:
+            self._hurried = True
+
     def _must_leave(self, now: float) -> bool:
-        if self._ending or self._gave_up is not None:
+        if self._ending or self._hurried or self._gave_up is not None:
             return True
         return self._result_at is not None and now - self._result_at > self._session.config.exit_grace_seconds
 

@@ -131,6 +131,8 @@ class Run:
         config, session = self._config, self._session
         events = self._scratch / "hooks.jsonl"
         events.unlink(missing_ok=True)
+        if Path(config.home).is_symlink():  # somebody before us has made a path of it to elsewhere
+            Path(config.home).unlink()
         if not config.plain:
             claude_home.write_home(config, self._env, events)
         else:

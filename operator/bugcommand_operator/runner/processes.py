@@ -24,21 +24,25 @@ class Children:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ours: set[int] = set()
+        self._spared: set[int] = set()
 
     def adopt_orphans(self) -> None:
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
-    def start(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    def start(self, argv: Sequence[str], *, spared: bool = False, **options: Any) -> subprocess.Popen[bytes]:
+        """`spared`: it is the runner's own, so `end_all` leaves it alone."""
         with self._lock:
             process: subprocess.Popen[bytes] = subprocess.Popen(list(argv), **options)
             self._ours.add(process.pid)
+            if spared:
+                self._spared.add(process.pid)
         return process
 
     def run(self, argv: Sequence[str], timeout: float, **options: Any) -> subprocess.CompletedProcess[bytes]:
         """Like subprocess.run with both outputs captured; on a timeout the program's whole group is killed."""
         pipe = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = self.start(argv, **{**pipe, "start_new_session": True, **options})
+        process = self.start(argv, spared=True, **{**pipe, "start_new_session": True, **options})
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -52,6 +56,7 @@ class Children:
     def forget(self, process: subprocess.Popen[bytes]) -> None:
         with self._lock:
             self._ours.discard(process.pid)
+            self._spared.discard(process.pid)
 
     def reap(self) -> None:
         """Collect orphans that ended; a program that somebody here waits for is left to them."""
@@ -62,15 +67,15 @@ class Children:
                         os.waitpid(pid, os.WNOHANG)
 
     def end_all(self, grace: float) -> int:
-        """End whatever still runs below us: asked first, then killed. How many there were."""
-        found = descendants()
+        """End whatever the agent has left: asked first, then killed. How many there were."""
+        found = self._to_end()
         send_all(found, signal.SIGTERM)
         deadline = time.monotonic() + grace
-        while descendants() and time.monotonic() < deadline:
+        while self._to_end() and time.monotonic() < deadline:
             self.reap()
             time.sleep(0.05)
         for _ in range(20):  # a fork bomb needs more than one round
-            left = descendants()
+            left = self._to_end()
             if not left:
                 break
             send_all(left, signal.SIGKILL)
@@ -78,6 +83,13 @@ class Children:
             time.sleep(0.05)
         self.reap()
         return len(found)
+
+    def _to_end(self) -> list[int]:
+        with self._lock:
+            spared = set(self._spared)
+        for pid in list(spared):
+            spared.update(descendants_of(pid))
+        return [pid for pid in descendants() if pid not in spared]
 
 
 def descendants() -> list[int]:

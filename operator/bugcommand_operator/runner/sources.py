@@ -18,6 +18,7 @@ from .journal import STDERR, STDOUT
 from .session import Session
 
 COPIED_WITHIN = 5.0
+MOST_PASSES = 10_000  # of a megabyte a file each
 
 
 class Sources:
@@ -64,8 +65,11 @@ class Sources:
         """Everything that is left, full or not: the agent is gone."""
         self._read_hooks()
         self._files.look()
-        while self._read_transcripts():
-            pass
+        for _ in range(MOST_PASSES):
+            before = self._files.position
+            self._read_transcripts()
+            if self._files.position == before:
+                break
         for fifo in self._fifos():
             self._journal.write_block(fifo.stream, self._without_mark(fifo.close()))
 

@@ -29,6 +29,7 @@ TICK = 0.05
 LOOK_EVERY = 1.0
 WATCHERS_EVERY = 0.5
 UNEXPLAINED_AFTER = 45.0
+HURRIED_GRACE = 2.0
 GO_ON = "The connection to the model was lost for a moment. Continue with the task."
 
 
@@ -45,6 +46,7 @@ class Terminal:
         self._looked = self._asked_who_watches = 0.0
         self._explained = False
         self._ending: str | None = None
+        self._hurried = False  # a limit was reached when it had been asked to leave already
         self._asked_for: ModelError | None = None
 
     def run(self) -> Outcome:
@@ -99,12 +101,20 @@ class Terminal:
         now = time.monotonic()
         if self._sources.read():
             self._seen = replace(self._seen, last_growth=now)
-        self._ending = self._ending or self._session.ending(now)
+        self._notice_limits(now)
         self._observe(now)
         limits = self._limits()
         if self._seen.asked_first is None and turn_is_over(self._seen, limits, now):
             self._see_who_watches(now)
         return next_step(self._seen, limits, now)
+
+    def _notice_limits(self, now: float) -> None:
+        """What has finished is not ended by its timeout any more; it only has less time to leave."""
+        limit = self._session.ending(now)
+        if self._seen.asked_first is None:
+            self._ending = self._ending or limit
+        elif limit and not self._ending:
+            self._hurried = True
 
     def _observe(self, now: float) -> None:
         told, transcript = self._sources.hooks, self._session.transcript
@@ -198,7 +208,7 @@ class Terminal:
         config = self._session.config
         return Limits(
             quiet=config.quiet_seconds,
-            exit_grace=self._session.exit_grace(),
+            exit_grace=min(self._session.exit_grace(), HURRIED_GRACE if self._hurried else float("inf")),
             background=config.background_seconds,
             patience=config.patience_seconds,
             inferred_quiet=config.inferred_quiet_seconds,

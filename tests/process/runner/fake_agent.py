@@ -107,6 +107,14 @@ def flood() -> None:
         says(f"{number} " + "x" * 500)
 
 
+def silent() -> None:
+    """More than one look at the file takes in, of entries that nobody gets to see."""
+    for _ in range(30):
+        write({"type": "progress", "data": "x" * 100_000})
+    says("after the silence")
+    sys.exit(0)
+
+
 def keep_prompt() -> None:
     (HOME / "prompt").write_text(PROMPT)
     (HOME / "environment").write_text(json.dumps(dict(os.environ)))
@@ -127,6 +135,7 @@ BEHAVIOURS: dict[str, Callable[[], object]] = {
     "background": background,
     "flood": flood,
     "prompt": keep_prompt,
+    "silent": silent,
     "result": result,
     "orphan": orphan,
     "secret": lambda: says("the key is " + os.environ["ANTHROPIC_API_KEY"]),

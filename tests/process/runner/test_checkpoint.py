@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -191,3 +192,21 @@ def test_the_tracked_mentu_folder_behind_the_link_stays_as_it_is(tmp_path: Path,
     Checkpoint(Children(), str(linked), REF, tmp_path, Identity("a", "a@example.org")).save(30)
     assert git(worktree, "diff", "--name-only", "bug/cmt_1", REF) == "changed.txt"
     assert git(worktree, "show", f"{REF}:.mentu/genesis.key") == "policy"
+
+
+@pytest.mark.parametrize("command", ["add", "ls-files"])
+def test_a_git_that_was_killed_does_not_take_the_place_of_the_last_good_checkpoint(
+    worktree: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (worktree / "changed.txt").write_text("good\n")
+    checkpoint.save(30)
+    (worktree / "changed.txt").write_text("later\n")
+    run = Checkpoint._run
+
+    def killed(self: Checkpoint, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.CompletedProcess([], -9, b"", b"") if command in arguments else run(self, *arguments)
+
+    monkeypatch.setattr(Checkpoint, "_run", killed)
+    with pytest.raises(CheckpointError, match="signal 9"):
+        checkpoint.save(30)
+    assert git(worktree, "show", f"{REF}:changed.txt") == "good"

@@ -172,3 +172,23 @@ def test_a_token_that_was_rotated_meanwhile_is_hidden_too(volume: Volume) -> Non
         (volume.root / "token").write_text(rotated)
         running.end()
         assert "seen: [redacted]" in intake.messages()
+
+
+def test_what_an_agent_said_last_is_kept_though_the_spool_was_full_when_it_left(volume: Volume) -> None:
+    volume.program("agent", "#!/bin/sh\nfor i in $(seq 300); do echo $i xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done\n")
+    with running_intake() as intake:
+        intake.misbehave = lambda _batch: 503
+        env = {"MENTU_SPOOL_BYTES": "1000"}
+        running = volume.run("fix", env, mode="Headless", transcript="Plain", intakeUrl=intake.url)
+        running.until_said("mentu: Completed")
+        intake.misbehave = lambda _batch: None
+        assert running.end()["unshipped"] == 0
+        numbers = [int(text.split()[0]) for text in intake.messages() if text.endswith("xxx")]
+    assert numbers == list(range(1, 301))
+
+
+def test_a_result_in_time_is_no_timeout_though_the_agent_will_not_leave(volume: Volume) -> None:
+    running = volume.run("fix\nresult,hang", mode="Headless", timeoutSeconds=6, exitGraceSeconds=600)
+    told = running.end()
+    assert (told["exitCode"], told["reason"]) == (0, "Completed")
+    assert running.leftovers() == []

@@ -103,3 +103,21 @@ def test_the_exit_status_of_a_program_that_ended_at_once_is_never_lost() -> None
         print(json.dumps(sorted(codes)))
     """)
     assert told == [5]
+
+
+def test_a_program_of_the_runners_own_is_not_ended_with_the_agents() -> None:
+    told = play("""
+        import threading
+        children = Children(); children.adopt_orphans()
+        codes = []
+        argv = ["sh", "-c", "sleep 1; exit 7"]
+        own = threading.Thread(target=lambda: codes.append(children.run(argv, 20).returncode))
+        own.start()
+        subprocess.run(["sh", "-c", "setsid sleep 300 &"])
+        deadline = time.monotonic() + 10
+        while len(descendants()) < 3 and time.monotonic() < deadline: time.sleep(0.02)
+        children.end_all(0.2)
+        own.join()
+        print(json.dumps([codes, descendants()]))
+    """)
+    assert told == [[7], []]

@@ -106,6 +106,18 @@ def test_an_agent_that_will_not_leave_is_ended_and_has_finished_nevertheless(vol
     assert running.leftovers() == []
 
 
+def test_time_that_is_over_while_a_finished_agent_is_slow_to_leave_is_no_timeout(volume: Volume) -> None:
+    running = volume.run("deaf\nx", timeoutSeconds=6, exitGraceSeconds=600)
+    told = running.end()
+    assert (told["exitCode"], told["reason"]) == (0, "Completed")
+
+
+def test_what_comes_after_a_long_silence_at_the_end_is_read_too(volume: Volume) -> None:
+    running = volume.run("fix\nsilent", {"MENTU_SPOOL_BYTES": "1"})  # full from the first line: read when all is over
+    running.end()
+    assert "after the silence" in running.log()
+
+
 def test_time_that_is_over_ends_the_agent_and_keeps_its_work(volume: Volume) -> None:
     running = volume.run("fix\nedit,long", timeoutSeconds=2, exitGraceSeconds=1)
     told = running.end()
