@@ -40,6 +40,9 @@ from bugcommand_operator.manifests.parts import (
 from bugcommand_operator.manifests.volumes import workspace_volume_name
 from bugcommand_operator.manifests.workspace import fetch_container, prepare_container
 
+RUNNER = "/mentu/lib"
+"""Also where Python starts, for `-m` imports from there first: the volume may hold what another agent has planted."""
+
 BACKSTOP_SECONDS = 3600
 """Should runner and operator both fail to end an agent at its timeout, the kubelet does, this much later."""
 
@@ -107,7 +110,7 @@ def _agent_container(command: Command, repository: RepositorySpec, agent: AgentS
         "image": agent.image or install.agent_image,
         "imagePullPolicy": agent.image_pull_policy if agent.image else install.image_pull_policy,
         "command": ["python3", "-m", "bugcommand_operator.runner"],
-        "workingDir": "/workspace",
+        "workingDir": RUNNER,
         "env": _agent_env(command, repository, agent, install),
         "resources": _resources(command.spec.resources, agent.resources, install.agent_resources),
         "securityContext": container_security(),
@@ -129,9 +132,10 @@ def _agent_env(command: Command, repository: RepositorySpec, agent: AgentSpec, i
         MENTU_RUN=json.dumps(run_request(command, repository, agent, install), ensure_ascii=False),
         MENTU_PROMPT=command.spec.prompt,
         MENTU_TOKEN_FILE=f"{TOKEN_FOLDER}/token",
-        PYTHONPATH="/mentu/lib",
+        PYTHONPATH=RUNNER,
+        PYTHONNOUSERSITE="1",
         PYTHONDONTWRITEBYTECODE="1",
-        HOME="/workspace/home",
+        HOME=home_folder(command),
     )
     return list({variable["name"]: variable for variable in variables}.values())
 
@@ -157,7 +161,7 @@ def run_request(command: Command, repository: RepositorySpec, agent: AgentSpec, 
         "cwd": f"{tree}/{spec.working_directory}".rstrip("/"),
         "worktree": tree,
         "repository": "/workspace/repo",
-        "home": "/workspace/home",
+        "home": home_folder(command),
         "stateDir": state_folder(command),
         "timeoutSeconds": spec.timeout_seconds,
         "terminationGraceSeconds": install.termination_grace_seconds - 5,
@@ -170,6 +174,12 @@ def run_request(command: Command, repository: RepositorySpec, agent: AgentSpec, 
 def state_folder(command: Command) -> str:
     """A plain checkout is used by one command after the other: each has its marks and its spool to itself."""
     return "/workspace/state" if command.spec.with_worktree else f"/workspace/state/{command.command_id}"
+
+
+def home_folder(command: Command) -> str:
+    """What an earlier command of the same checkout has left in its home (shell and git configuration, packages for
+    Python) does not steer this one."""
+    return "/workspace/home" if command.spec.with_worktree else f"/workspace/home/{command.command_id}"
 
 
 def _resources(of_command: Resources | None, of_agent: Resources, default: Manifest) -> Manifest:

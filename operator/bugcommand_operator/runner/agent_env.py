@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from .config import RunConfig
 
-_OWN = frozenset({"MENTU_RUN", "MENTU_PROMPT", "MENTU_CONTEXT", "MENTU_TERMINATION_LOG", "PYTHONPATH"})
+_OWN = frozenset(
+    {"MENTU_RUN", "MENTU_PROMPT", "MENTU_CONTEXT", "MENTU_TERMINATION_LOG", "PYTHONPATH", "PYTHONNOUSERSITE"}
+)
 
 
 def agent_environment(

@@ -198,7 +198,7 @@ def test_the_agent_gets_prompt_and_request_as_they_are(
 
     assert got["MENTU_PROMPT"] == of.spec.prompt
     assert (run["commandId"], run["attempt"], run["args"]) == (of.command_id, of.attempt, who.args)
-    assert (got["HOME"], got["PYTHONPATH"]) == ("/workspace/home", "/mentu/lib")
+    assert (got["HOME"], got["PYTHONPATH"]) == (run["home"], "/mentu/lib")
     if who.base_url:
         assert got["ANTHROPIC_BASE_URL"] == who.base_url or who.credential is not None
     for variable in who.env:
@@ -281,6 +281,17 @@ def test_commands_of_one_checkout_have_their_marks_and_spools_apart() -> None:
     folders = {state_folder(command(withWorktree=False, commandId=each)) for each in ids}
     assert folders == {f"/workspace/state/{each}" for each in ids}
     assert state_folder(command(commandId=ids[0])) == "/workspace/state"
+
+
+def test_what_a_command_left_in_a_checkout_does_not_steer_the_next_ones_runner() -> None:
+    """Neither packages at the volume's top, which `-m` would import first, nor those in the home of another."""
+    ids = ("0b5c7c0e-58c1-4d0b-9a83-0c7a3a1f0a01", "0b5c7c0e-58c1-4d0b-9a83-0c7a3a1f0a02")
+    agents = [by_name(made(command(claimed(command_id=each), withWorktree=False)), "agent") for each in ids]
+
+    assert all(not a["workingDir"].startswith("/workspace") for a in agents)
+    assert all(environment(a)["PYTHONNOUSERSITE"] == "1" for a in agents)
+    assert {environment(a)["HOME"] for a in agents} == {f"/workspace/home/{each}" for each in ids}
+    assert environment(by_name(made(), "agent"))["HOME"] == "/workspace/home"
 
 
 def test_a_command_with_a_worktree_gets_a_volume_and_a_folder_of_its_own() -> None:
