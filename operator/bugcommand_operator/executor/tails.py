@@ -84,4 +84,5 @@ def _is_followed(command: Command) -> bool:
 
 def _is_behind(command: Command, reached: Progress) -> bool:
     logs = command.status.logs
-    return logs is None or not logs.tail or (logs.lines, logs.last_sequence) < (reached.lines, reached.last_sequence)
+    """Different, not only less: a store that was set up anew has fewer lines than were shown."""
+    return logs is None or not logs.tail or (logs.lines, logs.last_sequence) != (reached.lines, reached.last_sequence)

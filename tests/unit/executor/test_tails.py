@@ -174,3 +174,13 @@ async def test_the_lines_of_another_namespace_with_the_same_id_are_not_shown(fol
     await following.tails.once()
 
     assert following.logs() == {}
+
+
+async def test_a_store_that_begins_anew_is_followed_from_its_beginning(following: Following) -> None:
+    key = following.add()
+    following.lines.say(key, "one", "two", "three")
+    await following.tails.once()
+    following.lines.stored[key] = [LogLine(4, "stdout", AT, "four")]
+    await following.tails.once()
+
+    assert (following.logs()["lines"], following.logs()["tail"]) == (1, ["four"])
