@@ -62,6 +62,11 @@ class Credential:
                 _log.info("a token cannot be reviewed now", reader=self._reader.name, error=str(error))
         return self._reader
 
+    async def renew(self, token: str) -> None:
+        """Another token from here on. Raises `Unauthenticated`, or `IdentityUnavailable`, and keeps the old one."""
+        self._reader = await self.access.auth.identify(token, self._client)
+        self._token, self._checked = token, time.monotonic()
+
 
 async def identify(access: Access, token: str, client: str) -> Credential:
     """Raises `Unauthenticated` or `IdentityUnavailable`."""

@@ -40,7 +40,7 @@ class Feed:
         self._lines, self.poll_seconds, self._clock = lines, poll_seconds, clock
         self._ring = Ring(ring_bytes)
         self._watched: dict[str, Watched] = {}
-        self._sightings: dict[object, tuple[str, Sighting]] = {}
+        self._sightings: dict[object, tuple[str, Sighting, Callable[[], None]]] = {}
         self._reading = asyncio.Semaphore(_READS_AT_ONCE)
         self._tasks: set[asyncio.Task[Read]] = set()
         self.readers = 0
@@ -88,11 +88,21 @@ class Feed:
             for attempt in watched.attempts.values():
                 self._ring.drop(attempt.run)
 
-    def sight(self, namespace: str, sighting: Sighting) -> Callable[[], None]:
-        """Be told of each commit of a namespace; returns what ends that."""
+    def sight(self, namespace: str, sighting: Sighting, interrupted: Callable[[], None]) -> Callable[[], None]:
+        """Be told of each commit of a namespace, and when some may have been missed; returns what ends that."""
         mark = object()
-        self._sightings[mark] = (namespace, sighting)
+        self._sightings[mark] = (namespace, sighting, interrupted)
         return lambda: self._sightings.pop(mark, None) and None
+
+    def interrupt(self) -> None:
+        """Announcements may have been missed."""
+        for _, _, interrupted in tuple(self._sightings.values()):
+            interrupted()
+
+    @property
+    def sights(self) -> bool:
+        """Whether somebody reads whole namespaces."""
+        return bool(self._sightings)
 
     async def run(self) -> None:
         """Until cancelled: look how far the watched commands have come. Ends the reads that are under way."""
@@ -161,9 +171,9 @@ class Feed:
 
     def _is_wanted(self, key: AttemptKey) -> bool:
         wanted = key.command_id in self._watched
-        return wanted or any(namespace == key.namespace for namespace, _ in self._sightings.values())
+        return wanted or any(namespace == key.namespace for namespace, _, _ in self._sightings.values())
 
     def _sight(self, key: AttemptKey, first_seq: int) -> None:
-        for namespace, sighting in tuple(self._sightings.values()):
+        for namespace, sighting, _ in tuple(self._sightings.values()):
             if namespace == key.namespace:
                 sighting(key, first_seq)
