@@ -43,7 +43,7 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The API server could not be heard; it is asked again after a pause."""
+    """The API server could not be heard; after a pause it is asked again, for a list first."""
 
     error: ClusterError
 
@@ -76,11 +76,10 @@ async def watch(
                     version, fruitless = seen, 0
                     if event is not None:
                         yield event
-        except Expired as expired:
-            version, error = "", expired
         except ClusterError as failed:
-            error = failed
-            yield Broken(failed)
+            version, error = "", failed
+            if not isinstance(failed, Expired):
+                yield Broken(failed)
         if error is not None or time.monotonic() - began < _TOO_SHORT_SECONDS:
             fruitless += 1
             await asyncio.sleep(_pause(fruitless, error))

@@ -13,7 +13,9 @@ from uuid import UUID, uuid5
 
 from bugcommand_operator.gateway.bridge.states import CANCELLED, CLAIMED, FINAL, PENDING
 
-_DERIVED = UUID("6d656e74-7500-5e00-8000-627269646765")  # the namespace of ours for uuid5; any fixed UUID would do
+# Namespaces of ours for uuid5; any fixed UUIDs would do, as long as they never change.
+WORKSPACES = UUID("6d656e74-7500-5e00-8000-627269646765")
+REQUESTS = UUID("6d656e74-7500-5e00-8000-627269646766")
 
 Row = Mapping[str, Any]
 
@@ -22,7 +24,7 @@ class Step(Enum):
     NOTHING = auto()
     CLAIM = auto()
     CREATE = auto()
-    """Claimed by us, but nobody has written down that its BugCommand exists."""
+    """Claimed by our machine, but nobody has written down that its BugCommand exists."""
     REJECT = auto()
     CANCEL = auto()
 
@@ -65,24 +67,26 @@ class Territory:
         status = row.get("status")
         if status == PENDING:
             return self._step_before_the_claim(row)
+        if row.get("claimed_by_machine_id") != self.machine_id:
+            return Step.NOTHING
         if row.get("bugcommand"):
             return Step.CANCEL if _is_cancelled(row) and not row.get("completed_at") else Step.NOTHING
-        ours = status == CLAIMED and row.get("claimed_by_machine_id") == self.machine_id
-        if not ours:
-            return Step.NOTHING
-        return Step.REJECT if _is_rejected(row) else Step.CREATE
+        return self._step_of_an_approved(row, Step.CREATE) if status == CLAIMED else Step.NOTHING
 
     def _step_before_the_claim(self, row: Row) -> Step:
         if (row.get("target_machine_id") or self.machine_id) != self.machine_id:
             return Step.NOTHING
+        return self._step_of_an_approved(row, Step.CLAIM)
+
+    def _step_of_an_approved(self, row: Row, step: Step) -> Step:
         if _is_rejected(row):
             return Step.REJECT
         approved = not row.get("approval_required") or row.get("approval_status") == "approved"
-        return Step.CLAIM if approved else Step.NOTHING
+        return step if approved else Step.NOTHING
 
 
 def derived_workspace(namespace: str) -> str:
-    return str(uuid5(_DERIVED, namespace))
+    return str(uuid5(WORKSPACES, namespace))
 
 
 def _is_rejected(row: Row) -> bool:

@@ -1,0 +1,121 @@
+"""A row's way to its BugCommand: claimed, made, written down; or refused, or cancelled.
+
+Level-based: each look begins with the row as it is, so whatever was left half done is finished by the next look, here
+or in another gateway. What may help when it is tried again raises; what will not becomes the row's error.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from bugcommand_operator.cluster.errors import AccessDenied, AlreadyExists, ClusterError, NotFound, Refused
+from bugcommand_operator.cluster.kube import Kube, Raw
+from bugcommand_operator.gateway.bridge.refusals import Untranslatable
+from bugcommand_operator.gateway.bridge.repositories import Repositories
+from bugcommand_operator.gateway.bridge.request import BridgeCommand, command_id_of, parse_row
+from bugcommand_operator.gateway.bridge.rows import Row, Step, Territory
+from bugcommand_operator.gateway.bridge.states import error_text
+from bugcommand_operator.gateway.bridge.translate import LABEL_BRIDGE, is_ours, name_of, translate
+from bugcommand_operator.store.bridge_commands import BridgeCommands
+
+
+class KubeSource(Protocol):
+    async def kube(self) -> Kube: ...
+
+
+@dataclass(frozen=True)
+class Claims:
+    rows: BridgeCommands
+    cluster: KubeSource
+    repositories: Repositories
+    territory: Territory
+    on_created: Callable[[str], None] = lambda _command_id: None
+
+    async def look_at(self, command_id: str, *, repair: bool) -> None:
+        """Do what there is to do about a row. `repair`: it was claimed long enough ago, so whoever did that will not
+        make the BugCommand any more. Raises a `StoreError` or a `ClusterError` to be tried again."""
+        row = await self.rows.get(command_id)
+        step = self.territory.step(row) if row is not None else Step.NOTHING
+        if row is None or step is Step.NOTHING:
+            return
+        namespace = self.territory.namespace_of(row) or ""
+        if step is Step.CLAIM:
+            claimed = await self.rows.claim(command_id, namespace)
+            if claimed is not None:
+                await self._create(command_id, claimed, namespace)
+        elif step is Step.CREATE and repair:
+            await self._create(command_id, row, namespace)
+        elif step is Step.REJECT:
+            await self.rows.refuse(command_id, error_text("ApprovalRejected", "somebody has rejected it"))
+        elif step is Step.CANCEL:
+            await self._cancel(command_id, namespace)
+
+    async def _create(self, command_id: str, row: Row, namespace: str) -> None:
+        try:
+            manifest = await self._manifest(command_id, row, namespace)
+            await create_or_adopt(await self.cluster.kube(), manifest)
+        except Untranslatable as refusal:
+            await self.rows.refuse(command_id, error_text(refusal.reason, refusal.message))
+            return
+        except AccessDenied as error:  # a person may give us the right, or room in a quota, and then it goes on
+            await self.rows.explain(command_id, error_text("CannotCreate", error))
+            raise
+        repository = manifest["spec"]["repository"]["name"]
+        await self.rows.created(command_id, namespace, repository, name_of(command_id))
+        self.on_created(command_id)
+
+    async def _manifest(self, command_id: str, row: Row, namespace: str) -> Raw:
+        command_id, command = command_id_of(command_id), parse_row(dict(row))
+        return await translated(await self.cluster.kube(), self.repositories, command, command_id, namespace)
+
+    async def _cancel(self, command_id: str, namespace: str) -> None:
+        kube, name = await self.cluster.kube(), name_of(command_id)
+        try:
+            found = await kube.get("BugCommand", namespace, name)
+            ours = (found["metadata"].get("labels") or {}).get(LABEL_BRIDGE) == command_id
+            if ours and not (found.get("spec") or {}).get("cancel"):
+                only_this = {"uid": found["metadata"]["uid"]}
+                await kube.patch("BugCommand", namespace, name, {"metadata": only_this, "spec": {"cancel": True}})
+        except NotFound:
+            return  # its end is written down by whoever follows BugCommands
+
+
+async def translated(
+    kube: Kube,
+    repositories: Repositories,
+    command: BridgeCommand,
+    command_id: str,
+    namespace: str,
+    allowed: frozenset[str] | None = None,
+) -> Raw:
+    """The manifest. Before it is refused the Repositories are looked at anew: one may have been made just now."""
+    known = await repositories.of(kube, namespace)
+    try:
+        return translate(command, command_id, namespace, known, allowed=allowed)
+    except Untranslatable:
+        known = await repositories.of(kube, namespace, fresh=True)
+        return translate(command, command_id, namespace, known, allowed=allowed)
+
+
+async def create_or_adopt(kube: Kube, manifest: Raw) -> Raw:
+    """Make the BugCommand, or find that it was made before. Raises `Untranslatable` for what will never be made."""
+    meta = manifest["metadata"]
+    try:
+        return await kube.create(manifest)
+    except AlreadyExists:
+        existing = await _existing(kube, meta["namespace"], meta["name"])
+        if not is_ours(existing, manifest):
+            message = f"BugCommand {meta['namespace']}/{meta['name']} is there already and is another: delete it"
+            raise Untranslatable("NameTaken", message) from None
+        return existing
+    except AccessDenied:
+        raise
+    except (Refused, NotFound) as error:
+        raise Untranslatable("RefusedByCluster", str(error)) from error
+
+
+async def _existing(kube: Kube, namespace: str, name: str) -> Raw:
+    try:
+        return await kube.get("BugCommand", namespace, name)
+    except NotFound as error:
+        raise ClusterError(f"BugCommand {namespace}/{name} was there and is gone: tried again") from error

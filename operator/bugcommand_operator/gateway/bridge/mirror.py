@@ -1,0 +1,162 @@
+"""BugCommands → rows: what becomes of a command is written into its row, as soon as it is seen.
+
+What has to be written is remembered by command, the newest state only, until the database has taken it: a database
+that is away costs no more than one state for each BugCommand that is there.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from datetime import UTC, datetime
+from uuid import UUID
+
+from bugcommand_operator.cluster.errors import ClusterError, NotFound
+from bugcommand_operator.cluster.kube import Kube, path_of
+from bugcommand_operator.cluster.watch import Broken, Changed, Deleted, Listed, Raw, Streams, watch
+from bugcommand_operator.gateway.bridge.events import Error, Events
+from bugcommand_operator.gateway.bridge.states import FINAL, RowState, gone, state_of
+from bugcommand_operator.gateway.bridge.translate import LABEL_BRIDGE, name_of
+from bugcommand_operator.store.bridge_commands import FIRST_ID, BridgeCommands, Followed
+from bugcommand_operator.store.errors import StoreError, StoreRejected
+
+_BATCH = 200
+_PAGE = 500
+_PAUSES = (0.2, 1.0, 2.0, 5.0)
+
+
+class Mirror:
+    def __init__(
+        self, rows: BridgeCommands, events: Events, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._rows, self._events, self._now = rows, events, now
+        self._wanted: dict[str, Followed] = {}
+        self._written: dict[str, Followed] = {}
+        self._gone: set[str] = set()
+        self._dirty: dict[str, None] = {}  # in order, each once
+        self._something = asyncio.Event()
+
+    async def follow(self, cluster: Streams, kube: Kube, namespace: str | None) -> None:
+        """Keep up with the bridge's BugCommands of one namespace, or of all, for ever."""
+        async with aclosing(watch(cluster, path_of("BugCommand", namespace), LABEL_BRIDGE)) as events:
+            async for event in events:
+                if isinstance(event, Listed):
+                    await self._listed(event.items, kube, namespace)
+                elif isinstance(event, Changed):
+                    self._see(event.obj, state_of(event.obj))
+                elif isinstance(event, Deleted):
+                    self._see(event.obj, gone(event.obj, self._now()), is_gone=True)
+                elif isinstance(event, Broken):
+                    self._events.emit(Error("watching BugCommands", str(event.error)[:500]))
+
+    async def write(self) -> None:
+        """Write what is to be written, for ever."""
+        failures = 0
+        while True:
+            await self._something.wait()
+            batch = [self._wanted[key] for key in list(self._dirty)[:_BATCH] if key in self._wanted]
+            try:
+                await self._write(batch)
+                failures = 0
+            except StoreError as error:
+                self._events.emit(Error("writing what became of commands", str(error)[:500]))
+                failures += 1
+                await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES)) - 1])
+
+    def again(self, command_id: str) -> None:
+        """The row may have missed what was written before it was ours."""
+        self._written.pop(command_id, None)
+        if command_id in self._wanted:
+            self._to_write(command_id)
+
+    def _see(self, obj: Raw, state: RowState, *, is_gone: bool = False) -> None:
+        meta = obj["metadata"]
+        command_id = (meta.get("labels") or {}).get(LABEL_BRIDGE, "")
+        if not _is_uuid(command_id) or meta["name"] != name_of(command_id):
+            return
+        self._want(_followed(command_id, meta["namespace"], state), is_gone=is_gone)
+
+    def _want(self, state: Followed, *, is_gone: bool = False) -> None:
+        key = state.command_id
+        known = self._wanted.get(key)
+        if known is not None and known.namespace != state.namespace and not is_gone:
+            self._written.pop(key, None)  # two of the same name, of two namespaces: the row says whose it is
+        self._wanted[key] = state
+        self._gone.add(key) if is_gone else self._gone.discard(key)
+        if self._written.get(key) != state or is_gone:
+            self._to_write(key)
+
+    def _to_write(self, key: str) -> None:
+        self._dirty[key] = None
+        self._something.set()
+
+    async def _write(self, batch: list[Followed]) -> None:
+        try:
+            await self._rows.follow(batch)
+        except StoreRejected as error:
+            if len(batch) > 1:
+                for state in batch:
+                    await self._write([state])
+                return
+            self._events.emit(Error("writing what became of a command", str(error)[:500], batch[0].command_id))
+        for state in batch:
+            self._done(state)
+        if not self._dirty:
+            self._something.clear()
+
+    def _done(self, state: Followed) -> None:
+        key = state.command_id
+        if self._wanted.get(key) != state:
+            return  # seen anew while this was being written
+        self._dirty.pop(key, None)
+        self._written[key] = state
+        if key in self._gone:
+            for known in (self._wanted, self._written):
+                known.pop(key, None)
+            self._gone.discard(key)
+
+    async def _listed(self, items: list[Raw], kube: Kube, namespace: str | None) -> None:
+        """All that is there; what a row of ours waits for and is not there was deleted while nobody looked."""
+        for obj in items:
+            self._see(obj, state_of(obj))
+        there = {(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in items}
+        for key, state in list(self._wanted.items()):
+            if namespace in {None, state.namespace} and (state.namespace, state.bugcommand) not in there:
+                ended = state if state.status in FINAL else _followed(key, state.namespace, gone(None, self._now()))
+                self._want(ended, is_gone=True)
+        try:
+            await self._settle_missing(there, kube, namespace)
+        except (StoreError, ClusterError) as error:
+            self._events.emit(Error("looking for BugCommands that are gone", str(error)[:500]))
+
+    async def _settle_missing(self, there: set[tuple[str, str]], kube: Kube, namespace: str | None) -> None:
+        after = FIRST_ID
+        while page := await self._rows.unfinished(after, _PAGE):
+            after = page[-1].command_id
+            for row in page:
+                if namespace not in {None, row.namespace} or (row.namespace, row.bugcommand) in there:
+                    continue
+                try:
+                    await kube.get("BugCommand", row.namespace, row.bugcommand)
+                except NotFound:
+                    state = gone(None, self._now())
+                    self._want(_followed(row.command_id, row.namespace, state), is_gone=True)
+
+
+def _followed(command_id: str, namespace: str, state: RowState) -> Followed:
+    return Followed(
+        command_id,
+        namespace,
+        name_of(command_id),
+        state.status,
+        state.started_at,
+        state.completed_at,
+        state.exit_code,
+        state.error,
+    )
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False

@@ -1,0 +1,188 @@
+"""`bridge_commands` in Postgres: a row inserted, claimed, followed. Each change is one statement whose WHERE says from
+which state it may be made, so that of several gateways one does it and a state that is final stays.
+
+The table may be older than we are and made by others: values go without a type of ours, and the column's own is used.
+It decides nothing about whose a row is or what becomes of it.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bugcommand_operator.store.engine import own_errors
+
+Row = Mapping[str, Any]
+
+_CLAIMABLE = """
+  status = 'pending'
+  AND coalesce(nullif(target_machine_id, ''), :machine) = :machine
+  AND (approval_required IS NOT TRUE OR approval_status = 'approved')
+  AND approval_status IS DISTINCT FROM 'rejected'
+"""
+_FINAL = "('completed', 'failed', 'cancelled')"
+
+_CLAIM = f"""
+UPDATE bridge_commands
+SET status = 'claimed', claimed_by_machine_id = :machine, claimed_at = now(), namespace = :namespace, updated_at = now()
+WHERE id = :id AND {_CLAIMABLE}
+RETURNING *
+"""  # noqa: S608 (all of it is ours)
+
+_CREATED = """
+UPDATE bridge_commands
+SET namespace = :namespace, repository = :repository, bugcommand = :bugcommand, error = NULL, updated_at = now()
+WHERE id = :id AND claimed_by_machine_id = :machine AND bugcommand IS NULL
+"""
+
+_REFUSE = """
+UPDATE bridge_commands
+SET status = 'failed', error = :error, completed_at = now(), updated_at = now(),
+    claimed_by_machine_id = coalesce(claimed_by_machine_id, :machine)
+WHERE id = :id AND bugcommand IS NULL
+  AND (status = 'pending' OR (status = 'claimed' AND claimed_by_machine_id = :machine))
+"""
+
+_EXPLAIN = """
+UPDATE bridge_commands SET error = :error, updated_at = now()
+WHERE id = :id AND status = 'claimed' AND claimed_by_machine_id = :machine AND bugcommand IS NULL
+  AND error IS DISTINCT FROM :error
+"""
+
+# From claimed to running and on, never back; a row that others have cancelled stays so, and still learns how it ended.
+_FOLLOW = f"""
+UPDATE bridge_commands SET
+  status = CASE WHEN status = 'cancelled' OR (status = 'running' AND :status = 'claimed') THEN status ELSE :status END,
+  started_at = coalesce(:started_at, started_at), completed_at = coalesce(:completed_at, completed_at),
+  exit_code = coalesce(:exit_code, exit_code), error = coalesce(:error, error),
+  bugcommand = coalesce(bugcommand, :bugcommand), updated_at = now()
+WHERE id = :id AND namespace = :namespace AND claimed_by_machine_id = :machine
+  AND coalesce(bugcommand, :bugcommand) = :bugcommand
+  AND (status IN ('claimed', 'running') OR (status = 'cancelled' AND completed_at IS NULL AND :status IN {_FINAL}))
+  AND ((status, started_at, completed_at, exit_code, error) IS DISTINCT FROM
+       (CASE WHEN status = 'running' AND :status = 'claimed' THEN status ELSE :status END,
+        coalesce(:started_at, started_at), coalesce(:completed_at, completed_at),
+        coalesce(:exit_code, exit_code), coalesce(:error, error))
+       OR bugcommand IS NULL)
+"""  # noqa: S608
+
+_DUE = f"""
+SELECT id, status FROM bridge_commands
+WHERE status IN ('pending', 'claimed', 'running', 'cancelled') AND id > :after AND (
+  ({_CLAIMABLE})
+  OR (status = 'pending' AND approval_status = 'rejected')
+  OR (status = 'claimed' AND claimed_by_machine_id = :machine AND bugcommand IS NULL
+      AND claimed_at < now() - make_interval(secs => :grace))
+  OR (bugcommand IS NOT NULL AND claimed_by_machine_id = :machine AND completed_at IS NULL
+      AND (status = 'cancelled' OR approval_status = 'rejected'))
+)
+ORDER BY id LIMIT :limit
+"""  # noqa: S608
+
+_UNFINISHED = """
+SELECT id, namespace, bugcommand FROM bridge_commands
+WHERE status IN ('claimed', 'running', 'cancelled') AND claimed_by_machine_id = :machine
+  AND bugcommand IS NOT NULL AND completed_at IS NULL AND id > :after
+ORDER BY id LIMIT :limit
+"""
+
+_LONGEST_SECONDS = 20.0
+FIRST_ID = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What a BugCommand says about its row. None is not known: such a column is left as it is."""
+
+    command_id: str
+    namespace: str
+    bugcommand: str
+    status: str
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    exit_code: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    command_id: str
+    namespace: str
+    bugcommand: str
+
+
+class BridgeCommands:
+    """The rows, as the gateways of one machine see them."""
+
+    def __init__(self, engine: AsyncEngine, machine_id: str) -> None:
+        self._engine, self.machine_id = engine, machine_id
+
+    async def insert(self, row: Mapping[str, Any]) -> bool:
+        """False when a row with this id is there already: then nothing is changed."""
+        columns = sorted(row)
+        names, places = ", ".join(columns), ", ".join(f":{column}" for column in columns)
+        statement = f"INSERT INTO bridge_commands ({names}) VALUES ({places}) ON CONFLICT (id) DO NOTHING"  # noqa: S608
+        values = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in row.items()}
+        return await self._change(statement, values) == 1
+
+    async def get(self, command_id: str) -> Row | None:
+        found = await self._rows("SELECT * FROM bridge_commands WHERE id = :id", {"id": command_id})
+        return found[0] if found else None
+
+    async def claim(self, command_id: str, namespace: str) -> Row | None:
+        """The row, now ours; None when another was faster or it may not be claimed."""
+        values = {"id": command_id, "machine": self.machine_id, "namespace": namespace}
+        claimed = await self._rows(_CLAIM, values)
+        return claimed[0] if claimed else None
+
+    async def created(self, command_id: str, namespace: str, repository: str, bugcommand: str) -> None:
+        values = {"namespace": namespace, "repository": repository, "bugcommand": bugcommand}
+        await self._change(_CREATED, {"id": command_id, "machine": self.machine_id, **values})
+
+    async def refuse(self, command_id: str, error: str) -> bool:
+        """Ended before there was a BugCommand."""
+        return await self._change(_REFUSE, {"id": command_id, "machine": self.machine_id, "error": error}) == 1
+
+    async def explain(self, command_id: str, error: str) -> None:
+        """Why a row that is claimed has no BugCommand yet."""
+        await self._change(_EXPLAIN, {"id": command_id, "machine": self.machine_id, "error": error})
+
+    async def follow(self, states: Sequence[Followed]) -> int:
+        """How many rows have changed. In one order for all gateways, or two of them could deadlock."""
+        changed = 0
+        with own_errors():
+            async with asyncio.timeout(_LONGEST_SECONDS), self._engine.begin() as connection:
+                for state in sorted(states, key=lambda one: one.command_id):
+                    result = await connection.execute(text(_FOLLOW), self._values(state))
+                    changed += result.rowcount
+        return changed
+
+    def _values(self, state: Followed) -> dict[str, Any]:
+        values = {name: getattr(state, name) for name in Followed.__slots__ if name != "command_id"}
+        return {"id": state.command_id, "machine": self.machine_id, **values}
+
+    async def due(self, after: str, limit: int, grace_seconds: float) -> list[str]:
+        """Ids of rows about which something may have to be done; not all of them are ours."""
+        values = {"after": after, "limit": limit, "machine": self.machine_id, "grace": grace_seconds}
+        return [str(row["id"]) for row in await self._rows(_DUE, values)]
+
+    async def unfinished(self, after: str, limit: int) -> list[Unfinished]:
+        """Rows of ours whose BugCommand has not been seen to end."""
+        values = {"after": after, "limit": limit, "machine": self.machine_id}
+        rows = await self._rows(_UNFINISHED, values)
+        return [Unfinished(str(row["id"]), row["namespace"], row["bugcommand"]) for row in rows]
+
+    async def _rows(self, statement: str, values: Mapping[str, Any]) -> list[Row]:
+        with own_errors():
+            async with asyncio.timeout(_LONGEST_SECONDS), self._engine.begin() as connection:
+                return [dict(row) for row in (await connection.execute(text(statement), values)).mappings()]
+
+    async def _change(self, statement: str, values: Mapping[str, Any]) -> int:
+        with own_errors():
+            async with asyncio.timeout(_LONGEST_SECONDS), self._engine.begin() as connection:
+                return (await connection.execute(text(statement), values)).rowcount
