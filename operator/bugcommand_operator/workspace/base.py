@@ -7,15 +7,15 @@ from bugcommand_operator.workspace.job import Job
 from bugcommand_operator.workspace.objects import Objects
 
 
-def resolve(job: Job) -> str:
-    """The wanted base as the mirror knows it, without a network."""
+def resolve(job: Job, ref: str = "") -> str:
+    """The wanted base as the mirror knows it, without a network; `ref` is which of its names was fetched."""
     with Objects(job.git, job.paths.mirror_repository) as objects:
-        return resolve_in(objects, job)
+        return resolve_in(objects, job, ref)
 
 
-def resolve_in(objects: Objects, job: Job) -> str:
+def resolve_in(objects: Objects, job: Job, ref: str = "") -> str:
     wanted = job.request.wanted
-    for name in names_of(wanted):
+    for name in [ref] if ref else names_of(wanted):
         found = objects.info(f"{name}^{{commit}}")
         if found is not None:
             return found.sha

@@ -2,12 +2,12 @@
 
 from bugcommand_operator.workspace.errors import Refused
 from bugcommand_operator.workspace.job import Job
-from bugcommand_operator.workspace.objects import Entry, Info, Objects
+from bugcommand_operator.workspace.objects import Entry, Objects
 
 NAME = "genesis.key"
 
 
-def enforce(job: Job, objects: Objects, mentu: Info | None, entries: list[Entry]) -> str:
+def enforce(job: Job, objects: Objects, mentu: Entry | None, entries: list[Entry] | None) -> str:
     """Returns "Allowed" or "Missing"; raises with the rule that refused."""
     # Loaded late, while git fills the tree.
     from bugcommand_operator.core.genesis import Refusal
@@ -20,9 +20,11 @@ def enforce(job: Job, objects: Objects, mentu: Info | None, entries: list[Entry]
     return answer.basis
 
 
-def _content(objects: Objects, mentu: Info | None, entries: list[Entry], limit: int) -> bytes | None:
-    if mentu is not None and mentu.kind != "tree":
-        raise Refused("GenesisMalformed", "`.mentu` of the base commit is not a folder")
+def _content(objects: Objects, mentu: Entry | None, entries: list[Entry] | None, limit: int) -> bytes | None:
+    if mentu is None:
+        return None
+    if entries is None:
+        raise Refused("GenesisMalformed", "`.mentu` of the base commit is not a folder that can be read")
     found = next((entry for entry in entries if entry.name == NAME), None)
     if found is None:
         return None

@@ -36,7 +36,9 @@ _RULES: tuple[tuple[str, type[WorkspaceError], str], ...] = (
         r"|bad (?:tree )?object|cannot read object|unable to read (?:tree|sha1|object)|inflate: "
         r"|missing (?:blob|tree|commit)|(?:index|pack) file .* (?:too|is|does)"
         r"|unable to (?:parse|unpack) |hash mismatch|object .* (?:is missing|cannot be read)|did not send all necessary"
-        r"|bad pack header|invalid sha1 pointer|failed to read object|broken link|not a valid object",
+        r"|did not receive expected object|unresolved delta|packed object .* is corrupt|cannot unpack"
+        r"|cannot read existing object|bad pack header|invalid sha1 pointer|failed to read object|broken link"
+        r"|not a valid object",
         MirrorCorrupt,
         "stored objects are damaged or missing",
     ),

@@ -53,7 +53,8 @@ def _step(arguments: Sequence[str], job: Job) -> dict[str, Any]:
         case ["fetch"]:
             from bugcommand_operator.workspace.mirror import fetch
 
-            return {"baseCommit": fetch(job)}
+            # Whoever prepares the tree from it cannot fetch, so what is missing must be found here.
+            return {"baseCommit": fetch(job, walk=True)}
         case ["export"]:
             from bugcommand_operator.workspace.export import export
 

@@ -66,18 +66,24 @@ class Objects:
         return self._header()
 
     def blob(self, name: str, limit: int = MAX_OBJECT) -> bytes | None:
-        """The contents of a file, or nothing when it is missing, larger than `limit` or not a file."""
-        found = self.info(name)
-        if found is None or found.kind != "blob" or found.size > limit:
+        """The contents of a file, or nothing when it is larger than `limit` or not a file."""
+        found = self._existing(name)
+        if found.kind != "blob" or found.size > limit:
             return None
         return self._contents(found)
 
     def tree(self, name: str) -> list[Entry] | None:
-        """The entries of a folder, or nothing when there is no such folder."""
-        found = self.info(name)
-        if found is None or found.kind != "tree" or found.size > MAX_OBJECT:
+        """The entries of a folder, or nothing when it is not one, or larger than any folder should be."""
+        found = self._existing(name)
+        if found.kind != "tree" or found.size > MAX_OBJECT:
             return None
         return _entries(self._contents(found), len(found.sha) // 2)
+
+    def _existing(self, name: str) -> Info:
+        found = self.info(name)
+        if found is None:
+            raise MirrorCorrupt(f"object {name} is missing from the mirror")
+        return found
 
     def _contents(self, found: Info) -> bytes:
         self._ask(f"contents {found.sha}")
@@ -121,6 +127,18 @@ class Objects:
     def _died(self) -> MirrorCorrupt:
         messages = self._running.messages().strip().replace("\n", " / ")
         return MirrorCorrupt(f"the mirror cannot be read: {messages[:400]}")
+
+
+def tracked_mentu(objects: Objects, commit: str) -> tuple[Entry | None, list[Entry] | None]:
+    """What a commit tracks as `.mentu`, and what is in it; a submodule, a link or a file has nothing in it.
+
+    Looked up in the commit's own folder: git calls `<commit>:.mentu` missing for some things that are there.
+    """
+    root = objects.tree(f"{commit}^{{tree}}")
+    if root is None:
+        raise MirrorCorrupt(f"the top folder of {commit} cannot be read")
+    found = next((entry for entry in root if entry.name == ".mentu"), None)
+    return found, objects.tree(found.sha) if found is not None and found.is_folder else None
 
 
 def _entries(data: bytes, width: int) -> list[Entry]:

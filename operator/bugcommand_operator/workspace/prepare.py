@@ -11,9 +11,10 @@ import time
 
 from bugcommand_operator.core.light_typing import Any, NamedTuple
 from bugcommand_operator.workspace.base import known_base, note_base, noted_base, resolve_in
+from bugcommand_operator.workspace.errors import MirrorCorrupt
 from bugcommand_operator.workspace.files import is_real_folder, move_aside, real_folder, remove_tree, write_file
 from bugcommand_operator.workspace.job import Job, checked_url
-from bugcommand_operator.workspace.objects import Entry, Info, Objects
+from bugcommand_operator.workspace.objects import Entry, Objects, tracked_mentu
 from bugcommand_operator.workspace.own_repository import take_objects, worktree_of, write_repository
 from bugcommand_operator.workspace.tree import clear_locks, finish_checkout, start_checkout, tree_is_there
 
@@ -26,8 +27,9 @@ class Base(NamedTuple):
     commit: str
     source: Job
     objects: Objects
-    mentu: Info | None
-    entries: list[Entry]
+    mentu: Entry | None
+    entries: list[Entry] | None
+    """Nothing when what is tracked there cannot be read as a folder, which is not the same as an empty one."""
 
 
 class Context(NamedTuple):
@@ -41,9 +43,12 @@ def prepare(job: Job, *, fetch: bool) -> dict[str, Any]:
     _folders(job)
     source, fetched = _source(job, fetch=fetch)
     ready = time.monotonic()
-    with Objects(job.git, source.paths.mirror_repository) as objects:
-        base = _base(job, source, objects, fetched)
-        context = _make(job, base)
+    try:
+        base, context = _from(job, source, fetched)
+    except MirrorCorrupt:
+        if not fetch:
+            raise
+        base, context = _from(job, source, _fetch_anew(source))
     directory = _finish(job)
     seconds = {
         "fetch": ready - started,
@@ -57,6 +62,18 @@ def prepare(job: Job, *, fetch: bool) -> dict[str, Any]:
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "genesis": context.genesis,
     }
+
+
+def _from(job: Job, source: Job, fetched: str) -> tuple[Base, Context]:
+    with Objects(job.git, source.paths.mirror_repository) as objects:
+        base = _base(job, source, objects, fetched)
+        return base, _make(job, base)
+
+
+def _fetch_anew(source: Job) -> str:
+    from bugcommand_operator.workspace.mirror import fetch
+
+    return fetch(source, anew=True)
 
 
 def _folders(job: Job) -> None:
@@ -82,7 +99,7 @@ def _source(job: Job, *, fetch: bool) -> tuple[Job, str]:
     known = noted_base(job)
     if known and not job.request.base_commit:
         source = source._replace(request=source.request._replace(base_commit=known))
-    return source, fetch_mirror(source)
+    return source, fetch_mirror(source, walk=job.request.attempt > 1)
 
 
 def _clone(job: Job) -> str:
@@ -92,8 +109,7 @@ def _clone(job: Job) -> str:
 
 def _base(job: Job, source: Job, objects: Objects, fetched: str) -> Base:
     commit = fetched or known_base(job, objects) or resolve_in(objects, source)
-    mentu = objects.info(f"{commit}:.mentu")
-    entries = (objects.tree(mentu.sha) or []) if mentu is not None and mentu.kind == "tree" else []
+    mentu, entries = tracked_mentu(objects, commit)
     return Base(commit, source, objects, mentu, entries)
 
 
@@ -178,7 +194,7 @@ def _write_context(job: Job, base: Base, *, copy: bool) -> Context:
 
     genesis = enforce(job, base.objects, base.mentu, base.entries)
     if copy:
-        copy_tracked(job, base.objects, base.entries)
+        copy_tracked(job, base.objects, base.entries or [])
     write_context(job, base.commit)
     copy_runner(job)
     return Context(genesis, time.monotonic() - started)

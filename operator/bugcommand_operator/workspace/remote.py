@@ -28,6 +28,8 @@ class Advertised(NamedTuple):
     ref: str
     value: str
     default_branch: str
+    gone: tuple[str, ...] = ()
+    """Full names that the wanted one could stand for and that the remote does not have."""
 
 
 def remote_git(job: Job) -> Git:
@@ -64,7 +66,7 @@ def advertised(git: Git, url: str, wanted: str) -> Advertised:
         return Advertised(head, refs["HEAD"], head.removeprefix("refs/heads/"))
     for name in names:
         if name in refs:
-            return Advertised(name, refs[name], "")
+            return Advertised(name, refs[name], "", tuple(other for other in names if other not in refs))
     raise BaseRefNotFound(f"the remote has no branch or tag named {wanted!r}")
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.process.workspace.conftest import Place, Remote, git
+from tests.process.workspace.conftest import Place, Remote, git, snapshot
 
-from bugcommand_operator.workspace import mirror
+from bugcommand_operator.workspace import mirror_lock
 
 
 def test_twenty_four_commands_prepare_at_once_on_one_mirror(
@@ -35,7 +35,7 @@ def test_a_mirror_that_has_the_wanted_commit_is_not_locked(place: Place, another
 
 
 def test_waiting_for_a_busy_mirror_ends_and_may_be_tried_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirror, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(mirror_lock, "LOCK_SECONDS", 0.1)
     with (place.mirror / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         failed = place.fails("fetch")
@@ -67,6 +67,35 @@ def test_a_branch_that_became_a_folder_of_branches_can_be_fetched(
     git(remote.bare, "update-ref", "-d", "refs/heads/topic/one")
     again = remote.commit({"z.txt": "z\n"}, branch="topic")
     assert another_place("third").prepare(baseRef="topic")["baseCommit"] == again
+
+
+@pytest.mark.parametrize("steps", [["prepare --fetch"], ["fetch", "prepare"]])
+def test_a_branch_that_was_deleted_does_not_stand_before_a_tag_of_its_name(
+    place: Place, remote: Remote, another_place: Callable[[str], Place], steps: list[str]
+) -> None:
+    first = git(remote.clone, "rev-parse", "HEAD")
+    remote.commit({"branch.txt": "b\n"}, branch="v1")
+    place.prepare(baseRef="v1")
+    git(remote.bare, "update-ref", "-d", "refs/heads/v1")
+    git(remote.bare, "tag", "-a", "-m", "One", "v1", first)
+    second = another_place("second")
+    results = [second.run(*step.split(), baseRef="v1") for step in steps]
+    assert [result["baseCommit"] for result in results] == [first] * len(steps)
+    assert git(second.tree, "rev-parse", "HEAD") == first
+    assert git(place.tree, "status", "--porcelain") == "", "who borrowed from the branch goes on"
+
+
+def test_a_tag_that_was_deleted_does_not_outlive_it(
+    place: Place, remote: Remote, another_place: Callable[[str], Place]
+) -> None:
+    git(remote.bare, "tag", "v1", "main")
+    place.prepare(baseRef="v1")
+    newer = remote.commit({"branch.txt": "b\n"}, branch="v1")
+    git(remote.bare, "update-ref", "-d", "refs/tags/v1")
+    assert another_place("second").prepare(baseRef="v1")["baseCommit"] == newer
+    git(remote.bare, "update-ref", "-d", "refs/heads/v1")
+    third = another_place("third")
+    assert third.fails("prepare", "--fetch", baseRef="v1")["reason"] == "BaseRefNotFound"
 
 
 def test_stale_git_locks_and_half_packs_of_a_killed_fetch_are_cleared(
@@ -103,18 +132,102 @@ def object_file(place: Place, commit: str, path: str) -> Path:
     return place.mirror_git / "objects" / sha[:2] / sha[2:]
 
 
-def test_a_damaged_mirror_says_so_and_the_next_attempt_heals_it_without_removing_anything(
+def cut_short(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-4])
+
+
+def spoil(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(b"garbage")
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {"lost": Path.unlink, "cut short": cut_short, "spoilt": spoil}
+PLACES = ["src/app.py", "src", "", ".mentu", ".mentu/config.yaml"]
+
+
+@pytest.mark.parametrize("path", PLACES)
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damage_of_the_mirror_is_healed_where_it_is_found_and_nothing_is_removed(
+    place: Place, remote: Remote, another_place: Callable[[str], Place], path: str, kind: str
+) -> None:
+    base = remote.commit({".mentu/config.yaml": "a: 1\n"})
+    place.run("fetch")
+    DAMAGE[kind](object_file(place, base, path))
+    before = snapshot(place.mirror)
+    second = another_place("second")
+    second.prepare()
+    assert (second.tree / "src/app.py").read_text() == "print('bug')\n"
+    assert (second.tree / ".mentu/config.yaml").read_text() == "a: 1\n"
+    assert before.items() <= snapshot(place.mirror).items()
+    assert sorted(path.name for path in place.mirror.iterdir()) == ["lock", "repo.git"]
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damage_that_a_newer_commit_of_the_remote_builds_on_is_healed(
+    place: Place, remote: Remote, another_place: Callable[[str], Place], kind: str
+) -> None:
+    place.run("fetch")
+    DAMAGE[kind](object_file(place, remote.value("refs/heads/main"), "src/app.py"))
+    newer = remote.commit({"src/newer.py": "n\n"})
+    second = another_place("second")
+    assert second.prepare()["baseCommit"] == newer
+    assert (second.tree / "src/app.py").read_text() == "print('bug')\n"
+
+
+@pytest.mark.parametrize("path", PLACES)
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_fetch_for_another_container_finds_what_is_lost_at_the_first_attempt(
+    place: Place, remote: Remote, another_place: Callable[[str], Place], moved: bool, path: str
+) -> None:
+    base = remote.commit({".mentu/config.yaml": "a: 1\n"})
+    place.run("fetch")
+    object_file(place, base, path).unlink()
+    if moved:
+        remote.commit({"src/newer.py": "n\n"})
+    second = another_place("second")
+    second.run("fetch")
+    second.run("prepare")
+    assert (second.tree / "src/app.py").read_text() == "print('bug')\n"
+
+
+def test_a_pack_with_flipped_bits_is_replaced_by_the_sound_one(
+    place: Place, remote: Remote, another_place: Callable[[str], Place]
+) -> None:
+    remote.commit({f"many/{number}.txt": f"{number}\n" * 50 for number in range(120)})
+    place.run("fetch")
+    (pack,) = (place.mirror_git / "objects/pack").glob("*.pack")
+    pack.chmod(0o644)
+    sound = pack.read_bytes()
+    pack.write_bytes(sound[:600] + bytes(200) + sound[800:])
+    second = another_place("second")
+    second.prepare()
+    assert git(second.tree, "status", "--porcelain") == ""
+    git(place.mirror_git, "fsck", "--full")
+
+
+def test_a_ref_of_the_mirror_that_names_nothing_is_healed(
     place: Place, remote: Remote, another_place: Callable[[str], Place]
 ) -> None:
     place.run("fetch")
-    base = remote.value("refs/heads/main")
-    lost = object_file(place, base, "src/app.py")
-    lost.unlink()
+    (place.mirror_git / "refs/heads/main").write_text("1" * 40 + "\n")
+    assert another_place("second").prepare()["baseCommit"] == remote.value("refs/heads/main")
+
+
+def test_a_commit_that_is_asked_for_by_its_id_is_healed_too(place: Place, remote: Remote) -> None:
+    base = place.prepare()["baseCommit"]
+    remote.commit({"src/newer.py": "n\n"})
+    object_file(place, base, "src").unlink()
+    place.run("fetch", baseCommit=base)
+    place.run("prepare", baseCommit=base)
+    git(place.mirror_git, "rev-list", "--objects", "--quiet", base)
+
+
+def test_a_prepare_that_cannot_fetch_says_what_is_damaged(place: Place, remote: Remote) -> None:
+    place.run("fetch")
+    object_file(place, remote.value("refs/heads/main"), "src/app.py").unlink()
     failed = place.fails("prepare")
     assert (failed["reason"], failed["code"]) == ("MirrorCorrupt", 20), failed
-    place.run("fetch", attempt=2)
-    place.run("prepare", attempt=2)
-    assert (place.tree / "src/app.py").read_text() == "print('bug')\n"
 
 
 def test_a_mirror_beyond_repair_names_the_way_out(place: Place, remote: Remote) -> None:
@@ -149,7 +262,7 @@ def test_the_lock_lives_as_long_as_the_fetch_that_inherited_it(place: Place) -> 
     from bugcommand_operator.workspace.job import job_from
 
     job = job_from(place.environ())
-    with mirror.locked(job) as lock:
+    with mirror_lock.locked(job) as lock:
         sleeper = subprocess.Popen(["sleep", "60"], pass_fds=(lock,))
     try:
         with (place.mirror / "lock").open() as other, pytest.raises(BlockingIOError):

@@ -228,6 +228,20 @@ def test_a_genesis_key_that_is_a_link_a_folder_or_huge_refuses(place: Place, rem
     assert place.fails("prepare", "--fetch")["reason"] == "GenesisMalformed"
 
 
+@pytest.mark.parametrize("policy", ["Allow", "Deny"])
+@pytest.mark.parametrize("entry", ["160000,{commit},.mentu", "160000,{commit},.mentu/genesis.key"])
+def test_a_submodule_where_the_genesis_key_would_be_refuses(
+    place: Place, remote: Remote, entry: str, policy: str
+) -> None:
+    commit = git(remote.clone, "rev-parse", "HEAD")
+    git(remote.clone, "update-index", "--add", "--cacheinfo", entry.format(commit="1" * 40))
+    git(remote.clone, "commit", "-q", "-m", "A submodule")
+    git(remote.clone, "push", "-q", "origin", "HEAD:main")
+    assert git(remote.clone, "rev-parse", "HEAD~") == commit
+    assert place.fails("prepare", "--fetch", genesisPolicy=policy)["reason"] == "GenesisMalformed"
+    assert not (place.repo / ".git").exists()
+
+
 def test_the_agents_own_genesis_key_is_never_read(place: Place, remote: Remote) -> None:
     remote.commit({".mentu/genesis.key": GENESIS % "capture"})
     place.fails("prepare", "--fetch")
