@@ -108,9 +108,8 @@ class BatchWriter:
             self._note_store(up=True)
             self._metrics.commit_seconds.observe(time.monotonic() - started)
             self._succeed(group, done.refused)
-            accepted = sum(len(item.batch.lines) for index, item in enumerate(group) if index not in done.refused)
             self._metrics.lines_stored.inc(done.new_lines)
-            self._metrics.lines_repeated.inc(accepted - done.new_lines - done.truncated)
+            self._metrics.lines_repeated.inc(done.repeated)
             self._metrics.lines_truncated.inc(done.truncated)
 
     async def _one_by_one(self, group: Sequence[_Waiting], error: StoreRejected) -> None:

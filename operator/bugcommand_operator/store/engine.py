@@ -2,6 +2,7 @@
 that can look while the one writing process writes. Nothing here knows a table."""
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,13 @@ _FULL = re.compile(r"disk is full|no space left|disk full|could not extend file"
 _NOT_YET = re.compile(r"no such table|relation \"\w+\" does not exist", re.IGNORECASE)
 
 
+_READER = (
+    "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    "SET statement_timeout = '20s'",
+    "SET idle_in_transaction_session_timeout = '60s'",
+)
+
+
 def is_sqlite(url: str) -> bool:
     return make_url(url).get_backend_name() == "sqlite"
 
@@ -33,13 +41,13 @@ def sqlite_path(url: str) -> Path | None:
 def open_writer(url: str, *, synchronous: Synchronous, lock_wait_seconds: float = 5.0) -> AsyncEngine:
     """An engine that writes. With SQLite only one process may hold one (that is the gateway)."""
     if not is_sqlite(url):
-        return create_async_engine(url, pool_pre_ping=True)
+        return _postgres(url, ("SET idle_in_transaction_session_timeout = '60s'",))
     engine = create_async_engine(url, connect_args={"timeout": lock_wait_seconds})
     pragmas = (
-        "journal_mode=WAL",
-        f"synchronous={synchronous}",
-        "foreign_keys=ON",
-        f"journal_size_limit={64 << 20}",  # a long reader may let the WAL grow; afterwards it shrinks again
+        "PRAGMA journal_mode=WAL",
+        f"PRAGMA synchronous={synchronous}",
+        "PRAGMA foreign_keys=ON",
+        f"PRAGMA journal_size_limit={64 << 20}",  # a long reader may let the WAL grow; afterwards it shrinks again
     )
     _on_connect(engine, pragmas)
     return engine
@@ -49,19 +57,28 @@ def open_reader(url: str, *, lock_wait_seconds: float = 5.0) -> AsyncEngine:
     """An engine that cannot write, and that does not create a file which is not there yet."""
     path = sqlite_path(url)
     if path is None:
-        return create_async_engine(url, pool_pre_ping=True)
+        return _postgres(url, _READER)
     read_only = URL.create(make_url(url).drivername, database=f"file:{path}", query={"mode": "ro", "uri": "true"})
     engine = create_async_engine(read_only, connect_args={"timeout": lock_wait_seconds})
-    _on_connect(engine, ("query_only=ON",))
+    _on_connect(engine, ("PRAGMA query_only=ON",))
     return engine
 
 
-def _on_connect(engine: AsyncEngine, pragmas: tuple[str, ...]) -> None:
+def _postgres(url: str, settings: tuple[str, ...]) -> AsyncEngine:
+    from bugcommand_operator.store.postgres_link import KEEPALIVE
+
+    engine = create_async_engine(url, pool_pre_ping=True, pool_timeout=10, connect_args=KEEPALIVE)
+    _on_connect(engine, settings)
+    return engine
+
+
+def _on_connect(engine: AsyncEngine, statements: tuple[str, ...]) -> None:
     def apply(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
+        for statement in statements:
+            cursor.execute(statement)
         cursor.close()
+        connection.commit()
 
     event.listen(engine.sync_engine, "connect", apply)
 
@@ -70,12 +87,19 @@ def is_missing_table(error: StoreError) -> bool:
     return bool(_NOT_YET.search(str(error)))
 
 
-def classify(error: SQLAlchemyError | OSError) -> StoreError:
+def classify(error: Exception) -> StoreError:
     """The store's own error for a driver's."""
     text = str(getattr(error, "orig", None) or error)
-    if isinstance(error, (DataError, IntegrityError)):
+    if isinstance(error, (DataError, IntegrityError, *_of_psycopg("DataError", "IntegrityError"))):
         return StoreRejected(text)
     return StoreFull(text) if _FULL.search(text) else StoreUnavailable(text)
+
+
+def _of_psycopg(*names: str) -> tuple[type[Exception], ...]:
+    """Classes of the Postgres driver, where it is in use: those who use SQLite start without it."""
+    driver: Any = sys.modules.get("psycopg")
+    classes: list[type[Exception]] = [getattr(driver, name) for name in names] if driver is not None else []
+    return tuple(classes)
 
 
 @contextmanager
@@ -83,5 +107,7 @@ def own_errors() -> Iterator[None]:
     """Turn what drivers raise into the store's errors, so that no caller needs to know a driver."""
     try:
         yield
-    except (SQLAlchemyError, OSError) as error:
-        raise classify(error) from error
+    except Exception as error:
+        if isinstance(error, (SQLAlchemyError, OSError, *_of_psycopg("Error"))):
+            raise classify(error) from error
+        raise

@@ -93,12 +93,14 @@ class Refusal(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Appended:
     """What an append did: how many lines were new; which batches were refused, by their place in what was given;
-    what was stored, without repetitions, in order of `seq` for each attempt; and how many lines found no room
-    below the attempt's cap: those are acknowledged, but only a marker in the log says that they were."""
+    what was stored, without repetitions, in order of `seq` for each attempt; how many lines were there already;
+    and how many found no room below the attempt's cap: those are acknowledged, but only a marker in the log says
+    that they were."""
 
     new_lines: int
     refused: Mapping[int, Refusal] = field(default_factory=dict)
     accepted: tuple[LogBatch, ...] = ()
+    repeated: int = 0
     truncated: int = 0
 
 

@@ -5,7 +5,7 @@ SQLite has one writing process and needs none of this.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -42,7 +42,7 @@ class Notification:
 Event = Connected | Disconnected | Notification
 
 
-async def listen(url: str, channels: Sequence[str]) -> AsyncIterator[Event]:
+async def listen(url: str, channels: Sequence[str]) -> AsyncGenerator[Event, None]:
     """Events until the caller stops asking. Close it (`contextlib.aclosing`) to end the connection."""
     import psycopg
 
@@ -59,7 +59,7 @@ async def listen(url: str, channels: Sequence[str]) -> AsyncIterator[Event]:
         wait = min(2 * wait, _LONGEST_WAIT)
 
 
-async def _connection(url: str, channels: Sequence[str]) -> AsyncIterator[Event]:
+async def _connection(url: str, channels: Sequence[str]) -> AsyncGenerator[Event, None]:
     """The events of one connection, until it fails. One that only seems to be there is found by asking."""
     import psycopg
     from psycopg import sql

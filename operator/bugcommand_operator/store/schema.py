@@ -60,6 +60,7 @@ spawn_log_progress = Table(
     Column("bytes", BigInteger, nullable=False, server_default="0"),
     Column("truncated_at", BigInteger),  # the `seq` of the line that says so
     Column("last_at", Timestamp),  # of the last write
+    Column("expired_at", Timestamp),  # as in the owner's row: read under the lock that a write holds anyway
 )
 
 spawn_log_owners = Table(

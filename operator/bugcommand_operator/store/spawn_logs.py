@@ -1,53 +1,72 @@
-"""The log lines in SQL, for SQLite and Postgres alike: the one place that reads and writes `spawn_logs`.
+"""The log lines in SQL, for SQLite and Postgres alike: what writes `spawn_logs`, and the reads of the operator.
 
-An append is one transaction: lines, counters and ownership agree at any moment, and what it returned from is
-committed. It may not decide who may write; it only keeps a command id with the namespace that used it first.
+An append is one transaction, and what it returned from is committed.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from datetime import datetime
-from operator import itemgetter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select, tuple_
-from sqlalchemy.engine import Dialect
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bugcommand_operator.store.engine import is_missing_table, own_errors, sqlite_path
+from bugcommand_operator.store.appending import append_in
+from bugcommand_operator.store.deadline import within
+from bugcommand_operator.store.engine import is_missing_table, is_sqlite, own_errors, sqlite_path
 from bugcommand_operator.store.errors import StoreUnavailable
-from bugcommand_operator.store.lines import Appended, AttemptKey, LogBatch, LogLine, LogRow, Progress, Refusal
-from bugcommand_operator.store.schema import as_text, spawn_log_owners, spawn_log_progress, spawn_logs
-from bugcommand_operator.store.statements import advance_progress, for_driver, insert_ignore
+from bugcommand_operator.store.lines import Appended, AttemptKey, LogBatch, LogLine, LogRow, Progress
+from bugcommand_operator.store.schema import spawn_log_progress, spawn_logs
+from bugcommand_operator.store.tables import Inconsistent, NoPartition, Tables
+from bugcommand_operator.store.tables_sqlite import SqliteTables
 
 _IDS_PER_QUERY = 5000  # SQLite allows 32,766 parameters in a statement
-_OWNERS_KEPT = 10_000
+_TRIES = 3
+DEFAULT_CAP = 256 << 20
 
 
 class SpawnLogs:
-    """A `LogSink` and a `LogSource` over one engine. With a reader's engine only the latter works."""
+    """A `LogSink` and a `LogSource` over one engine. With a reader's engine only the latter works.
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._owners: dict[str, str] = {}  # command id: namespace, as committed; asking each time costs half a commit
+    `cap`: how many bytes of an attempt are kept, 0 for all. `time_limit`: how long an append may take, in seconds;
+    beyond it the lines may or may not have been stored, and sending them again is right in both cases.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        cap: int = DEFAULT_CAP,
+        time_limit: float = 15.0,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._engine, self._cap, self._time_limit, self._clock = engine, cap, time_limit, clock
+        self._tables: Tables | None = None
+        self._prepared: set[object] = set()
 
     async def append(self, batches: Sequence[LogBatch]) -> Appended:
-        keys = {batch.key for batch in batches}
+        tables = self._tables = self._tables or _tables_of(self._engine)
         with own_errors():
-            async with self._engine.begin() as connection:
-                unsure = {key for key in keys if self._owners.get(key.command_id) != key.namespace}
-                refused = await _refused(connection, unsure) if unsure else frozenset()
-                accepted = [batch for batch in batches if batch.key not in refused]
-                new_lines = await _insert(connection, accepted) if accepted else 0
-        self._remember_owners(unsure - refused)
-        theirs = {i: Refusal.ANOTHER_NAMESPACE for i, batch in enumerate(batches) if batch.key in refused}
-        return Appended(new_lines, theirs, tuple(accepted))
+            return await within(self._time_limit, self._append(tables, batches), tables.cut)
 
-    def _remember_owners(self, keys: AbstractSet[AttemptKey]) -> None:
-        if len(self._owners) + len(keys) > _OWNERS_KEPT:
-            self._owners.clear()
-        self._owners.update((key.command_id, key.namespace) for key in keys)
+    async def close(self) -> None:
+        """End what an append has opened. The engine stays open."""
+        if self._tables is not None:
+            await self._tables.close()
+
+    async def _append(self, tables: Tables, batches: Sequence[LogBatch]) -> Appended:
+        today, distrust = self._clock().date(), False
+        if today not in self._prepared:
+            await tables.prepare([today])
+            self._prepared = {today}
+        for _ in range(_TRIES):
+            try:
+                async with tables.transaction() as transaction:
+                    return await append_in(transaction, batches, today=today, cap=self._cap, distrust=distrust)
+            except NoPartition as missing:
+                await tables.prepare(missing.days)
+            except Inconsistent:
+                distrust = True
+        raise StoreUnavailable("the tables change under the writer's hands")
 
     async def tail(self, key: AttemptKey, limit: int) -> list[LogLine]:
         table = spawn_logs.c
@@ -62,13 +81,15 @@ class SpawnLogs:
 
     async def progress(self, command_ids: Collection[str]) -> Mapping[AttemptKey, Progress]:
         table = spawn_log_progress.c
-        columns = select(table.namespace, table.command_id, table.attempt, table.lines, table.last_seq)
+        columns = select(
+            table.namespace, table.command_id, table.attempt, table.lines, table.last_seq, table.truncated_at
+        )
         wanted = list(command_ids)
         found: dict[AttemptKey, Progress] = {}
         for start in range(0, len(wanted), _IDS_PER_QUERY):
             some = table.command_id.in_(wanted[start : start + _IDS_PER_QUERY])
-            for namespace, command_id, attempt, lines, last in await self._rows(columns.where(some)):
-                found[AttemptKey(namespace, command_id, attempt)] = Progress(lines, last)
+            for namespace, command_id, attempt, lines, last, end in await self._rows(columns.where(some)):
+                found[AttemptKey(namespace, command_id, attempt)] = Progress(lines, last, end is not None)
         return found
 
     async def read(
@@ -107,54 +128,9 @@ def _file_is_missing(engine: AsyncEngine) -> bool:
     return path is not None and not path.exists()
 
 
-async def _refused(connection: AsyncConnection, keys: set[AttemptKey]) -> frozenset[AttemptKey]:
-    """Take the command ids that nobody has yet; name the keys whose command id is another namespace's."""
-    claims = [{"command_id": key.command_id, "namespace": key.namespace} for key in sorted(keys)]
-    await connection.execute(insert_ignore(connection.dialect, spawn_log_owners), claims)
-    owner = spawn_log_owners.c
-    wanted = owner.command_id.in_({key.command_id for key in keys})
-    found = await connection.execute(select(owner.command_id, owner.namespace).where(wanted))
-    owners = {row.command_id: row.namespace for row in found}
-    return frozenset(key for key in keys if owners.get(key.command_id) != key.namespace)
+def _tables_of(engine: AsyncEngine) -> Tables:
+    if is_sqlite(str(engine.url)):
+        return SqliteTables(engine)
+    from bugcommand_operator.store.tables_postgres import PostgresTables
 
-
-async def _insert(connection: AsyncConnection, batches: Sequence[LogBatch]) -> int:
-    """Insert, then advance the counters: by what was sent when all of it was new, else by counting anew."""
-    rows = [row for batch in batches for row in _rows_of(batch, connection.dialect)]
-    rows.sort(key=itemgetter(0, 1, 2))  # one order for all, or two writers of a Postgres could deadlock
-    sql, parameters = for_driver(connection.dialect, rows)
-    new_lines = (await connection.exec_driver_sql(sql, parameters)).rowcount
-    advances, by_sent = _advances(batches), advance_progress(connection.dialect, count_again=False)
-    if new_lines == len(rows):
-        await connection.execute(by_sent, advances)
-    else:  # lock the counters first: a count must not miss what another writer of a Postgres has just committed
-        await connection.execute(by_sent, [{**advance, "lines": 0} for advance in advances])
-        await connection.execute(advance_progress(connection.dialect, count_again=True), advances)
-    return max(new_lines, 0)
-
-
-def _rows_of(batch: LogBatch, dialect: Dialect) -> Iterator[tuple[Any, ...]]:
-    """The batch's rows in the order of the table's columns, with values as the driver takes them."""
-    command_id, attempt, namespace = batch.key.command_id, batch.key.attempt, batch.key.namespace
-    epoch, machine_id = batch.epoch, batch.machine_id
-    stamp: Callable[[datetime], Any] = as_text if dialect.name == "sqlite" else lambda moment: moment
-    for line in batch.lines:
-        at = stamp(line.ts)
-        yield command_id, attempt, line.seq, line.stream, at, line.message, epoch, machine_id, namespace, "1970-01-01"
-
-
-def _advances(batches: Sequence[LogBatch]) -> list[dict[str, Any]]:
-    """Per attempt: how many lines were sent and the highest sequence among them."""
-    lines: dict[AttemptKey, set[int]] = defaultdict(set)
-    for batch in batches:
-        lines[batch.key].update(line.seq for line in batch.lines)
-    return [
-        {
-            "command_id": key.command_id,
-            "attempt": key.attempt,
-            "namespace": key.namespace,
-            "lines": len(sequences),
-            "last_seq": max(sequences),
-        }
-        for key, sequences in sorted(lines.items())
-    ]
+    return PostgresTables(engine.url)

@@ -40,12 +40,17 @@ def scope_words(namespace: str, repository: str, command_id: str) -> list[str]:
     return [f"{kind}:{name.encode().hex()}" for kind, name in names.items()]
 
 
+_POSTGRES_FUNCTION = """
+CREATE OR REPLACE FUNCTION mentu_words(text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT coalesce(array_agg(DISTINCT left(word, {length})), '{{}}')
+  FROM regexp_split_to_table(left({lowered}, {characters}), E'[{separators}]+') AS word
+  WHERE word <> ''
+$$"""
+
+
 def postgres_function(*, with_icu: bool) -> str:
     """`mentu_words(text)`: the words of one line, as an array."""
     lowered = 'lower($1 COLLATE "und-x-icu")' if with_icu else "lower($1)"
-    return f"""
-CREATE OR REPLACE FUNCTION mentu_words(text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT coalesce(array_agg(DISTINCT left(word, {WORD_CHARACTERS})), '{{}}')
-  FROM regexp_split_to_table(left({lowered}, {INDEXED_CHARACTERS}), E'[{_SEPARATORS}]+') AS word
-  WHERE word <> ''
-$$"""
+    return _POSTGRES_FUNCTION.format(
+        length=WORD_CHARACTERS, lowered=lowered, characters=INDEXED_CHARACTERS, separators=_SEPARATORS
+    )

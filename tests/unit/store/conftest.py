@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from tests.support.postgres import postgres_server, postgres_url, store_url
+
+__all__ = ["postgres_server", "postgres_url", "store_url"]
 
 
 @pytest_asyncio.fixture(autouse=True)

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest_asyncio
-from tests.unit.store.builders import KEY, batch, line, open_store, url_of
+from tests.unit.store.builders import KEY, batch, line, open_store
 
 from bugcommand_operator.store.engine import open_reader
-from bugcommand_operator.store.lines import AttemptKey, Progress
+from bugcommand_operator.store.lines import AttemptKey, Progress, Refusal
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
 SECOND_ATTEMPT = replace(KEY, attempt=2)
@@ -18,8 +17,8 @@ OTHER = AttemptKey("team-b", "another-command", 1)
 
 
 @pytest_asyncio.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SpawnLogs]:
-    async with open_store(tmp_path / "logs.db") as opened:
+async def store(store_url: str) -> AsyncIterator[SpawnLogs]:
+    async with open_store(store_url) as opened:
         yield opened
 
 
@@ -92,7 +91,7 @@ async def test_another_namespace_cannot_write_into_a_command_it_did_not_begin(st
         [batch([2]), batch([3], SAME_ID_ELSEWHERE), batch([1], replace(SAME_ID_ELSEWHERE, attempt=2))]
     )
 
-    assert done.refused == {SAME_ID_ELSEWHERE, replace(SAME_ID_ELSEWHERE, attempt=2)}
+    assert done.refused == {1: Refusal.ANOTHER_NAMESPACE, 2: Refusal.ANOTHER_NAMESPACE}
     assert done.new_lines == 1
     assert await sequences(store) == [1, 2]
 
@@ -126,8 +125,8 @@ async def test_progress_answers_for_more_commands_than_a_statement_takes_paramet
     assert set(await store.progress(strangers + [key.command_id for key in keys])) == set(keys)
 
 
-async def test_a_reader_sees_each_commit_while_the_writer_goes_on(store: SpawnLogs, tmp_path: Path) -> None:
-    engine = open_reader(url_of(tmp_path / "logs.db"))
+async def test_a_reader_sees_each_commit_while_the_writer_goes_on(store: SpawnLogs, store_url: str) -> None:
+    engine = open_reader(store_url)
     reader = SpawnLogs(engine)
 
     async def write() -> None:

@@ -3,6 +3,8 @@
 A table `bridge_commands` that others have made in Postgres is kept: it gets the columns that it lacks.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -51,21 +53,24 @@ def _lines(postgres: bool) -> None:
 
 
 def _owners_and_progress() -> None:
-    for column in (
+    owner_columns: tuple[sa.Column[Any], ...] = (
         sa.Column("repository", sa.String(253), nullable=False, server_default=""),
         sa.Column("command_uid", sa.String(63), nullable=False, server_default=""),
         sa.Column("day", sa.Date, nullable=False, server_default="1970-01-01"),
         sa.Column("created_at", Timestamp),
         sa.Column("expired_at", Timestamp),
-    ):
+    )
+    for column in owner_columns:
         op.add_column("spawn_log_owners", column)
     op.create_index("spawn_log_owners_by_day", "spawn_log_owners", ["day"])
     op.create_index("spawn_log_owners_by_repository", "spawn_log_owners", ["namespace", "repository"])
-    for column in (
+    progress_columns: tuple[sa.Column[Any], ...] = (
         sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("truncated_at", sa.BigInteger),
         sa.Column("last_at", Timestamp),
-    ):
+        sa.Column("expired_at", Timestamp),
+    )
+    for column in progress_columns:
         op.add_column("spawn_log_progress", column)
 
 
@@ -119,7 +124,7 @@ def _bridge(postgres: bool) -> None:
         op.execute(_BRIDGE_TRIGGER)
 
 
-def _bridge_columns(postgres: bool) -> list[sa.Column[object]]:
+def _bridge_columns(postgres: bool) -> list[sa.Column[Any]]:
     new_id, now = (sa.text("gen_random_uuid()"), sa.text("now()")) if postgres else (None, None)
     return [
         sa.Column("id", UuidText, primary_key=True, server_default=new_id),
