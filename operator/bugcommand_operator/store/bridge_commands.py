@@ -110,6 +110,13 @@ class Followed:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    command_id: str
+    is_claimed: bool
+    """Long enough ago: whoever claimed it does not carry it on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unfinished:
     command_id: str
     namespace: str
@@ -166,10 +173,10 @@ class BridgeCommands:
         values = {name: getattr(state, name) for name in Followed.__slots__ if name != "command_id"}
         return {"id": state.command_id, "machine": self.machine_id, **values}
 
-    async def due(self, after: str, limit: int, grace_seconds: float) -> list[str]:
-        """Ids of rows about which something may have to be done; not all of them are ours."""
+    async def due(self, after: str, limit: int, grace_seconds: float) -> list[Due]:
+        """Rows about which something may have to be done; not all of them are ours."""
         values = {"after": after, "limit": limit, "machine": self.machine_id, "grace": grace_seconds}
-        return [str(row["id"]) for row in await self._rows(_DUE, values)]
+        return [Due(str(row["id"]), row["status"] == "claimed") for row in await self._rows(_DUE, values)]
 
     async def unfinished(self, after: str, limit: int) -> list[Unfinished]:
         """Rows of ours whose BugCommand has not been seen to end."""

@@ -135,10 +135,10 @@ class Sync:
         after = FIRST_ID
         self._to_repair.clear()
         while page := await self.rows.due(after, _PAGE, self.grace_seconds):
-            after = page[-1]
-            self._to_repair.update(page)
-            for command_id in page:
-                self._turns.add(command_id)
+            after = page[-1].command_id
+            self._to_repair.update(due.command_id for due in page if due.is_claimed)
+            for due in page:
+                self._turns.add(due.command_id)
 
     async def _look_at(self, command_id: str) -> None:
         repair = command_id in self._to_repair

@@ -1,0 +1,360 @@
+"""Rows of a real Postgres become BugCommands, once each, and learn what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from tests.process.gateway.bridges import NAMESPACE, TERRITORY, WORKSPACE, Table, running_bridge, until
+from tests.process.gateway.fake_api import FakeApi
+from tests.support.postgres import postgres_server, postgres_url  # noqa: F401 (fixtures)
+
+from bugcommand_operator.gateway.bridge.rows import Territory
+from bugcommand_operator.store.migrate import upgrade
+
+PREFIX = "/home/mentu/Workspaces/shop"
+ENDED = {
+    "phase": "Succeeded",
+    "exitCode": 0,
+    "agentStartTime": "2026-01-01T00:00:05Z",
+    "completionTime": "2026-01-01T00:01:00Z",
+    "claim": {"machine": "lab"},
+    "conditions": [{"type": "Succeeded", "status": "True", "reason": "Completed"}],
+}
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    with FakeApi() as running:
+        running.repository(NAMESPACE, "shop", PREFIX)
+        yield running
+
+
+@pytest.fixture
+async def url(postgres_url: str) -> str:  # noqa: F811
+    await upgrade(postgres_url)
+    return postgres_url
+
+
+@pytest.fixture
+async def table(url: str) -> AsyncIterator[Table]:
+    engine = create_async_engine(url)
+    yield Table(engine)
+    await engine.dispose()
+
+
+def name_of(command_id: str) -> str:
+    return f"bridge-{command_id}"
+
+
+async def test_a_row_becomes_a_bugcommand_and_learns_its_end(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path) as bridge:
+        payload = json.dumps({"memory_id": "mem_1", "commitment_id": "cmt_12345678", "timeout_seconds": 60})
+        command = await table.insert(working_directory=f"{PREFIX}/web//app", agent="claude", payload=payload)
+        row = await table.until(command, lambda row: row["bugcommand"] is not None)
+        assert (row["status"], row["claimed_by_machine_id"], row["repository"]) == ("claimed", "lab", "shop")
+        bug = api.bug(NAMESPACE, name_of(command))
+        assert bug is not None
+        assert bug["spec"] == {
+            "prompt": "Fix it.",
+            "repository": {"name": "shop"},
+            "workingDirectory": "web//app",
+            "agent": "claude",
+            "commandId": command,
+            "commitmentId": "cmt_12345678",
+            "timeoutSeconds": 60,
+        }
+        api.set_status(NAMESPACE, name_of(command), {"phase": "Running", "agentStartTime": "2026-01-01T00:00:05Z"})
+        await table.until(command, lambda row: row["status"] == "running" and row["started_at"] is not None)
+        api.set_status(NAMESPACE, name_of(command), ENDED)
+        row = await table.until(command, lambda row: row["status"] == "completed")
+        assert (row["exit_code"], row["error"]) == (0, None)
+        assert row["completed_at"].isoformat() == "2026-01-01T00:01:00+00:00"
+        assert bridge.events("CommandInserted") == 1
+        assert bridge.events("CommandUpdated") >= 2
+        assert bridge.events("Error") == 0
+
+
+async def test_two_gateways_that_race_make_one_bugcommand_of_each_row(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path) as one, running_bridge(url, api, tmp_path) as two:
+        commands = await asyncio.gather(*(table.insert(working_directory=PREFIX) for _ in range(200)))
+
+        async def all_are_made() -> bool:
+            return all(row["bugcommand"] for row in await table.rows())
+
+        await until(all_are_made, 60)
+        assert sorted(api.creates) == sorted(name_of(command) for command in commands)  # nobody even tried twice
+        assert {row["status"] for row in await table.rows()} == {"claimed"}
+        assert one.events("CommandInserted") == two.events("CommandInserted") == 200
+
+
+async def test_a_row_whose_gateway_was_killed_after_the_claim_gets_its_bugcommand_from_another(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path) as first:
+        api.hold_creates.set()
+        command = await table.insert(working_directory=PREFIX)
+        await until(lambda: len(api.creates) == 1)
+        await first.killed()
+    assert (await table.row(command))["bugcommand"] is None
+    assert (await table.row(command))["status"] == "claimed"
+    api.hold_creates.clear()
+    async with running_bridge(url, api, tmp_path):
+        await table.until(command, lambda row: row["bugcommand"] == name_of(command))
+    assert len(api.bugs()) == 1
+
+
+async def test_a_bugcommand_that_was_made_but_not_written_down_is_adopted(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path):
+        command = await table.insert(working_directory=PREFIX)
+        await table.until(command, lambda row: row["bugcommand"] is not None)
+    await table.update(command, bugcommand=None)
+    async with running_bridge(url, api, tmp_path):
+        await table.until(command, lambda row: row["bugcommand"] == name_of(command))
+    assert len(api.bugs()) == 1
+
+
+async def test_another_s_bugcommand_of_that_name_is_not_adopted(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    command = str(uuid.uuid4())
+    api.put("bugcommands", NAMESPACE, name_of(command), {"prompt": "Something else.", "commandId": command})
+    async with running_bridge(url, api, tmp_path):
+        await table.insert(id=command, working_directory=PREFIX)
+        row = await table.until(command, lambda row: row["status"] == "failed")
+    assert row["error"].startswith("NameTaken")
+    assert row["bugcommand"] is None
+
+
+async def test_what_is_inserted_while_the_line_is_cut_is_found_when_it_is_back(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path, poll_seconds=60) as bridge:
+        async with table.engine.connect() as connection:
+            cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+            autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await autocommit.execute(text("ALTER TABLE bridge_commands DISABLE TRIGGER USER"))
+            command = await table.insert(working_directory=PREFIX)
+            await autocommit.execute(text(cut))
+        await table.until(command, lambda row: row["bugcommand"] is not None)
+        assert bridge.events("Disconnected") >= 1
+        assert bridge.events("Connected") >= 2
+
+
+async def test_a_row_that_nobody_told_of_is_found_by_looking(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with table.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE bridge_commands DISABLE TRIGGER USER"))
+    async with running_bridge(url, api, tmp_path) as bridge:
+        command = await table.insert(working_directory=PREFIX)
+        await table.until(command, lambda row: row["bugcommand"] is not None)
+        assert bridge.events("CommandInserted") == 0
+
+
+async def test_rows_of_others_are_left_alone(url: str, api: FakeApi, table: Table, tmp_path: Path) -> None:
+    async with running_bridge(url, api, tmp_path):
+        elsewhere = await table.insert(working_directory=PREFIX, target_machine_id="other")
+        stranger = await table.insert(working_directory=PREFIX, workspace_id=str(uuid.uuid4()), namespace=NAMESPACE)
+        waiting = await table.insert(working_directory=PREFIX, approval_required=True)
+        ours = await table.insert(working_directory=PREFIX, target_machine_id="lab")
+        await table.until(ours, lambda row: row["bugcommand"] is not None)
+        statuses = [(await table.row(command))["status"] for command in (elsewhere, stranger, waiting)]
+    assert statuses == ["pending"] * 3
+    assert len(api.bugs()) == 1
+
+
+async def test_approval_lets_a_row_go_on_and_rejection_ends_it(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path):
+        good = await table.insert(working_directory=PREFIX, approval_required=True, approval_status="pending")
+        bad = await table.insert(working_directory=PREFIX, approval_required=True, approval_status="pending")
+        await table.update(bad, approval_status="rejected")
+        row = await table.until(bad, lambda row: row["status"] == "failed")
+        assert row["error"].startswith("ApprovalRejected")
+        assert (await table.row(good))["status"] == "pending"
+        await table.update(good, approval_status="approved")
+        await table.until(good, lambda row: row["bugcommand"] is not None)
+    assert [bug["metadata"]["name"] for bug in api.bugs()] == [name_of(good)]
+
+
+@pytest.mark.parametrize("change", [{"status": "cancelled"}, {"approval_status": "rejected"}])
+async def test_a_row_that_others_cancel_cancels_its_bugcommand_and_keeps_its_own_state(
+    url: str, api: FakeApi, table: Table, tmp_path: Path, change: dict[str, str]
+) -> None:
+    async with running_bridge(url, api, tmp_path):
+        command = await table.insert(working_directory=PREFIX)
+        await table.until(command, lambda row: row["bugcommand"] is not None)
+        await table.update(command, **change)
+        await until(lambda: (api.bug(NAMESPACE, name_of(command)) or {})["spec"].get("cancel") is True)
+        failed = [{"type": "Succeeded", "status": "False", "reason": "Cancelled", "message": "cancelled"}]
+        status = {"phase": "Cancelled", "completionTime": "2026-01-01T00:01:00Z", "conditions": failed}
+        api.set_status(NAMESPACE, name_of(command), status)
+        row = await table.until(command, lambda row: row["completed_at"] is not None)
+    assert row["status"] == ("cancelled" if "status" in change else "failed")
+    assert row["error"].startswith("Cancelled")
+
+
+async def test_a_row_whose_bugcommand_is_deleted_fails_and_one_that_has_ended_stays(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path):
+        ended, deleted = [await table.insert(working_directory=PREFIX) for _ in range(2)]
+        for command in (ended, deleted):
+            await table.until(command, lambda row: row["bugcommand"] is not None)
+        api.set_status(NAMESPACE, name_of(ended), ENDED)
+        await table.until(ended, lambda row: row["status"] == "completed")
+        for command in (ended, deleted):
+            api.remove("bugcommands", NAMESPACE, name_of(command))
+        row = await table.until(deleted, lambda row: row["status"] == "failed")
+        assert row["error"].startswith("Deleted")
+        assert (await table.row(ended))["status"] == "completed"
+
+
+async def test_what_happened_while_no_gateway_ran_is_written_down_later(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path):
+        ended, deleted = [await table.insert(working_directory=PREFIX) for _ in range(2)]
+        for command in (ended, deleted):
+            await table.until(command, lambda row: row["bugcommand"] is not None)
+    api.set_status(NAMESPACE, name_of(ended), ENDED)
+    api.remove("bugcommands", NAMESPACE, name_of(deleted))
+    missed = await table.insert(working_directory=PREFIX)
+    async with running_bridge(url, api, tmp_path):
+        await table.until(ended, lambda row: row["status"] == "completed")
+        await table.until(deleted, lambda row: row["status"] == "failed")
+        await table.until(missed, lambda row: row["bugcommand"] is not None)
+
+
+async def test_a_watch_that_the_api_server_has_forgotten_begins_anew(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path):
+        command = await table.insert(working_directory=PREFIX)
+        await table.until(command, lambda row: row["bugcommand"] is not None)
+        api.set_status(NAMESPACE, name_of(command), ENDED)
+        api.forget()
+        api.repository(NAMESPACE, "other", "/srv/other")
+        await table.until(command, lambda row: row["status"] == "completed")
+        second = await table.insert(working_directory="/srv/other/x")
+        assert (await table.until(second, lambda row: row["bugcommand"]))["repository"] == "other"
+
+
+async def test_an_api_server_that_is_away_delays_and_loses_nothing(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path) as bridge:
+        api.failing = 503
+        command = await table.insert(working_directory=PREFIX)
+        await until(lambda: bridge.events("Error") > 0)
+        api.failing = 0
+        await table.until(command, lambda row: row["bugcommand"] is not None)
+    assert len(api.bugs()) == 1
+
+
+async def test_missing_rights_are_said_in_the_row_and_it_goes_on_when_they_are_given(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path):
+        api.failing = 403
+        command = await table.insert(working_directory=PREFIX)
+        row = await table.until(command, lambda row: row["error"] is not None)
+        assert (row["status"], row["error"].partition(":")[0]) == ("claimed", "CannotCreate")
+        api.failing = 0
+        row = await table.until(command, lambda row: row["bugcommand"] is not None)
+        assert row["error"] is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"working_directory": "/etc"}, "WorkingDirectoryNotMapped"),
+        ({"working_directory": f"{PREFIX}/../../etc"}, "WorkingDirectoryOutsideTree"),
+        ({"prompt": "x" * 70_000}, "InvalidField"),
+        ({"prompt": "\x1b[2J"}, "InvalidField"),
+        ({"working_directory": "a\x07b"}, "InvalidField"),
+        ({"timeout_seconds": -1}, "InvalidField"),
+        ({"commitment_id": "cmt_../../x"}, "InvalidField"),
+        ({"agent": "../claude"}, "InvalidField"),
+        ({"flags": ["--mcp-config=evil"]}, "FlagNotAllowed"),
+        ({"payload": "[1, 2]"}, "InvalidField"),
+        ({"payload": '{"timeout_seconds": 1e30}'}, "InvalidField"),
+        ({"repository": "no-such"}, "RepositoryNotFound"),
+    ],
+)
+async def test_a_hostile_row_fails_with_a_reason(
+    url: str, api: FakeApi, table: Table, tmp_path: Path, columns: dict[str, object], reason: str
+) -> None:
+    async with running_bridge(url, api, tmp_path) as bridge:
+        command = await table.insert(**columns)
+        row = await table.until(command, lambda row: row["status"] == "failed")
+        assert row["error"].startswith(f"{reason}: ")
+        assert row["completed_at"] is not None
+        assert bridge.events("Error") == 0
+    assert api.bugs() == []
+
+
+async def test_notifications_that_anybody_can_send_do_no_harm(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path) as bridge:
+        hostile = ["", "{", "[]", "null", '{"id": 5}', '{"id": "x"}', '{"op": 7, "id": "' + str(uuid.uuid4()) + '"}']
+        async with table.engine.begin() as connection:
+            for payload in hostile:
+                await connection.execute(text("SELECT pg_notify('mentu_bridge_commands', :it)"), {"it": payload})
+        await until(lambda: bridge.events("Error") >= 6)
+        command = await table.insert(working_directory=PREFIX)
+        await table.until(command, lambda row: row["bugcommand"] is not None)
+
+
+async def test_a_bugcommand_of_another_namespace_cannot_write_into_a_row(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path):
+        command = await table.insert(working_directory=PREFIX)
+        await table.until(command, lambda row: row["bugcommand"] is not None)
+        labels = {"mentu.dev/bridge-command": command}
+        api.put("bugcommands", "evil", name_of(command), {"prompt": "x"}, labels=labels)
+        api.set_status("evil", name_of(command), ENDED)
+        api.set_status(NAMESPACE, name_of(command), {"phase": "Running", "agentStartTime": "2026-01-01T00:00:05Z"})
+        await table.until(command, lambda row: row["status"] == "running")
+        api.set_status("evil", name_of(command), {**ENDED, "exitCode": 3})
+        later = await table.insert(working_directory=PREFIX)
+        await table.until(later, lambda row: row["bugcommand"] is not None)
+        api.set_status(NAMESPACE, name_of(later), ENDED)
+        await table.until(later, lambda row: row["status"] == "completed")
+        assert (await table.row(command))["status"] == "running"
+
+
+async def test_a_machine_s_gateway_leaves_the_rows_of_another_machine_to_it(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    other = Territory("elsewhere", {WORKSPACE: NAMESPACE})
+    with contextlib.ExitStack() as stack:
+        far = stack.enter_context(FakeApi())
+        far.repository(NAMESPACE, "shop", PREFIX)
+        folder = tmp_path / "far"
+        folder.mkdir()
+        async with running_bridge(url, api, tmp_path, TERRITORY):
+            command = await table.insert(working_directory=PREFIX, target_machine_id="lab")
+            await table.until(command, lambda row: row["bugcommand"] is not None)
+        async with running_bridge(url, far, folder, other):
+            theirs = await table.insert(working_directory=PREFIX, target_machine_id="elsewhere")
+            await table.until(theirs, lambda row: row["bugcommand"] is not None)
+            assert (await table.row(command))["status"] == "claimed"
+        assert [bug["metadata"]["name"] for bug in far.bugs()] == [name_of(theirs)]
