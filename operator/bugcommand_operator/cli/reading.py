@@ -62,22 +62,14 @@ class Log:
         return list(islice(backwards, count))[::-1]
 
     def after(self, position: Position) -> Iterator[Line]:
-        """What is stored beyond a position; it moves as lines are taken from here."""
-        for attempt in sorted(position.seen):
-            yield from self._from(attempt, position)
-        for _ in range(MOST_ATTEMPTS):
-            line = self._first({"attempt": f"gt.{max(position.seen, default=0)}", "order": "attempt.asc,seq.asc"})
-            if line is None:
-                return
-            position.seen[line.attempt] = 0
-            yield from self._from(line.attempt, position)
-
-    def _from(self, attempt: int, position: Position) -> Iterator[Line]:
-        while page := self._page({"attempt": f"eq.{attempt}", "seq": f"gt.{position.seen[attempt]}"}, "seq.asc"):
-            before = position.seen[attempt]
-            yield from filter(position.take, page)
-            if position.seen[attempt] == before:
-                raise ProtocolError("the gateway sent the same lines again")
+        """What is stored beyond a position; it moves as lines are taken from here. An earlier attempt may have grown
+        too: a later pod sends what it left."""
+        for attempt, end in self.ends().items():
+            while (seen := position.seen.get(attempt, 0)) < end:
+                page = self._page({"attempt": f"eq.{attempt}", "seq": f"gt.{seen}"}, "seq.asc")
+                yield from filter(position.take, page)
+                if position.seen.get(attempt, 0) == seen:
+                    raise ProtocolError("the gateway sent the same lines again")
 
     def _attempt(self, attempt: int, end: int, wanted: Wanted) -> Iterator[Line]:
         seen = 0

@@ -126,15 +126,15 @@ def _events(lines: Iterator[str]) -> Iterator[Event]:
 def _event(line: str, now: float) -> Event | None:
     try:
         at, kind, data = json.loads(line)
-        at = max(now, float(at))
+        at = float(at)
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None
     if not isinstance(data, str) or not math.isfinite(at):
         return None
     size = _SIZE.fullmatch(data) if kind == "r" else None
     if size:
-        return Resize(at, int(size[1]), int(size[2]))
-    return Output(at, data) if kind == "o" else None
+        return Resize(max(now, at), int(size[1]), int(size[2]))
+    return Output(max(now, at), data) if kind == "o" else None
 
 
 def _number(row: dict[str, Any], name: str) -> int:
