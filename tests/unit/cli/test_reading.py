@@ -110,5 +110,4 @@ def test_a_gateway_that_sends_the_same_page_for_ever_is_left() -> None:
     log = Log(Stuck(), COMMAND)
     with pytest.raises(ProtocolError):
         log.ends()
-    with pytest.raises(ProtocolError):
     assert places(list(log.lines({1: 5}, EVERYTHING))) == [(1, 1)]
