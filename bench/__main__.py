@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import installed, p1, p3, p4, p5, p8, report
+from bench import installed, p1, p3, p4, p5, p6, p8, p12, report
 from bench.kube import Api
 from bench.outcome import Row
 from bench.rounds import Tick
@@ -24,8 +24,20 @@ ON_CLUSTER: dict[str, Callable[[Api, Path, Tick], Awaitable[Row]]] = {
     "P4": p4.measure,
     "P5": p5.measure,
 }
-ALONE: dict[str, Callable[[Path, Tick], Awaitable[Row]]] = {"P8": p8.measure}
-ROUNDS = {"P1": p1.ROUNDS, "P3": p3.ROUNDS, "P4": p4.ROUNDS, "P5": p5.ROUNDS, "P8": p8.ROUNDS}
+ALONE: dict[str, Callable[[Path, Tick], Awaitable[Row]]] = {
+    "P6": p6.measure,
+    "P8": p8.measure,
+    "P12": p12.measure,
+}
+ROUNDS = {
+    "P1": p1.ROUNDS,
+    "P3": p3.ROUNDS,
+    "P4": p4.ROUNDS,
+    "P5": p5.ROUNDS,
+    "P6": p6.ROUNDS,
+    "P8": p8.ROUNDS,
+    "P12": p12.ROUNDS,
+}
 
 
 def main() -> None:

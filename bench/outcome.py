@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Literal
@@ -108,12 +109,37 @@ def case(what: str, sample: Sample, ours: str, theirs: str, goal: Goal) -> Case:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """What has no peer, only a bound: a count, or a time that people have to wait."""
+
+    what: str
+    unit: str
+    value: float
+    most: float
+    n: int
+    quiet: bool = True
+
+    @property
+    def ok(self) -> bool:
+        return self.value <= self.most
+
+    @property
+    def strain(self) -> float:
+        return self.value / self.most if self.most else (0.0 if self.ok else math.inf)
+
+    def to_dict(self) -> dict[str, Any]:
+        goal = f"≤ {self.most:g} {self.unit}"
+        figures = {"what": self.what, "value": round(self.value, 2), "unit": self.unit, "goal": goal, "ok": self.ok}
+        return {**figures, "peer": None, "ratio": None, "n": self.n, "quiet": self.quiet}
+
+
+@dataclass(frozen=True)
 class Row:
     """One benchmark. Its headline is the case that comes closest to its goal or misses it by most."""
 
     id: str
     title: str
-    cases: tuple[Case, ...]
+    cases: tuple[Case | Figure, ...]
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.outcome import Case, Row
+from bench.outcome import Case, Figure, Row
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
@@ -29,10 +29,12 @@ def table(rows: list[Row]) -> Table:
     return made
 
 
-def _cells(case: Case) -> list[str]:
+def _cells(case: Case | Figure) -> list[str]:
     shown = case.to_dict()
-    low, high = shown["interval"]
     verdict = {True: "[green]ok[/green]", False: "[red]missed[/red]", None: ""}[case.ok]
+    if isinstance(case, Figure):
+        return [case.what, f"{case.value:g} {case.unit}", "", "", "", "", str(case.n), shown["goal"], verdict]
+    low, high = shown["interval"]
     return [
         case.what,
         f"{shown['value']:.1f} ({shown['p90']:.1f})",
@@ -89,8 +91,12 @@ def markdown(rows: list[Row], now: datetime) -> str:
     for row in rows:
         for case in row.cases:
             shown = case.to_dict()
-            low, high = shown["interval"]
             verdict = {True: "met", False: "**missed**", None: ""}[case.ok] + ("" if case.quiet else " (not quiet)")
+            if isinstance(case, Figure):
+                figures = f"{case.value:g} {case.unit} | | | | {case.n} | {shown['goal']}"
+                lines.append(f"| {row.id} | {case.what} | {figures} | {verdict} |")
+                continue
+            low, high = shown["interval"]
             lines.append(
                 f"| {row.id} | {case.what} | {shown['value']:.1f} ({shown['p90']:.1f}) | {case.peer_name} |"
                 f" {shown['peer']:.1f} ({shown['peer_p90']:.1f}) | {shown['ratio']:.2f} ({low:.2f}–{high:.2f}) |"

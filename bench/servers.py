@@ -93,7 +93,7 @@ async def gateway(folder: Path, address: str, database: Path) -> AsyncIterator[s
         "MENTU_DATABASE_URL": f"sqlite+aiosqlite:///{database}",
     }
     log = folder / "gateway.log"
-    async with program(["-m", "bugcommand_operator.gateway.main"], settings, log, lambda: _answers(f"{url}/readyz")):
+    async with program(["-m", "bugcommand_operator.gateway.main"], settings, log, lambda: answers(f"{url}/readyz")):
         yield url
 
 
@@ -103,11 +103,11 @@ async def replay(folder: Path, address: str, scenarios: Path) -> AsyncIterator[s
     url = f"http://{address}:{port}"
     arguments = ["-m", "bugcommand_operator.replay", "serve", "--host", address, "--port", str(port)]
     arguments += ["--scenario", str(scenarios)]
-    async with program(arguments, {}, folder / "replay.log", lambda: _answers(f"{url}/healthz")):
+    async with program(arguments, {}, folder / "replay.log", lambda: answers(f"{url}/healthz")):
         yield url
 
 
-async def _answers(url: str) -> bool:
+async def answers(url: str) -> bool:
     try:
         async with aiohttp.ClientSession() as session, session.get(url) as response:
             return response.status == 200

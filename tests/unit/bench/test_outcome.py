@@ -86,3 +86,13 @@ def test_the_page_keeps_its_text_and_changes_its_figures(tmp_path: Path) -> None
     assert text.endswith("\nafter\n")
     assert "old" not in text
     assert text.count("**missed**") == 1
+
+
+def test_what_has_no_peer_is_held_against_its_bound_and_shown_like_the_others(tmp_path: Path) -> None:
+    rows = [Row("P6", "t", (outcome.Figure("lost", "lines", 1, 0, n=1), outcome.Figure("lag", "ms", 200, 250, n=1)))]
+    shown = rows[0].to_dict()
+    assert (shown["ok"], shown["what"], shown["value"], shown["peer"]) == (False, "lost", 1, None)
+    assert "| P6 | lost | 1 lines | | | | 1 | ≤ 0 lines | **missed** |" in report.markdown(rows, datetime.now(UTC))
+    with (tmp_path / "out").open("w") as file:
+        report.show(rows, Console(file=file, width=200))
+    assert "missed" in (tmp_path / "out").read_text()
