@@ -7,17 +7,21 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
+from bugcommand_operator.gateway import openapi, rest
 from bugcommand_operator.gateway.admission import Admission
 from bugcommand_operator.gateway.auth import Authenticator
+from bugcommand_operator.gateway.background import Background, jobs_of
+from bugcommand_operator.gateway.cluster_link import ClusterLink
 from bugcommand_operator.gateway.intake import Intake
 from bugcommand_operator.gateway.metrics import Metrics
 from bugcommand_operator.gateway.readers import ReaderAuth
 from bugcommand_operator.gateway.readiness import Readiness
 from bugcommand_operator.gateway.settings import GatewaySettings
 from bugcommand_operator.gateway.writer import BatchWriter
-from bugcommand_operator.store.engine import is_sqlite, open_writer
+from bugcommand_operator.store.engine import is_sqlite, open_reader, open_writer
+from bugcommand_operator.store.reading import LogReader
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
 
@@ -25,37 +29,46 @@ def build_app(
     settings: GatewaySettings,
     authenticator: Authenticator,
     readers: ReaderAuth,
+    cluster: ClusterLink | None = None,
     on_started: Callable[[], object] = lambda: None,
 ) -> Starlette:
     """The whole gateway as an ASGI application; its lifespan opens and closes the store."""
     url = settings.database_url
     engine = open_writer(url, synchronous=settings.sqlite_synchronous, lock_wait_seconds=settings.lock_wait_seconds)
+    reading = open_reader(url, lock_wait_seconds=settings.lock_wait_seconds)
     metrics = Metrics()
     writer = BatchWriter(SpawnLogs(engine), metrics, commit_lines=settings.commit_lines)
     admission = Admission(settings.pending_bytes, settings.pending_bytes_per_pod, metrics.pending_bytes.set)
     readiness = Readiness(engine, migrate=is_sqlite(url))
+    logs = LogReader(reading)
+    background = Background([job.run for job in jobs_of(settings, engine, cluster, metrics)])
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await readiness.problem()  # the first attempt to migrate; probes repeat it
         writer.start()
         on_started()
+        background.start()
         try:
             yield
         finally:
+            await background.close()
             await writer.close()
             await readiness.close()
+            await reading.dispose()
             await engine.dispose()
 
     intake = Intake(authenticator, admission, writer, metrics)
-    return Starlette(routes=_routes(intake, readiness), lifespan=lifespan)
+    routes = [*_routes(intake, readiness, background), *rest.routes(readers, logs, metrics)]
+    return Starlette(routes=routes, lifespan=lifespan)
 
 
-def _routes(intake: Intake, readiness: Readiness) -> list[Route]:
+def _routes(intake: Intake, readiness: Readiness, background: Background) -> list[BaseRoute]:
     async def healthz(_request: Request) -> Response:
-        """Alive: the one task whose end only a restart repairs is running."""
-        alive = intake.writer.alive
-        return PlainTextResponse("ok" if alive else "the writer has ended", 200 if alive else 500)
+        """Alive: the tasks whose end only a restart repairs are running."""
+        if not intake.writer.alive:
+            return PlainTextResponse("the writer has ended", 500)
+        return PlainTextResponse("ok") if background.alive else PlainTextResponse("a background task has ended", 500)
 
     async def readyz(_request: Request) -> Response:
         problem = await readiness.problem()
@@ -72,4 +85,5 @@ def _routes(intake: Intake, readiness: Readiness) -> list[Route]:
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
+        Route("/openapi.json", openapi.endpoint),
     ]

@@ -5,12 +5,13 @@ It wraps uvicorn's two protocols and changes nothing else about them.
 """
 
 import asyncio
+import logging
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_impl import WebSocketProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 MAX_HEADER_BYTES = 32 << 10  # a token may have 16 KiB
 _REASON = b'{"reason":"Overloaded","message":"too many connections are open"}'
@@ -19,6 +20,8 @@ _TOO_MANY = (
     b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(_REASON), _REASON)
 )
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_quiet = logging.getLogger(f"{__name__}.websockets")
+_quiet.setLevel(logging.WARNING)
 
 
 @dataclass
@@ -110,11 +113,15 @@ class _Http(HttpToolsProtocol):
             self.limits.release(self._address)
 
 
-class _WebSocket(WebSocketProtocol):
+class _WebSocket(WebSocketsSansIOProtocol):
     limits: ClassVar[ConnectionLimits]
     _counted = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.logger = self.conn.logger = _quiet  # they would write down URLs, which may hold a token
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._address = self.client[0] if self.client else ""
         self.limits.take(self._address)
@@ -132,6 +139,6 @@ def http_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
     return type("LimitedHttp", (_Http,), {"limits": limits})
 
 
-def websocket_protocol(limits: ConnectionLimits) -> type[WebSocketProtocol]:
+def websocket_protocol(limits: ConnectionLimits) -> type[WebSocketsSansIOProtocol]:
     """uvicorn's WebSocket protocol, counted. It was admitted as HTTP."""
     return type("CountedWebSocket", (_WebSocket,), {"limits": limits})

@@ -61,7 +61,7 @@ class Intake:
         with self.admission.reserve(pod.pod_uid, size):
             submission = parse_submission(await _read(request, size))
             check_ownership(pod, submission)
-            batch, redacted = as_batch(submission, pod.namespace)
+            batch, redacted = as_batch(submission, pod)
             self.metrics.redactions.inc(redacted)
             await self._store(batch)
         return max(line.seq for line in batch.lines)
@@ -98,15 +98,16 @@ def check_ownership(pod: PodIdentity, submission: Submission) -> None:
         raise Forbidden("NotYourAttempt", f"this pod is attempt {pod.attempt}", field="attempt")
 
 
-def as_batch(submission: Submission, namespace: str) -> tuple[LogBatch, int]:
+def as_batch(submission: Submission, pod: PodIdentity) -> tuple[LogBatch, int]:
     """What is stored of a submission, and how many tokens were taken out of it."""
     messages, redacted = redact_all([storable(line["message"]) for line in submission.lines])
     lines = [
         LogLine(line["seq"], line["stream"], line["ts"], message)
         for line, message in zip(submission.lines, messages, strict=True)
     ]
-    key = AttemptKey(namespace, submission.command_id, submission.attempt)
-    return LogBatch(key, submission.epoch, submission.machine_id, lines), redacted
+    key = AttemptKey(pod.namespace, submission.command_id, submission.attempt)
+    batch = LogBatch(key, submission.epoch, submission.machine_id, lines, pod.repository, pod.command_uid)
+    return batch, redacted
 
 
 def _declared_size(request: Request) -> int:

@@ -21,12 +21,15 @@ class Metrics:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     lines_stored: Counter = field(init=False)
     lines_repeated: Counter = field(init=False)
-    lines_truncated: Counter = field(init=False)
     batches: Counter = field(init=False)
     batch_seconds: Histogram = field(init=False)
     commit_seconds: Histogram = field(init=False)
     rejects: Counter = field(init=False)
     redactions: Counter = field(init=False)
+    lines_truncated: Counter = field(init=False)
+    reads_refused: Counter = field(init=False)
+    job_runs: Counter = field(init=False)
+    job_seconds: Histogram = field(init=False)
     pending_bytes: Gauge = field(init=False)
     store_up: Gauge = field(init=False)
 
@@ -41,8 +44,8 @@ def _metrics(registry: CollectorRegistry) -> dict[str, Counter | Gauge | Histogr
     def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(f"mentu_{name}", text, labels, registry=registry)
 
-    def histogram(name: str, text: str) -> Histogram:
-        return Histogram(f"mentu_{name}", text, buckets=_SECONDS, registry=registry)
+    def histogram(name: str, text: str, labels: tuple[str, ...] = ()) -> Histogram:
+        return Histogram(f"mentu_{name}", text, labels, buckets=_SECONDS, registry=registry)
 
     def gauge(name: str, text: str) -> Gauge:
         return Gauge(f"mentu_{name}", text, registry=registry)
@@ -62,6 +65,9 @@ def _metrics(registry: CollectorRegistry) -> dict[str, Counter | Gauge | Histogr
             "log_rejects_total", "Requests to the log intake that were refused, by reason.", ("reason",)
         ),
         "redactions": counter("log_redactions_total", "Token shapes that were replaced in log lines."),
+        "reads_refused": counter("log_reads_refused_total", "Requests below /rest/v1 that were refused.", ("code",)),
+        "job_runs": counter("store_job_runs_total", "Runs of the store's periodic jobs.", ("job", "result")),
+        "job_seconds": histogram("store_job_seconds", "Time that a run of a periodic job took.", ("job",)),
         "pending_bytes": gauge("log_pending_bytes", "Bytes of requests that are being read or wait for a commit."),
         "store_up": gauge("store_up", "1 when the last write to the store and the last check of it succeeded, else 0."),
     }

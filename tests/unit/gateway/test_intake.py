@@ -1,5 +1,6 @@
 """The intake over ASGI: who may write what, what is refused and how, and what is in the store afterwards."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from tests.process.gateway.process import batch, line
 from tests.unit.gateway.builders import POD, Gateway, open_gateway
 
 from bugcommand_operator.cluster.token_review import IdentityUnavailable, NotACommandPod
+from bugcommand_operator.gateway.wire import MAX_LINES
 
 
 @pytest_asyncio.fixture
@@ -123,7 +125,7 @@ def with_line(**changes: Any) -> dict[str, Any]:
         (changed(machineId="x\0"), "machineId"),
         (changed(commandId=""), "commandId"),
         (changed(lines=[]), "lines"),
-        (changed(lines=[line(1)] * 1001), "lines"),
+        (changed(lines=[line(1)] * (MAX_LINES + 1)), "lines"),
         (changed(lines={"0": line(1)}), "lines"),
         (with_line(seq=0), "lines.1.seq"),
         (with_line(seq=-5), "lines.1.seq"),
@@ -248,6 +250,26 @@ async def test_a_locked_store_gets_nothing_acknowledged_and_recovers(gateway: Ga
     assert await gateway.metric("mentu_store_up") == 1
 
 
+async def becomes_ready(gateway: Gateway) -> bool:
+    """An answer about readiness holds for a second."""
+    for _ in range(200):
+        if (await gateway.client.get("/readyz")).status_code == 200:
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+async def test_a_second_object_with_the_same_command_id_is_refused_and_the_first_goes_on(gateway: Gateway) -> None:
+    gateway.tokens.answers["good"] = replace(POD, command_uid="object-1", repository="shop")
+    gateway.tokens.answers["second"] = replace(POD, pod_uid="uid-2", command_uid="object-2", repository="shop")
+
+    assert (await gateway.post(batch([1, 2]))).status_code == 200
+    refused = await gateway.post(batch([1, 2, 3]), token="second")
+    assert (refused.status_code, refused.json()["reason"]) == (403, "CommandIdInUse")
+    assert (await gateway.post(batch([3]))).status_code == 200
+    assert await gateway.messages() == ["line 1", "line 2", "line 3"]
+
+
 async def test_a_store_that_appears_later_is_migrated_by_the_probe(tmp_path: Path) -> None:
     late = tmp_path / "volume"
     async with open_gateway(late) as gateway:
@@ -257,7 +279,7 @@ async def test_a_store_that_appears_later_is_migrated_by_the_probe(tmp_path: Pat
 
         late.mkdir()
 
-        assert (await gateway.client.get("/readyz")).status_code == 200
+        assert await becomes_ready(gateway)
         assert (await gateway.post(batch([1]))).status_code == 200
 
 
