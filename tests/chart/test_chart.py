@@ -130,6 +130,7 @@ def test_the_names_can_be_chosen() -> None:
         ({"gateway": {"retentionDays": -1}}, "retentionDays"),
         ({"gateway": {"proxyTokensSecret": {"key": "../x"}}}, "proxyTokensSecret"),
         ({"bridge": {"namespaces": ["Shop"]}}, "bridge"),
+        ({"bridge": {"workspaces": {"not-a-uuid": "shop"}}}, "workspaces"),
         ({"concurrencyLimit": 0}, "concurrencyLimit"),
         ({"concurrencyLimit": "4"}, "concurrencyLimit"),
         ({"startDeadlineSeconds": 0.5}, "startDeadlineSeconds"),

@@ -36,6 +36,7 @@ def config_of(monkeypatch: pytest.MonkeyPatch, **values: Any) -> Config:
     return Config()
 
 
+WORKSPACE = "0b7f3d4e-93a1-4c36-9a53-5f4a2f7d0c11"
 EVERYTHING: dict[str, Any] = {
     "executorId": "bridge-one",
     "bridge": {"enabled": True},
@@ -151,13 +152,31 @@ def test_the_gateway_gets_every_value_that_is_set(monkeypatch: pytest.MonkeyPatc
     objects = render(
         watchNamespaces=["a", "b"],
         gateway={"retentionDays": 400},
-        bridge={"enabled": True, "namespaces": ["b"]},
+        machineId="site-2",
+        bridge={"enabled": True, "namespaces": ["b"], "workspaces": {WORKSPACE: "b"}, "defaultNamespace": "b"},
     )
     for name, value in environment("gateway", objects).items():
         monkeypatch.setenv(name, value)
     understood = GatewaySettings().model_dump()
-    names = ("namespaces", "retention_days", "bridge_enabled", "bridge_namespaces")
-    assert [understood[name] for name in names] == [["a", "b"], 400, True, ["b"]]
+    wanted = {
+        "namespaces": ["a", "b"],
+        "retention_days": 400,
+        "machine_id": "site-2",
+        "bridge_enabled": True,
+        "bridge_namespaces": ["b"],
+        "bridge_workspaces": {WORKSPACE: "b"},
+        "bridge_default_namespace": "b",
+    }
+    assert wanted.items() <= understood.items()
+
+
+def test_the_gateway_understands_the_default_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment("gateway", render()).items():
+        monkeypatch.setenv(name, value)
+    settings, defaults = GatewaySettings(), GatewaySettings.model_fields
+    assert (settings.bridge_enabled, settings.namespaces) == (False, [])
+    assert settings.retention_days == defaults["retention_days"].default
+    assert settings.machine_id == Config().machine_id
 
 
 @pytest.mark.parametrize("values", [{}, POSTGRES])

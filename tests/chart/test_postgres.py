@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from tests.chart.rendering import NAMESPACE, POSTGRES, RELEASE, Manifest, gateway_pod, of_kind, one, pod_of, render
 
+WORKSPACE = "0b7f3d4e-93a1-4c36-9a53-5f4a2f7d0c11"
+
 
 def deployment(**values: Any) -> Manifest:
     return one("Deployment", f"{RELEASE}-gateway", render(**POSTGRES | values))
@@ -27,10 +29,20 @@ def test_postgres_without_the_name_of_a_secret_is_refused() -> None:
         render(database={"type": "postgres"})
 
 
-def test_a_bridge_to_where_nobody_works_is_refused() -> None:
-    with pytest.raises(AssertionError, match=r"bridge\.namespaces names elsewhere, which watchNamespaces does not"):
-        render(watchNamespaces=["shop"], bridge={"enabled": True, "namespaces": ["shop", "elsewhere"]})
-    render(bridge={"enabled": True, "namespaces": ["elsewhere"]})
+@pytest.mark.parametrize(
+    ("bridge", "named"),
+    [
+        ({"namespaces": ["shop", "elsewhere"]}, "watchNamespaces"),
+        ({"workspaces": {WORKSPACE: "elsewhere"}}, "watchNamespaces"),
+        ({"defaultNamespace": "elsewhere"}, "watchNamespaces"),
+        ({"namespaces": ["shop"], "defaultNamespace": "site"}, r"bridge\.namespaces"),
+    ],
+)
+def test_a_bridge_to_where_nobody_works_is_refused(bridge: Manifest, named: str) -> None:
+    with pytest.raises(AssertionError, match=rf"namespace (elsewhere|site), which {named} does not name"):
+        render(watchNamespaces=["shop", "site"], bridge={"enabled": True, **bridge})
+    if named == "watchNamespaces":
+        render(bridge={"enabled": True, **bridge})
 
 
 def test_a_gateway_is_replaced_only_once_its_successor_is_ready() -> None:

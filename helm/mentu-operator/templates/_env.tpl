@@ -30,13 +30,16 @@
 {{- $values := .Values -}}
 {{- $env := dict
   "MENTU_PORT" "8080"
+  "MENTU_MACHINE_ID" $values.machineId
   "MENTU_NAMESPACES" (toJson $values.watchNamespaces)
   "MENTU_RETENTION_DAYS" ($values.gateway.retentionDays | int64 | toString)
   "MENTU_BRIDGE_ENABLED" (toString $values.bridge.enabled)
 -}}
 {{- if not (include "mentu.postgres" .) }}{{ $_ := set $env "MENTU_SQLITE_SYNCHRONOUS" $values.gateway.sqliteSynchronous }}{{ end -}}
 {{- if $values.bridge.enabled }}
-{{- $_ := set $env "MENTU_BRIDGE_NAMESPACES" (include "mentu.bridgeNamespaces" . | fromJsonArray | toJson) }}
+{{- $_ := set $env "MENTU_BRIDGE_NAMESPACES" (include "mentu.bridgeNamespaces" .) }}
+{{- $_ := set $env "MENTU_BRIDGE_WORKSPACES" (toJson $values.bridge.workspaces) }}
+{{- $_ := set $env "MENTU_BRIDGE_DEFAULT_NAMESPACE" $values.bridge.defaultNamespace }}
 {{- end -}}
 {{- with $values.gateway.proxyTokensSecret }}
 {{- if .name }}{{ $_ := set $env "MENTU_PROXY_TOKENS_FILE" (printf "/etc/mentu/proxy-tokens/%s" .key) }}{{ end }}
