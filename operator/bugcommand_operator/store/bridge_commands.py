@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bugcommand_operator.store.engine import own_errors
 
@@ -123,11 +123,19 @@ class Unfinished:
     bugcommand: str
 
 
+def open_engine(url: str) -> AsyncEngine:
+    """An engine of the bridge's own: logs must not wait for commands. A connection that has died is found by using it,
+    and whatever failed with it is tried again."""
+    return create_async_engine(url, pool_size=8, max_overflow=4, pool_timeout=10)
+
+
 class BridgeCommands:
     """The rows, as the gateways of one machine see them."""
 
     def __init__(self, engine: AsyncEngine, machine_id: str) -> None:
         self._engine, self.machine_id = engine, machine_id
+        # A statement alone needs no transaction: that saves two of its three turns with the server.
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def insert(self, row: Mapping[str, Any]) -> bool:
         """False when a row with this id is there already: then nothing is changed."""
@@ -186,10 +194,10 @@ class BridgeCommands:
 
     async def _rows(self, statement: str, values: Mapping[str, Any]) -> list[Row]:
         with own_errors():
-            async with asyncio.timeout(_LONGEST_SECONDS), self._engine.begin() as connection:
+            async with asyncio.timeout(_LONGEST_SECONDS), self._single.connect() as connection:
                 return [dict(row) for row in (await connection.execute(text(statement), values)).mappings()]
 
     async def _change(self, statement: str, values: Mapping[str, Any]) -> int:
         with own_errors():
-            async with asyncio.timeout(_LONGEST_SECONDS), self._engine.begin() as connection:
+            async with asyncio.timeout(_LONGEST_SECONDS), self._single.connect() as connection:
                 return (await connection.execute(text(statement), values)).rowcount

@@ -22,7 +22,7 @@ _NOT_YET = re.compile(r"no such table|relation \"\w+\" does not exist", re.IGNOR
 
 _READER = (
     "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
-    "SET statement_timeout = '20s'",
+    "SET statement_timeout = '10s'",
     "SET idle_in_transaction_session_timeout = '60s'",
 )
 
@@ -60,7 +60,7 @@ def open_reader(url: str, *, lock_wait_seconds: float = 5.0) -> AsyncEngine:
         return _postgres(url, _READER)
     read_only = URL.create(make_url(url).drivername, database=f"file:{path}", query={"mode": "ro", "uri": "true"})
     engine = create_async_engine(read_only, connect_args={"timeout": lock_wait_seconds})
-    _on_connect(engine, ("PRAGMA query_only=ON",))
+    _on_connect(engine, ("PRAGMA query_only=ON", "PRAGMA case_sensitive_like=ON"))
     return engine
 
 

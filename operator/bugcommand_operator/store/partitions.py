@@ -1,15 +1,21 @@
 """A table for each day of lines in Postgres: made ahead, found missing, taken away. SQLite keeps one table.
 
 Neither making nor taking away stops the intake: a table is made beside the others and then attached, and detached
-before it is dropped; attaching and detaching wait for each other, not for writers. Only writers of the same kind
-take turns, by an advisory lock.
+before it is dropped; attaching and detaching wait for each other, not for writers. Makers take turns by an
+advisory lock that nobody else takes.
 """
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from psycopg import AsyncConnection, sql
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bugcommand_operator.store.engine import own_errors
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
 
 _TURN = 0x6D656E7475  # "mentu": a number that all gateways share
 _PREFIX = "spawn_logs_"
@@ -29,7 +35,15 @@ def day_of(partition: str) -> date | None:
     return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
 
 
-async def ensure_days(connection: AsyncConnection[Any], days: Collection[date]) -> list[date]:
+async def ensure_ahead(engine: AsyncEngine, today: date, days: int = 3) -> list[date]:
+    """Make the partitions of today and the days after it. The days that were missing."""
+    if engine.dialect.name == "sqlite":
+        return []
+    async with autocommit(engine) as connection:
+        return await ensure_days(connection, [today + timedelta(days=ahead) for ahead in range(days + 1)])
+
+
+async def ensure_days(connection: "AsyncConnection[Any]", days: Collection[date]) -> list[date]:
     """Make the partitions that are missing of these days, on a connection outside of a transaction. Many may do so
     at once; each gets what it asked for."""
     missing = sorted(set(days) - set(await existing_days(connection)))
@@ -44,34 +58,42 @@ async def ensure_days(connection: AsyncConnection[Any], days: Collection[date]) 
     return missing
 
 
-async def existing_days(connection: AsyncConnection[Any]) -> list[date]:
+async def existing_days(connection: "AsyncConnection[Any]") -> list[date]:
     rows = await (await connection.execute(_EXISTING)).fetchall()
     return [day for name, detaching in rows if not detaching and (day := day_of(name)) is not None]
 
 
-async def _make(connection: AsyncConnection[Any], day: date) -> None:
+async def _make(connection: "AsyncConnection[Any]", day: date) -> None:
     """Beside the others with the same indexes and a check of its day, so that attaching has nothing to look at."""
-    names = {
-        "table": sql.Identifier(partition_of(day)),
-        "from_": sql.Literal(day.isoformat()),
-        "to": sql.Literal((day + timedelta(days=1)).isoformat()),
-    }
+    table, after = partition_of(day), day + timedelta(days=1)
     for statement in (
-        "DROP TABLE IF EXISTS {table}",
-        "CREATE TABLE {table} (LIKE spawn_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES,"
-        " CHECK (day >= {from_} AND day < {to}))",
-        "ALTER TABLE spawn_logs ATTACH PARTITION {table} FOR VALUES FROM ({from_}) TO ({to})",
+        f"DROP TABLE IF EXISTS {table}",  # detached, and then somebody was interrupted
+        f"CREATE TABLE {table} (LIKE spawn_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES,"
+        f" CHECK (day >= '{day}' AND day < '{after}'))",
+        f"ALTER TABLE spawn_logs ATTACH PARTITION {table} FOR VALUES FROM ('{day}') TO ('{after}')",
     ):
-        await connection.execute(sql.SQL(statement).format(**names))
+        await connection.execute(statement.encode())
 
 
-async def drop_day(connection: AsyncConnection[Any], day: date) -> None:
+async def drop_day(connection: "AsyncConnection[Any]", day: date) -> None:
     """Take the day's rows away, all at once. Outside of a transaction; what was interrupted is finished by the next."""
-    rows = await (await connection.execute(_EXISTING)).fetchall()
-    pending = dict(rows).get(partition_of(day))
-    table = sql.Identifier(partition_of(day))
+    table = partition_of(day)
+    pending = dict(await (await connection.execute(_EXISTING)).fetchall()).get(table)
     await connection.execute("SET lock_timeout = '5s'")
-    if pending is not None:
-        how = "FINALIZE" if pending else "CONCURRENTLY"
-        await connection.execute(sql.SQL(f"ALTER TABLE spawn_logs DETACH PARTITION {{}} {how}").format(table))
-    await connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
+    try:
+        if pending is not None:
+            how = "FINALIZE" if pending else "CONCURRENTLY"
+            await connection.execute(f"ALTER TABLE spawn_logs DETACH PARTITION {table} {how}".encode())
+        await connection.execute(f"DROP TABLE IF EXISTS {table}".encode())
+    finally:
+        await connection.execute("RESET lock_timeout")
+
+
+@asynccontextmanager
+async def autocommit(engine: AsyncEngine) -> AsyncIterator["AsyncConnection[Any]"]:
+    """The driver's connection outside of a transaction, which is where partitions are taken away."""
+    with own_errors():
+        async with engine.connect() as connection:
+            outside = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            driver: Any = (await outside.get_raw_connection()).driver_connection
+            yield driver

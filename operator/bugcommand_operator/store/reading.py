@@ -4,77 +4,79 @@ has a bound: on rows, on the time it may take, or both.
 Scope comes from the caller, who has found out what may be read; a row outside it is as if it were not there.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bugcommand_operator.store.errors import StoreUnavailable
+from bugcommand_operator.store.bounded import bounded
 from bugcommand_operator.store.lines import LogRow, Owner
+from bugcommand_operator.store.queries import Filter, Order, RowQuery, Scope, named_commands, page_of, rows_matching
+from bugcommand_operator.store.schema import spawn_log_owners, spawn_log_progress, spawn_logs
+from bugcommand_operator.store.searching import search_in
 
-Op = Literal["eq", "neq", "gt", "gte", "lt", "lte", "in", "like", "ilike", "is"]
+__all__ = ["Filter", "LogReader", "Order", "RowQuery", "Scope"]
 
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """`value` is of the column's type, or text that can be read as such; a collection of them for `in`; for `is`
-    None, True or False. `like` takes SQL's `%`."""
-
-    column: str
-    op: Op
-    value: Any
-    negated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    column: str
-    descending: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What the caller may see; None: no limit. `repositories` are names within `namespaces`."""
-
-    namespaces: frozenset[str] | None = None
-    repositories: frozenset[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RowQuery:
-    """`filters` hold together; of each of `any_of`'s groups, if there are any, one has to hold as a whole.
-    No columns: all of them. An unknown column or a value of the wrong kind is a `BadQuery`."""
-
-    columns: tuple[str, ...] = ()
-    filters: tuple[Filter, ...] = ()
-    any_of: tuple[tuple[Filter, ...], ...] = ()
-    order: tuple[Order, ...] = ()
-    limit: int = 1000
-    offset: int = 0
-    scope: Scope = Scope()
-    table: Literal["spawn_logs", "spawn_recordings", "bridge_commands"] = "spawn_logs"
+_OWNERS_KEPT = 10_000
+_OWNERS_SECONDS = 10.0
+_IDS_PER_QUERY = 5000
 
 
 class LogReader:
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    """`time_limit`: how many seconds a question may take; beyond it is `TooBroad`."""
+
+    def __init__(self, engine: AsyncEngine, *, time_limit: float = 5.0) -> None:
+        self._engine, self._time_limit = engine, time_limit
+        self._owners: dict[str, tuple[float, Owner]] = {}
 
     async def owners(self, command_ids: Collection[str]) -> dict[str, Owner]:
-        """Whose these commands are; those without a line are absent."""
-        raise StoreUnavailable("not there yet")
+        """Whose these commands are; those without a line are absent. An answer may be some seconds old."""
+        now = time.monotonic()
+        wanted = set(command_ids)
+        held = {key: self._owners[key] for key in wanted if key in self._owners}
+        found = {key: owner for key, (until, owner) in held.items() if now < until}
+        missing = sorted(wanted - found.keys())
+        for start in range(0, len(missing), _IDS_PER_QUERY):
+            found |= await self._owners_of(missing[start : start + _IDS_PER_QUERY], now + _OWNERS_SECONDS)
+        return found
 
     async def rows(self, query: RowQuery) -> list[dict[str, Any]]:
-        raise StoreUnavailable("not there yet")
+        named = named_commands(query)
+        owners = await self.owners(named) if named is not None else None
+        statement = rows_matching(query, owners)
+        if owners is not None and not owners:
+            return []
+        async with bounded(self._engine, self._time_limit) as connection:
+            return [dict(row) for row in (await connection.execute(page_of(statement, query))).mappings()]
 
     async def count(self, query: RowQuery, bound: int) -> int:
         """How many rows there are without limit and offset; `bound` when there are more."""
-        raise StoreUnavailable("not there yet")
+        named = named_commands(query)
+        owners = await self.owners(named) if named is not None else None
+        statement = rows_matching(query, owners)
+        if owners is not None and not owners:
+            return 0
+        some = statement.with_only_columns(next(iter(statement.get_final_froms()[0].c)))
+        async with bounded(self._engine, self._time_limit) as connection:
+            counted = select(func.count()).select_from(some.limit(bound).subquery())
+            return int((await connection.execute(counted)).scalar_one())
 
     async def lines_after(self, command_id: str, cursor: Mapping[int, int], limit: int) -> list[LogRow]:
         """Rows in order of (attempt, seq) of which `cursor` (attempt: last seq seen) has not seen."""
-        raise StoreUnavailable("not there yet")
+        owner = (await self.owners([command_id])).get(command_id)
+        if owner is None or limit <= 0:
+            return []
+        found: list[LogRow] = []
+        async with bounded(self._engine, self._time_limit) as connection:
+            for attempt in await _attempts_beyond(connection, command_id, cursor):
+                after = cursor.get(attempt, 0)
+                found += await _lines(connection, command_id, attempt, owner, after, limit - len(found))
+                if len(found) >= limit:
+                    break
+        return found
 
     async def search(
         self,
@@ -86,5 +88,38 @@ class LogReader:
         limit: int = 100,
         since: datetime | None = None,
     ) -> list[LogRow]:
-        """Lines that hold all these words, the newest first."""
-        raise StoreUnavailable("not there yet")
+        """Lines that hold all these words, the newest first. Lines of the last moments may not be found yet."""
+        if command_id is not None:
+            owner = (await self.owners([command_id])).get(command_id)
+            if owner is None or owner.namespace != namespace or repository not in (None, owner.repository):
+                return []
+        scope = (namespace, None if command_id is not None else repository, command_id)
+        async with bounded(self._engine, self._time_limit, tell=True) as connection:
+            return await search_in(connection, scope, words, limit=limit, since=since)
+
+    async def _owners_of(self, command_ids: Sequence[str], until: float) -> dict[str, Owner]:
+        owner = spawn_log_owners.c
+        wanted = select(owner.command_id, owner.namespace, owner.repository, owner.day, owner.command_uid)
+        wanted = wanted.where(owner.command_id.in_(command_ids), owner.expired_at.is_(None))
+        async with bounded(self._engine, self._time_limit) as connection:
+            found = {row[0]: Owner(*row[1:]) for row in await connection.execute(wanted)}
+        if len(self._owners) + len(found) > _OWNERS_KEPT:
+            self._owners.clear()
+        self._owners.update((key, (until, one)) for key, one in found.items())
+        return found
+
+
+async def _attempts_beyond(connection: AsyncConnection, command_id: str, cursor: Mapping[int, int]) -> list[int]:
+    table = spawn_log_progress.c
+    reached = select(table.attempt, table.last_seq).where(table.command_id == command_id).order_by(table.attempt)
+    return [attempt for attempt, last in await connection.execute(reached) if last > cursor.get(attempt, 0)]
+
+
+async def _lines(
+    connection: AsyncConnection, command_id: str, attempt: int, owner: Owner, after: int, limit: int
+) -> list[LogRow]:
+    table = spawn_logs.c
+    page = select(*spawn_logs.columns).where(
+        table.command_id == command_id, table.attempt == attempt, table.day == owner.day, table.seq > after
+    )
+    return [LogRow(*row) for row in await connection.execute(page.order_by(table.seq).limit(limit))]

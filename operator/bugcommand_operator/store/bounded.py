@@ -1,0 +1,42 @@
+"""A connection for one question, which is interrupted when it takes too long."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bugcommand_operator.store.engine import own_errors
+from bugcommand_operator.store.errors import BadQuery, StoreRejected, StoreUnavailable, TooBroad
+
+
+@asynccontextmanager
+async def bounded(engine: AsyncEngine, seconds: float, *, tell: bool = False) -> AsyncIterator[AsyncConnection]:
+    """Raises `TooBroad` for what takes longer, `BadQuery` for what the database cannot make sense of. A reader's
+    connections to Postgres have a limit of their own; `tell` it this one, at the cost of a round trip."""
+    try:
+        with own_errors():
+            async with engine.connect() as connection, _interrupted_after(connection, seconds, tell):
+                yield connection
+    except StoreRejected as error:
+        raise BadQuery(str(error)) from error
+    except StoreUnavailable as error:
+        if "statement timeout" in str(error) or str(error) == "interrupted":
+            raise TooBroad(f"the question takes longer than {seconds:g} s") from error
+        raise
+
+
+@asynccontextmanager
+async def _interrupted_after(connection: AsyncConnection, seconds: float, tell: bool) -> AsyncIterator[None]:
+    if connection.dialect.name != "sqlite":
+        if tell:
+            await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000)}")
+        yield
+        return
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    timer = asyncio.get_running_loop().call_later(seconds, driver._conn.interrupt)
+    try:
+        yield
+    finally:
+        timer.cancel()

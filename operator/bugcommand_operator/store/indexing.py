@@ -1,0 +1,80 @@
+"""The search index, built behind the intake: small pieces, none of which holds a lock that the intake needs.
+
+A chunk is up to 64 lines that follow each other; chunk n of an attempt begins at line 64 n + 1, so that one which was
+not full is written anew in its place. Only lines without a gap before them are indexed: later ones may still be on
+their way. `spawn_log_indexed` says how far each attempt has come, and its row is the turn of several gateways.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Date, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bugcommand_operator.store.engine import own_errors
+from bugcommand_operator.store.types import Timestamp
+
+CHUNK = 64
+CHUNKS_A_VISIT = 16
+_PATIENCE = timedelta(seconds=10)
+
+# `lines` of the index is how many the attempt had when nothing more could be done: with a gap it is not tried again
+# until there are more. Less than a chunk's worth waits a moment for company.
+_BEHIND = (
+    text("""
+SELECT p.command_id, p.attempt, p.lines, o.namespace, o.repository, o.day
+FROM spawn_log_progress AS p
+JOIN spawn_log_owners AS o ON o.command_id = p.command_id
+LEFT JOIN spawn_log_indexed AS i ON i.command_id = p.command_id AND i.attempt = p.attempt
+WHERE o.expired_at IS NULL AND p.lines > 0
+AND (i.lines IS NULL OR p.lines >= i.lines + :chunk OR (p.lines > i.lines AND i.looked_at < :impatient))
+ORDER BY p.last_at LIMIT :most
+""")
+    .bindparams(bindparam("impatient", type_=Timestamp))
+    .columns(day=Date)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """An attempt that has lines which cannot be found yet."""
+
+    command_id: str
+    attempt: int
+    lines: int
+    namespace: str
+    repository: str
+    day: date
+
+
+async def index_once(engine: AsyncEngine, limit: int = 64) -> int:
+    """Bring the index nearer to the lines by up to about `limit` chunks. How many were written: as many as the
+    limit, or more, means that there is more to do."""
+    if engine.dialect.name == "sqlite":
+        from bugcommand_operator.store.indexing_sqlite import visit
+    else:
+        from bugcommand_operator.store.indexing_postgres import visit
+    written = 0
+    with own_errors():
+        for behind in await _behind(engine, limit):
+            written += await visit(engine, behind, min(CHUNKS_A_VISIT, max(1, limit - written)))
+            if written >= limit:
+                break
+    return written
+
+
+async def _behind(engine: AsyncEngine, most: int) -> list[Behind]:
+    values: dict[str, Any] = {"chunk": CHUNK, "impatient": datetime.now(UTC) - _PATIENCE, "most": most}
+    async with engine.connect() as connection:
+        return [Behind(*row) for row in await connection.execute(_BEHIND, values)]
+
+
+def chunk_start(last_indexed: int) -> int:
+    """The line before the first of the chunk that comes next, or is to be filled."""
+    return last_indexed // CHUNK * CHUNK
+
+
+def lines_seen(behind: Behind, *, read: int, asked: int, last: int) -> int:
+    """What `spawn_log_indexed.lines` is to say: all of them, or only those done when there may be more at hand."""
+    return behind.lines if read < asked else min(last, behind.lines)

@@ -1,0 +1,182 @@
+"""What a reader asks, and the SELECT that it is. Pure: nothing here has a database.
+
+Columns and operators are taken from lists, and values are of their column's type before they reach a statement.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+
+from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Date, Integer, Select, Table, and_, or_, select
+
+from bugcommand_operator.store.errors import BadQuery
+from bugcommand_operator.store.lines import Owner
+from bugcommand_operator.store.schema import bridge_commands, spawn_log_owners, spawn_logs, spawn_recordings
+from bugcommand_operator.store.types import Timestamp
+
+Op = Literal["eq", "neq", "gt", "gte", "lt", "lte", "in", "like", "ilike", "is"]
+TableName = Literal["spawn_logs", "spawn_recordings", "bridge_commands"]
+
+_TABLES: Mapping[str, Table] = {table.name: table for table in (spawn_logs, spawn_recordings, bridge_commands)}
+_LAST_ORDER: Mapping[str, tuple[str, ...]] = {
+    "spawn_logs": ("seq", "attempt"),  # after `ts` an index has them in this order
+    "spawn_recordings": ("command_id", "attempt", "part"),
+    "bridge_commands": ("created_at", "id"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """`value` is of the column's type, or text that can be read as such; a collection of them for `in`; for `is`
+    None, True or False. `like` takes SQL's `%`."""
+
+    column: str
+    op: Op
+    value: Any
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    column: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the caller may see; None: no limit. `repositories` are names within `namespaces`."""
+
+    namespaces: frozenset[str] | None = None
+    repositories: frozenset[str] | None = None
+
+    def holds(self, namespace: str, repository: str) -> bool:
+        return (self.namespaces is None or namespace in self.namespaces) and (
+            self.repositories is None or repository in self.repositories
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RowQuery:
+    """`filters` hold together; of each of `any_of`'s groups, if there are any, one has to hold as a whole.
+    No columns: all of them. An unknown column or a value of the wrong kind is a `BadQuery`."""
+
+    columns: tuple[str, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    any_of: tuple[tuple[Filter, ...], ...] = ()
+    order: tuple[Order, ...] = ()
+    limit: int = 1000
+    offset: int = 0
+    scope: Scope = Scope()
+    table: TableName = "spawn_logs"
+
+
+def named_commands(query: RowQuery) -> frozenset[str] | None:
+    """The command ids that a row has to have one of; None when the question leaves it open."""
+    found: frozenset[str] | None = None
+    if query.table != "bridge_commands":
+        for one in query.filters:
+            if one.column == "command_id" and one.op in ("eq", "in") and not one.negated:
+                values = frozenset([str(one.value)] if one.op == "eq" else map(str, one.value))
+                found = values if found is None else found & values
+    return found
+
+
+def rows_matching(query: RowQuery, owners: Mapping[str, Owner] | None) -> Select[Any]:
+    """The rows, without order and limit. `owners`: of the commands that the question names, if it does; they say
+    what is in scope, and which days' partitions to look into."""
+    table = _TABLES[query.table]
+    statement = select(*_selected(table, query.columns)).where(*(_condition(table, one) for one in query.filters))
+    if query.any_of:
+        groups = (and_(*(_condition(table, one) for one in group)) for group in query.any_of)
+        statement = statement.where(or_(*groups))
+    if owners is None:
+        return statement.where(*_in_scope(table, query.scope))
+    seen = {key: owner for key, owner in owners.items() if query.scope.holds(owner.namespace, owner.repository)}
+    statement = statement.where(_one_of(table.c.command_id, seen))
+    if table is spawn_logs:
+        statement = statement.where(_one_of(table.c.day, {owner.day for owner in seen.values()}))
+    return statement
+
+
+def page_of(statement: Select[Any], query: RowQuery) -> Select[Any]:
+    """In an order that is total, so that pages neither overlap nor leave anything out."""
+    table = _TABLES[query.table]
+    order = list(query.order)
+    descending = bool(order) and order[-1].descending
+    given = {one.column for one in order}
+    order += [Order(name, descending) for name in _LAST_ORDER[query.table] if name not in given]
+    columns = [(_column(table, one.column), one.descending) for one in order]
+    ordered = statement.order_by(*(column.desc() if down else column.asc() for column, down in columns))
+    return ordered.limit(query.limit).offset(query.offset)
+
+
+def _selected(table: Table, names: Sequence[str]) -> Iterable[Column[Any]]:
+    return [_column(table, name) for name in names] if names else table.columns
+
+
+def _column(table: Table, name: str) -> Column[Any]:
+    column = table.columns.get(name)
+    if column is None:
+        raise BadQuery(f"column {table.name}.{name} does not exist")
+    return column
+
+
+def _in_scope(table: Table, scope: Scope) -> Iterable[ColumnElement[bool]]:
+    if scope.namespaces is not None:
+        yield _one_of(table.c.namespace, scope.namespaces)
+    if scope.repositories is not None and "repository" in table.c:
+        yield _one_of(table.c.repository, scope.repositories)
+    elif scope.repositories is not None:
+        owner = spawn_log_owners.c
+        theirs = select(owner.command_id).where(
+            _one_of(owner.repository, scope.repositories), owner.namespace == table.c.namespace
+        )
+        yield table.c.command_id.in_(theirs.correlate(table))
+
+
+def _one_of(column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    some = sorted(values)
+    return column == some[0] if len(some) == 1 else column.in_(some)
+
+
+def _condition(table: Table, one: Filter) -> ColumnElement[bool]:
+    column = _column(table, one.column)
+    if one.op == "in":
+        found: ColumnElement[bool] = column.in_([_value(column, value) for value in one.value])
+    elif one.op == "is":
+        found = column.is_(one.value)
+    elif one.op in ("like", "ilike"):
+        found = getattr(column, one.op)(str(one.value))
+    else:
+        compare = {"eq": "__eq__", "neq": "__ne__", "gt": "__gt__", "gte": "__ge__", "lt": "__lt__", "lte": "__le__"}
+        if one.op not in compare:
+            raise BadQuery(f"there is no operator {one.op}")
+        found = getattr(column, compare[one.op])(_value(column, one.value))
+    return ~found if one.negated else found
+
+
+def _value(column: Column[Any], value: Any) -> Any:
+    try:
+        return _as_type(column, value)
+    except (ValueError, TypeError) as error:
+        raise BadQuery(f"{value!r} is no value of the column {column.name}") from error
+
+
+def _as_type(column: Column[Any], value: Any) -> Any:
+    kind = column.type
+    if isinstance(kind, Timestamp):
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    if isinstance(kind, Date):
+        return date.fromisoformat(value) if isinstance(value, str) else value
+    if isinstance(kind, (Integer, BigInteger)):
+        return _whole(int(value), 63 if isinstance(kind, BigInteger) else 31)
+    if isinstance(kind, Boolean):
+        return {"true": True, "false": False}[value.lower()] if isinstance(value, str) else bool(value)
+    return str(value)
+
+
+def _whole(number: int, bits: int) -> int:
+    """A number that the column could hold; one beyond it is beyond all that are there."""
+    return max(-(1 << bits), min(number, (1 << bits) - 1))

@@ -1,0 +1,217 @@
+"""What readers get to see of the rows: by query, within a scope, after a cursor."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+from tests.unit.store.builders import EPOCH, KEY, batch, open_reading, open_store
+
+from bugcommand_operator.store.engine import open_reader
+from bugcommand_operator.store.errors import BadQuery, StoreUnavailable, TooBroad
+from bugcommand_operator.store.lines import AttemptKey, Owner
+from bugcommand_operator.store.reading import Filter, LogReader, Order, RowQuery, Scope
+from bugcommand_operator.store.spawn_logs import SpawnLogs
+
+SECOND = replace(KEY, attempt=2)
+OTHER = AttemptKey("team-b", "another-command", 1)
+TODAY = datetime(2026, 3, 4, 23, 59, tzinfo=UTC)
+MINE = Filter("command_id", "eq", KEY.command_id)
+
+
+@dataclass
+class Store:
+    logs: SpawnLogs
+    reader: LogReader
+
+    async def seqs(self, *filters: Filter, **query: object) -> list[int]:
+        rows = await self.reader.rows(RowQuery(("seq",), filters, **query))  # type: ignore[arg-type]
+        return [row["seq"] for row in rows]
+
+
+@pytest_asyncio.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    async with open_store(store_url, clock=lambda: TODAY) as logs, open_reading(store_url) as reader:
+        yield Store(logs, reader)
+
+
+async def test_an_owner_is_the_first_that_wrote(store: Store) -> None:
+    await store.logs.append([replace(batch([1]), repository="shop", command_uid="uid-1"), batch([1], OTHER)])
+
+    assert await store.reader.owners([KEY.command_id, OTHER.command_id, "unknown"]) == {
+        KEY.command_id: Owner("team-a", "shop", date(2026, 3, 4), "uid-1"),
+        OTHER.command_id: Owner("team-b", "", date(2026, 3, 4), ""),
+    }
+
+
+async def test_a_command_keeps_its_day_beyond_midnight(store_url: str) -> None:
+    now = TODAY
+    async with open_store(store_url, clock=lambda: now) as logs, open_reading(store_url) as reader:
+        await logs.append([batch([1])])
+        now = TODAY + timedelta(days=2)
+        await logs.append([batch([2]), batch([1], SECOND), batch([1], OTHER)])
+        rows = await reader.rows(RowQuery(("command_id", "day")))
+
+    assert {(row["command_id"], row["day"]) for row in rows} == {
+        (KEY.command_id, date(2026, 3, 4)),
+        (OTHER.command_id, date(2026, 3, 6)),
+    }
+
+
+async def test_all_columns_of_a_row_come_back(store: Store) -> None:
+    await store.logs.append([batch([1])])
+
+    assert await store.reader.rows(RowQuery(filters=(MINE,))) == [
+        {
+            "command_id": KEY.command_id,
+            "attempt": 1,
+            "seq": 1,
+            "stream": "stdout",
+            "ts": EPOCH + timedelta(microseconds=1),
+            "message": "line 1",
+            "epoch": 1,
+            "machine_id": "lab",
+            "namespace": "team-a",
+            "day": date(2026, 3, 4),
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (Filter("seq", "eq", 3), [3]),
+        (Filter("seq", "eq", "3"), [3]),
+        (Filter("seq", "neq", 3), [1, 2, 4, 5]),
+        (Filter("seq", "gt", 3), [4, 5]),
+        (Filter("seq", "gte", 3), [3, 4, 5]),
+        (Filter("seq", "lt", 3), [1, 2]),
+        (Filter("seq", "lte", 3), [1, 2, 3]),
+        (Filter("seq", "in", ["2", 4]), [2, 4]),
+        (Filter("seq", "in", []), []),
+        (Filter("seq", "eq", 3, negated=True), [1, 2, 4, 5]),
+        (Filter("seq", "lt", 1 << 80), [1, 2, 3, 4, 5]),
+        (Filter("ts", "gt", "2026-01-01T00:00:00.000003Z"), [4, 5]),
+        (Filter("ts", "gt", "2026-01-01T01:00:00.000003+01:00"), [4, 5]),
+        (Filter("ts", "eq", EPOCH + timedelta(microseconds=2)), [2]),
+        (Filter("message", "like", "line%"), [1, 2, 3, 4, 5]),
+        (Filter("message", "like", "LINE%"), []),
+        (Filter("message", "ilike", "LINE _"), [1, 2, 3, 4, 5]),
+        (Filter("message", "is", None), []),
+        (Filter("stream", "eq", "stderr"), []),
+        (Filter("day", "eq", "2026-03-04"), [1, 2, 3, 4, 5]),
+    ],
+)
+async def test_a_filter_means_the_same_in_both_databases(store: Store, condition: Filter, expected: list[int]) -> None:
+    await store.logs.append([batch(range(1, 6))])
+
+    assert await store.seqs(MINE, condition) == expected
+    assert await store.reader.count(RowQuery(filters=(MINE, condition)), 100) == len(expected)
+
+
+async def test_one_of_several_groups_has_to_hold_as_a_whole(store: Store) -> None:
+    await store.logs.append([batch(range(1, 6)), batch(range(1, 4), SECOND)])
+    after = ((Filter("attempt", "eq", 1), Filter("seq", "gt", 3)), (Filter("attempt", "gt", 1),))
+
+    rows = await store.reader.rows(
+        RowQuery(("attempt", "seq"), (MINE,), after, (Order("attempt"), Order("seq", descending=True)))
+    )
+    assert [(row["attempt"], row["seq"]) for row in rows] == [(1, 5), (1, 4), (2, 3), (2, 2), (2, 1)]
+
+
+async def test_pages_follow_each_other_though_many_rows_have_the_same_time(store: Store) -> None:
+    same = [replace(one, ts=EPOCH) for one in batch(range(1, 31)).lines]
+    await store.logs.append([replace(batch([]), lines=same), replace(batch([], SECOND), lines=same)])
+
+    seen = []
+    for offset in range(0, 60, 7):
+        query = RowQuery(("attempt", "seq"), (MINE,), order=(Order("ts", descending=True),), limit=7, offset=offset)
+        seen += [(row["attempt"], row["seq"]) for row in await store.reader.rows(query)]
+    assert len(seen) == len(set(seen)) == 60
+
+
+async def test_a_count_goes_no_further_than_its_bound(store: Store) -> None:
+    await store.logs.append([batch(range(1, 101))])
+
+    assert await store.reader.count(RowQuery(filters=(MINE,), limit=3), 40) == 40
+    assert await store.reader.count(RowQuery(), 1000) == 100
+
+
+@pytest.mark.parametrize("by_command", [True, False])
+async def test_rows_outside_the_scope_are_as_if_they_were_not_there(store: Store, by_command: bool) -> None:
+    await store.logs.append([replace(batch([1]), repository="shop"), replace(batch([1, 2], OTHER), repository="bank")])
+    ids = Filter("command_id", "in", [KEY.command_id, OTHER.command_id])
+
+    async def seen(namespaces: set[str] | None, repositories: set[str] | None) -> int:
+        scope = Scope(*(None if some is None else frozenset(some) for some in (namespaces, repositories)))
+        query = RowQuery(filters=(ids,) if by_command else (), scope=scope)
+        rows = await store.reader.rows(query)
+        assert len(rows) == await store.reader.count(query, 100)
+        return len(rows)
+
+    assert await seen(None, None) == 3
+    assert await seen({"team-a"}, None) == 1
+    assert await seen({"team-b"}, {"bank", "shop"}) == 2
+    assert await seen({"team-b"}, {"shop"}) == 0
+    assert await seen(None, {"shop"}) == 1
+    assert await seen(set(), None) == 0
+    assert await seen({"team-a", "team-b"}, set()) == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        RowQuery(("nothing",)),
+        RowQuery(filters=(Filter("nothing", "eq", 1),)),
+        RowQuery(order=(Order("nothing"),)),
+        RowQuery(filters=(Filter("seq", "eq", "many"),)),
+        RowQuery(filters=(Filter("ts", "gt", "yesterday"),)),
+        RowQuery(filters=(Filter("seq", "or", 1),)),  # type: ignore[arg-type]
+    ],
+)
+async def test_a_question_without_meaning_is_refused(store: Store, query: RowQuery) -> None:
+    with pytest.raises(BadQuery):
+        await store.reader.rows(query)
+
+
+async def test_lines_after_a_cursor_are_those_that_it_has_not_seen(store: Store) -> None:
+    await store.logs.append([batch(range(1, 6)), batch(range(1, 4), SECOND), batch([9], OTHER)])
+
+    async def after(cursor: dict[int, int], limit: int) -> list[tuple[int, int]]:
+        rows = await store.reader.lines_after(KEY.command_id, cursor, limit)
+        return [(row.attempt, row.seq) for row in rows]
+
+    assert await after({}, 100) == [(1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (2, 1), (2, 2), (2, 3)]
+    assert await after({1: 4, 2: 2}, 100) == [(1, 5), (2, 3)]
+    assert await after({1: 3}, 3) == [(1, 4), (1, 5), (2, 1)]
+    assert await after({1: 5, 2: 3}, 100) == []
+    assert await store.reader.lines_after("unknown", {}, 10) == []
+
+
+async def test_a_reader_has_no_way_to_write(store: Store, store_url: str) -> None:
+    engine = open_reader(store_url)
+    with pytest.raises(Exception, match="readonly|read-only"):
+        async with engine.begin() as connection:
+            await connection.execute(text("DELETE FROM spawn_log_progress"))
+    await engine.dispose()
+
+
+async def test_a_question_that_takes_too_long_is_interrupted(store: Store, store_url: str) -> None:
+    from bugcommand_operator.store.bounded import bounded
+
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    engine = open_reader(store_url)
+    with pytest.raises(TooBroad):
+        async with bounded(engine, 0.2, tell=True) as connection:
+            await connection.execute(text(endless))
+    async with bounded(engine, 5, tell=True) as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+    await engine.dispose()
+
+
+async def test_a_database_that_is_away_is_unavailable() -> None:
+    async with open_reading("postgresql+psycopg://nobody@127.0.0.1:1/none") as reader:
+        with pytest.raises(StoreUnavailable):
+            await reader.owners(["command"])
