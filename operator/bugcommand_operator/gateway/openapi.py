@@ -60,7 +60,8 @@ class Operation:
         shape = {"$ref": f"#/components/schemas/{self.problem}"}
         refusals = {status: Answer(text, "application/json", shape) for status, text in self.refuses.items()}
         answers = {str(status): answer.as_dict() for status, answer in sorted({**self.answers, **refusals}.items())}
-        body = {"requestBody": {"required": True, "content": {"application/json": {"schema": dict(self.body)}}}}
+        content = {"application/json": {"schema": dict(self.body or {})}}
+        body = {"requestBody": {"required": True, "content": content}}
         return {
             "operationId": self.method + self.path.replace("/", "_").replace("{", "").replace("}", ""),
             "tags": [self.tag],

@@ -56,13 +56,13 @@ class Sender:
 class GatewayProcess:
     """Start it, end it, kill it; the port stays the same over restarts."""
 
-    def __init__(self, database: Path, kubeconfig: Path, **environment: str) -> None:
+    def __init__(self, database: Path | str, kubeconfig: Path, **environment: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as reserved:
             self.port: int = reserved.getsockname()[1]
         self._environment = {
             **os.environ,
             "PYTHONPATH": str(SOURCES),
-            "MENTU_DATABASE_URL": f"sqlite+aiosqlite:///{database}",
+            "MENTU_DATABASE_URL": database if isinstance(database, str) else f"sqlite+aiosqlite:///{database}",
             "MENTU_KUBECONFIG": str(kubeconfig),
             "MENTU_HOST": "127.0.0.1",
             "MENTU_PORT": str(self.port),
@@ -76,6 +76,11 @@ class GatewayProcess:
         self._process = subprocess.Popen(program, env=self._environment)
         self.wait_until_ready()
         return self
+
+    def migrate(self, seconds: float = 60) -> int:
+        """`mentu-gateway migrate`, and its exit code."""
+        program = [sys.executable, "-m", "bugcommand_operator.gateway.main", "migrate"]
+        return subprocess.run(program, env=self._environment, check=False, timeout=seconds).returncode
 
     def wait_until_ready(self, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds

@@ -49,11 +49,12 @@ class FakeCluster:
     failing: int = 0
     url: str = ""
 
-    def add(self, token: str, command_id: str, attempt: int, namespace: str = "team-a") -> None:
+    def add(self, token: str, command_id: str, attempt: int, namespace: str = "team-a", repository: str = "") -> None:
         """A running pod with this token."""
         name, uid = f"pod-of-{token}", f"uid-of-{token}"
         self.reviews[token] = review(name, uid, namespace)
         self.pods[f"{namespace}/{name}"] = pod(name, uid, command_id, str(attempt), namespace)
+        self.pods[f"{namespace}/{name}"]["metadata"]["labels"]["mentu.dev/repository"] = repository
 
     def add_user(self, token: str, name: str, *namespaces: str) -> None:
         """A person with this token, who may get BugCommands in these namespaces."""

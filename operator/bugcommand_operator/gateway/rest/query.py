@@ -119,10 +119,8 @@ def _order(table: Table, text: str) -> tuple[Ordered, ...]:
         if nulls and table.columns[column].nullable and (nulls == "nullsfirst") != (direction == "desc"):
             raise unreadable(f"{nulls} is not offered for {column}.{direction or 'asc'}")
         found.append(Ordered(column, direction == "desc"))
-    named = {ordered.column for ordered in found}
-    # What is left undecided is decided by the key, or a row could be on two pages, or on none.
-    descending = bool(found) and found[0].descending
-    return (*found, *(Ordered(column, descending) for column in table.order if column not in named))
+    # What an order leaves open the store decides by the key, or a row could be on two pages, or on none.
+    return tuple(found) or tuple(Ordered(column, False) for column in table.order)
 
 
 def _rows(table: Table, special: Mapping[str, str], range_: str, unit: str) -> tuple[int, int]:
