@@ -58,3 +58,9 @@ class Interrupted(CliError):
     """Told to end by a signal."""
 
     code = ExitCode.INTERRUPTED
+
+
+class PipeClosed(CliError):
+    """Whoever read the output has gone: no reason to say anything."""
+
+    code = ExitCode.PIPE_CLOSED

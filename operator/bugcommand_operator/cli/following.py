@@ -25,6 +25,7 @@ IDLE_SECONDS = 2.0
 GIVE_UP_SECONDS = 900.0
 LATE_SECONDS = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
+_WORTH_TELLING = 3
 _PIECE = 1 << 16
 _QUEUE = 256
 
@@ -59,34 +60,39 @@ class Follower:
 
     def lines(self) -> Iterator[Line | None]:
         """Lines as they come; None when nothing more is there for the moment."""
-        failed_since, pause, refused = self.clock(), _FIRST_PAUSE, False
+        failures = _Failures(self.clock)
         while True:  # bounded by the command's end, or by GIVE_UP_SECONDS without a stream
             try:
+                if failures.count and self.state() is not None:
+                    yield from self._rest()
+                    return
                 for line in self._stream():
-                    failed_since, pause, refused = self.clock(), _FIRST_PAUSE, False
+                    failures.forget()
                     yield line
                 return
             except TokenRefused:
-                if refused:
+                if failures.token_was_renewed:
                     raise
-                refused = True
+                failures.token_was_renewed = True
                 self.gateway.renew(token=True)
                 continue
             except NotFound:  # nothing was written yet, or this gateway has no live feed: ask for what is stored
                 yield from self.log.after(self.position)
-                pause = min(pause, self.idle_seconds)
+                failures.add(self.idle_seconds)
             except Unreachable as error:
-                if self.clock() - failed_since > GIVE_UP_SECONDS:
-                    raise
-                self.say(f"{error}; trying again")
+                self._tell(failures, error)
             yield None
-            if self._is_over():
-                yield from self._rest()
-                return
-            self.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            self.sleep(failures.pause)
             with suppress(Unreachable):
                 self.gateway.renew()
+
+    def _tell(self, failures: "_Failures", error: Unreachable) -> None:
+        """One cut is nothing that a person has to know; a gateway that stays away is."""
+        failures.add(_LONGEST_PAUSE)
+        if failures.seconds > GIVE_UP_SECONDS:
+            raise error
+        if failures.count == _WORTH_TELLING:
+            self.say(f"{error}; trying again")
 
     def _stream(self) -> Iterator[Line | None]:
         """One stream, until the command is over. Raises `Unreachable` when the stream ends before that."""
@@ -104,7 +110,7 @@ class Follower:
                 if reader.is_empty:
                     yield None
                 if self.clock() - quiet_since >= self.idle_seconds:
-                    if self._is_over():
+                    if self.state() is not None:
                         break
                     quiet_since = self.clock()
         finally:
@@ -122,9 +128,6 @@ class Follower:
             raise ProtocolError("the live feed sent what is not JSON") from error
         yield from filter(self.position.take, lines_of(value))
 
-    def _is_over(self) -> bool:
-        return self.state() is not None
-
     def _rest(self) -> Iterator[Line | None]:
         """What the stream had not brought yet. Lines may still be on their way from the pod's spool for a moment."""
         deadline = self.clock() + LATE_SECONDS
@@ -140,6 +143,26 @@ class Follower:
                     "They may still come: run the same without -f in a while.",
                 )
             self.sleep(self.idle_seconds)
+
+
+class _Failures:
+    """Since a stream was open for the last time."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.forget()
+
+    def forget(self) -> None:
+        self.count, self.pause, self.token_was_renewed, self._since = 0, _FIRST_PAUSE, False, self._clock()
+
+    def add(self, longest_pause: float) -> None:
+        if self.count:
+            self.pause = min(self.pause * 2, longest_pause)
+        self.count += 1
+
+    @property
+    def seconds(self) -> float:
+        return self._clock() - self._since
 
 
 class _Reader:

@@ -33,6 +33,7 @@ class Access(Protocol):
 @dataclass
 class Gateway:
     access: Access
+    say: Callable[[str], None] = lambda text: None  # noqa: ARG005
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     try_seconds: float = TRY_SECONDS
@@ -87,10 +88,12 @@ class Gateway:
                     raise
                 refused = True  # tokens expire: one new one is worth a try
                 self.access.token(anew=True)
-            except Unreachable:
+            except Unreachable as error:
                 self.close()
                 if self.clock() + pause > deadline:
                     raise
+                if pause == _FIRST_PAUSE:
+                    self.say(f"{error}; trying again for {self.try_seconds:.0f} s")
                 self.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 self._renew_quietly()

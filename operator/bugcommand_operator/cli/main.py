@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bugcommand_operator.cli import options, output
-from bugcommand_operator.cli.errors import CliError, ExitCode, Interrupted
+from bugcommand_operator.cli.errors import CliError, ExitCode, Interrupted, PipeClosed
 
 if TYPE_CHECKING:
     from bugcommand_operator.cli.command import Command
@@ -78,7 +78,7 @@ def replay(  # noqa: PLR0913 (each is a flag)
     file: options.File = "",
     *,
     attempt: options.RecordedAttempt = None,
-    speed: options.Speed = 1.0,
+    speed: options.Speed = None,
     idle_limit: options.IdleLimit = None,
     at: options.At = None,
     form: options.ReplayOutput = None,
@@ -99,7 +99,7 @@ def replay(  # noqa: PLR0913 (each is a flag)
 
     if file and form is None:
         raise typer.BadParameter("FILE goes with -o cast", param_hint="FILE")
-    pace = Pace(speed, math.inf if idle_limit is None else idle_limit, at or 0.0)
+    pace = Pace(speed or 1.0, math.inf if idle_limit is None else idle_limit, at or 0.0)
     if form is None:
         playing.check_terminal()
     with _reached(name, namespace, context, kubeconfig, gateway, gateway_namespace, token) as (command, way):
@@ -123,9 +123,13 @@ def _reached(
     gc.enable()
     kubectl = Kubectl(kubeconfig, context, namespace)
     access = ClusterAccess(kubectl, gateway, token, gateway_namespace)
-    way = Gateway(access)
+    way = Gateway(access, output.note)
     try:
         yield Command(kubectl, name), way
+    except KeyboardInterrupt as error:
+        raise Interrupted("interrupted") from error
+    except BrokenPipeError as error:
+        raise PipeClosed("nobody reads the output any more") from error
     finally:
         way.close()
         access.close()
@@ -144,14 +148,13 @@ def run(arguments: list[str]) -> int:
     try:
         code = app(arguments, prog_name=_program(arguments), standalone_mode=True)
     except CliError as error:
-        if not isinstance(error, Interrupted):
+        if isinstance(error, PipeClosed):
+            output.discard_output()
+        elif not isinstance(error, Interrupted):
             output.tell(error)
         return error.code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        output.discard_output()
-        return ExitCode.PIPE_CLOSED
     return int(code or 0)
 
 

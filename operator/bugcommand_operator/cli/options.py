@@ -155,7 +155,10 @@ File = Annotated[
     str, typer.Argument(metavar="FILE", help="Where -o cast writes to; - is standard output.", show_default=False)
 ]
 Speed = Annotated[
-    float, typer.Option("--speed", metavar="FACTOR", help="So many times as fast.", parser=checked(_speed))
+    float | None,
+    typer.Option(
+        "--speed", metavar="FACTOR", help="So many times as fast.", parser=checked(_speed), show_default=False
+    ),
 ]
 IdleLimit = Annotated[
     float | None,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import IO
 
@@ -37,12 +38,12 @@ class PortForward:
                 stdout=subprocess.PIPE,
                 stderr=said,
                 text=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 (no threads yet)
+                preexec_fn=_dying_with_parent(),  # noqa: PLW1509 (one system call, loaded before)
             )
             self.port = _port_of(self._process.stdout, seconds)
             if self.port:
                 return self.port
-            was_slow = self._process.poll() is None
+            was_slow = not _has_ended(self._process)
             self.close()
             said.seek(0)
             text = said.read()
@@ -79,6 +80,15 @@ def _port_of(stdout: IO[str] | None, seconds: float) -> int:
     return found[0] if found else 0
 
 
+def _has_ended(process: "subprocess.Popen[str]") -> bool:
+    """Whoever ends closes its output a moment earlier."""
+    try:
+        process.wait(0.5)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 def _read(stream: IO[str] | None, found: list[int], ready: threading.Event) -> None:
     with suppress(OSError, ValueError):
         for line in stream or ():
@@ -88,7 +98,12 @@ def _read(stream: IO[str] | None, found: list[int], ready: threading.Event) -> N
     ready.set()
 
 
-def _die_with_parent() -> None:
-    """So that even a killed parent leaves no kubectl behind."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
+def _dying_with_parent() -> Callable[[], object] | None:
+    """So that even a killed parent leaves no kubectl behind, where the system can do that."""
+    if sys.platform != "linux":
+        return None
+    try:
+        prctl = ctypes.CDLL(None).prctl
+    except (OSError, AttributeError):
+        return None
+    return lambda: prctl(_DIE_WITH_PARENT, signal.SIGTERM)

@@ -67,6 +67,8 @@ class Connection:
             data = response.read(MAX_ANSWER + 1)
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(f"the gateway broke off its answer: {_what(error)}") from error
+        if response.length and len(data) <= MAX_ANSWER:  # http.client tells of it only when all is read without a bound
+            raise Unreachable(f"the gateway broke off its answer, {response.length} bytes before its end")
         if len(data) > MAX_ANSWER:
             raise ProtocolError(f"the gateway's answer is larger than {MAX_ANSWER} bytes")
         try:
