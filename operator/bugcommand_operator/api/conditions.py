@@ -112,6 +112,7 @@ class Reason(StrEnum):
     MENTU_PATH_CHANGED = "MentuPathChanged"
     PUSH_REJECTED = "PushRejected"
     EXPORT_FAILED = "ExportFailed"
+    EXPORT_TOO_LARGE = "ExportTooLarge"
 
 
 REFUSALS = frozenset(
@@ -167,6 +168,7 @@ WORKSPACE_REASONS = frozenset(
         Reason.MENTU_PATH_CHANGED,
         Reason.PUSH_REJECTED,
         Reason.EXPORT_FAILED,
+        Reason.EXPORT_TOO_LARGE,
     }
 )
 """Reasons of the containers that prepare, export and publish."""

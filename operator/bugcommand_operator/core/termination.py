@@ -78,6 +78,8 @@ class ExportResult(_Result):
     """None: it did not say, which is not the same as no."""
     left_uncommitted: Count = 0
     committed_leftovers: bool = False
+    other_work: bool = False
+    """On the volume is more than was taken out: a stash, other branches, repositories made inside the tree."""
     diff: DiffResult | None = None
 
 

@@ -21,7 +21,7 @@ class CleanRepository:
         for name in ("objects/info", "objects/pack", "refs/heads", "refs/mentu", "info"):
             os.makedirs(f"{folder}/{name}")
         self._write("HEAD", f"ref: {WORK_REF}\n")
-        self._write("config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n")
+        self._write("config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n\tbigFileThreshold = 32m\n")
         self._write("info/exclude", "/.mentu\n")
         self._write("objects/info/alternates", "".join(f"{path}\n" for path in borrowed))
 

@@ -75,6 +75,10 @@ class ExportFailed(Permanent):
     pass
 
 
+class ExportTooLarge(Permanent):
+    pass
+
+
 class WorkspaceFailed(Permanent):
     pass
 

@@ -5,27 +5,41 @@ by a clean repository, uncommitted files are looked at with an index and a confi
 checked again, and judged, by `publish`.
 """
 
+import contextlib
 import json
 import os
 import re
+import resource
+from collections.abc import Iterator
 
 from bugcommand_operator.core.light_typing import Any, NamedTuple
 from bugcommand_operator.core.ref_name import FULL_SHA
 from bugcommand_operator.workspace.agent_refs import head_of, ref_value
 from bugcommand_operator.workspace.base import noted_base
 from bugcommand_operator.workspace.clean_repository import WORK_REF, CleanRepository
-from bugcommand_operator.workspace.errors import ExportFailed, MentuPathChanged, WorkspaceError, WorkspaceFailed
+from bugcommand_operator.workspace.errors import (
+    ExportFailed,
+    ExportTooLarge,
+    MentuPathChanged,
+    WorkspaceError,
+    WorkspaceFailed,
+)
 from bugcommand_operator.workspace.files import is_real_folder, read_text, remove_tree, write_file
 from bugcommand_operator.workspace.job import Job
-from bugcommand_operator.workspace.leftovers import tree_of_leftovers
+from bugcommand_operator.workspace.leftovers import has_new_submodule, look, tree_of
 from bugcommand_operator.workspace.mentu_paths import mentu_paths_problem
+from bugcommand_operator.workspace.other_work import is_elsewhere
 from bugcommand_operator.workspace.own_repository import tree_git_dir, worktree_of
 
 MAX_LIST = 16 * 1024 * 1024
+LARGEST = 512 * 1024 * 1024
+"""Bytes of uncommitted files that are copied, and bytes that the bundle may have: a node's disk is everybody's."""
+SIGXFSZ = 25  # what a process dies of that writes a larger file than it may
 ISO_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)\Z")
 NOTHING = {
     "leftUncommitted": 0,
     "committedLeftovers": False,
+    "otherWork": False,
     "diff": {"files": 0, "insertions": 0, "deletions": 0},
 }
 STATS = re.compile(r"(\d+) (file|insertion|deletion)")
@@ -38,6 +52,8 @@ class Work(NamedTuple):
     tree: str
     left_uncommitted: int = 0
     committed_leftovers: bool = False
+    left_tree: str = ""
+    nested: bool = False
 
 
 def export(job: Job) -> dict[str, Any]:
@@ -58,10 +74,13 @@ def _export(job: Job) -> dict[str, Any]:
         raise ExportFailed(f"the base commit {base} is missing: has the mirror been replaced since the command began?")
     head = _head(job, clean, base)
     work = _work(job, clean, base, head)
-    has_changes = work.tree != clean.run("rev-parse", "--verify", f"{base}^{{tree}}").text
+    base_tree = clean.run("rev-parse", "--verify", f"{base}^{{tree}}").text
+    # Commits that undo each other are nothing to publish, but a rescue keeps them.
+    has_changes = work.tree != base_tree or (job.request.rescue and work.head != base)
     if has_changes:
         _bundle(job, clean, base, work.head)
     statistics = _statistics(clean, base, work.head)
+    other_work = _other_work(job, clean, base, work) or not (has_changes or work.head == base)
     clean.remove()
     return _report(
         job,
@@ -71,6 +90,7 @@ def _export(job: Job) -> dict[str, Any]:
             "hasChanges": has_changes,
             "leftUncommitted": work.left_uncommitted,
             "committedLeftovers": work.committed_leftovers,
+            "otherWork": other_work,
             "diff": statistics,
         },
     )
@@ -138,12 +158,33 @@ def _work(job: Job, clean: CleanRepository, base: str, head: str) -> Work:
         if problem:
             raise MentuPathChanged(problem)
     head_tree = clean.run("rev-parse", "--verify", f"{head}^{{tree}}").text
-    tree = tree_of_leftovers(clean, head, worktree_of(job))
+    left = look(clean, head, worktree_of(job))
+    nested = bool(left.nested)
+    is_taken = job.request.rescue or head == base
+    if left.size > LARGEST:
+        if is_taken:
+            raise _too_large(f"{left.size} bytes in {len(left.files)} uncommitted files")
+        return Work(head, head_tree, left_uncommitted=len(left.files), nested=nested)
+    tree = tree_of(clean, head, worktree_of(job), left)
     if tree == head_tree:
-        return Work(head, head_tree)
-    if job.request.rescue or head == base:
-        return Work(_commit(job, clean, base, head, tree), tree, committed_leftovers=True)
-    return Work(head, head_tree, left_uncommitted=len(clean.changed_paths(head_tree, tree, MAX_LIST)))
+        return Work(head, head_tree, nested=nested)
+    if is_taken:
+        return Work(_commit(job, clean, base, head, tree), tree, committed_leftovers=True, nested=nested)
+    count = len(clean.changed_paths(head_tree, tree, MAX_LIST))
+    return Work(head, head_tree, left_uncommitted=count, left_tree=tree, nested=nested)
+
+
+def _other_work(job: Job, clean: CleanRepository, base: str, work: Work) -> bool:
+    if work.nested or has_new_submodule(clean, base, work.head):
+        return True
+    return is_elsewhere(job, clean, known={base, work.head}, trees={work.tree, work.left_tree})
+
+
+def _too_large(what: str) -> ExportTooLarge:
+    return ExportTooLarge(
+        f"the work is too large to be taken out: {what}, and {LARGEST} bytes are the limit; it is kept on the volume."
+        " Files that do not belong into the repository should be ignored (.gitignore)"
+    )
 
 
 def _commit(job: Job, clean: CleanRepository, base: str, head: str, tree: str) -> str:
@@ -166,9 +207,24 @@ def _commit(job: Job, clean: CleanRepository, base: str, head: str, tree: str) -
 def _bundle(job: Job, clean: CleanRepository, base: str, head: str) -> None:
     clean.set_ref(WORK_REF, head)
     try:
-        clean.run("bundle", "create", "--quiet", job.paths.bundle, WORK_REF, f"^{base}")
+        with _largest_file(LARGEST):
+            clean.run("bundle", "create", "--quiet", job.paths.bundle, WORK_REF, f"^{base}")
     except WorkspaceError as error:
+        if f"signal {SIGXFSZ}" in str(error):
+            raise _too_large(f"its commits are larger than {LARGEST} bytes") from error
         raise ExportFailed(f"the work cannot be bundled, its objects may be damaged: {error}") from error
+
+
+@contextlib.contextmanager
+def _largest_file(size: int) -> Iterator[None]:
+    """While it lasts, what is started here writes no larger file."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    limit = size if most == resource.RLIM_INFINITY else min(size, most)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (allowed, most))
 
 
 def _statistics(clean: CleanRepository, base: str, head: str) -> dict[str, int]:

@@ -1,5 +1,9 @@
 """What the agent left uncommitted, as a tree, found without its config, index, hooks, filters or submodules."""
 
+import os
+import stat
+
+from bugcommand_operator.core.light_typing import NamedTuple
 from bugcommand_operator.workspace.clean_repository import CleanRepository
 from bugcommand_operator.workspace.errors import ExportFailed
 from bugcommand_operator.workspace.files import is_real_folder
@@ -10,18 +14,57 @@ ALL_BUT_MENTU = (":(top)", ":(top,exclude).mentu")
 GITLINK = "160000"
 
 
-def tree_of_leftovers(clean: CleanRepository, head: str, tree: str) -> str:
-    """The tree that a commit of everything in the folder would have; the head's own when nothing changed."""
+class Leftovers(NamedTuple):
+    """What `look` found: files that are not as the head has them, and repositories made inside the tree."""
+
+    files: list[str]
+    size: int
+    nested: list[str]
+
+
+def look(clean: CleanRepository, head: str, tree: str) -> Leftovers:
+    """Lists what was left; nothing is copied. Leaves an index of the tree behind, for `tree_of`."""
     if not is_real_folder(tree):
-        return clean.run("rev-parse", "--verify", f"{head}^{{tree}}").text
+        return Leftovers([], 0, [])
     clean.run("read-tree", head, tree=tree)
-    _add_everything(clean, tree)
+    # Looks at the contents once, so that neither the listing nor the adding has to; its exit code says what differs.
+    clean.run("update-index", "-q", "--refresh", tree=tree, check=False)
+    listed = clean.run(
+        *("ls-files", "--others", "--modified", "--exclude-standard", "-z", "--", *ALL_BUT_MENTU),
+        tree=tree,
+        limit=MAX_LIST,
+    )
+    found = {path for path in listed.out.decode("utf-8", "surrogateescape").split("\0") if path}
+    files = [path for path in found if not path.endswith("/")]
+    nested = [path.rstrip("/") for path in found if path.endswith("/")]
+    return Leftovers(files, sum(_size(f"{tree}/{path}") for path in files), nested)
+
+
+def tree_of(clean: CleanRepository, head: str, tree: str, left: Leftovers) -> str:
+    """The tree that a commit of everything in the folder would have; the head's own when nothing changed."""
+    if not left.files:
+        return clean.run("rev-parse", "--verify", f"{head}^{{tree}}").text
+    _add_everything(clean, tree, left.nested)
     _drop_new_submodules(clean, head, tree)
     return clean.run("write-tree", tree=tree).text
 
 
-def _add_everything(clean: CleanRepository, tree: str) -> None:
-    nested = _nested_repositories(clean, tree)
+def has_new_submodule(clean: CleanRepository, older: str, newer: str) -> bool:
+    """Whether a repository inside the tree was committed: of that, git keeps only a commit's name."""
+    result = clean.run("diff-tree", "-r", "-z", "--raw", "--no-renames", older, newer, limit=MAX_LIST)
+    changes = result.out.decode("utf-8", "surrogateescape").split("\0")[0::2]
+    return any(change.split(" ")[1] == GITLINK for change in changes if change)
+
+
+def _size(path: str) -> int:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
+
+
+def _add_everything(clean: CleanRepository, tree: str, nested: list[str]) -> None:
     pathspecs = [*ALL_BUT_MENTU, *(f":(top,exclude,literal){path}" for path in nested)]
     data = "\0".join(pathspecs).encode("utf-8", "surrogateescape")
     # A file that cannot be read is left out; the others are kept all the same.
@@ -32,15 +75,6 @@ def _add_everything(clean: CleanRepository, tree: str) -> None:
     if result.code not in (0, 1):
         error = error_from(result.err, result.code)
         raise ExportFailed(f"the uncommitted work cannot be read: {error}") from error
-
-
-def _nested_repositories(clean: CleanRepository, tree: str) -> list[str]:
-    """Repositories that the agent made or cloned inside the tree: they are not part of the work."""
-    result = clean.run(
-        "ls-files", "--others", "--exclude-standard", "-z", "--", *ALL_BUT_MENTU, tree=tree, limit=MAX_LIST
-    )
-    found = result.out.decode("utf-8", "surrogateescape").split("\0")
-    return [path.rstrip("/") for path in found if path.endswith("/")]
 
 
 def _drop_new_submodules(clean: CleanRepository, head: str, tree: str) -> None:

@@ -51,9 +51,12 @@ class Request(NamedTuple):
     @property
     def target_ref(self) -> str:
         """Where the work goes on the remote."""
-        if self.rescue:
-            return f"refs/mentu/rescue/{self.commitment_id}/{self.attempt}"
-        return self.branch_ref
+        return self.rescue_ref if self.rescue else self.branch_ref
+
+    @property
+    def rescue_ref(self) -> str:
+        """Where work that was not published is kept; on the volume, where the runner saves it from time to time."""
+        return f"refs/mentu/rescue/{self.commitment_id}/{self.attempt}"
 
     @property
     def wanted(self) -> str:

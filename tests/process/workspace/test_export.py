@@ -20,6 +20,7 @@ def test_nothing_done_is_not_an_error_and_publishes_nothing(place: Place, remote
         "hasChanges": False,
         "leftUncommitted": 0,
         "committedLeftovers": False,
+        "otherWork": False,
         "diff": {"files": 0, "insertions": 0, "deletions": 0},
     }
     assert published["pushed"] is False

@@ -24,7 +24,7 @@ from tests.support.builders import (
 
 from bugcommand_operator.api.bugcommand import BugCommandStatus, Claim, Logs
 from bugcommand_operator.api.conditions import ConditionType, Reason
-from bugcommand_operator.api.names import FINALIZER, agent_pod_name, publish_pod_name, rescue_pod_name
+from bugcommand_operator.api.names import FINALIZER, agent_pod_name, publish_pod_name, rescue_pod_name, ship_pod_name
 from bugcommand_operator.core.observed import Command, Container, Load, Observed, Pod, Volume
 from bugcommand_operator.core.status import MAX_MESSAGE_BYTES
 from bugcommand_operator.core.text import clean, shortened
@@ -35,7 +35,7 @@ TEXTS = st.one_of(st.sampled_from(["", "why", "<&>" * 500, "\x1b[31m", "\u202e",
 SAYINGS: st.SearchStrategy[Any] = st.one_of(
     st.just({}),
     st.builds(lambda reason, text: {"reason": reason, "message": text, "lines": 5}, REASONS, TEXTS),
-    st.booleans().map(lambda changes: exported(has_changes=changes)),
+    st.builds(lambda changes, other: exported(has_changes=changes, otherWork=other), st.booleans(), st.booleans()),
     st.recursive(
         st.none() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=2), max_leaves=3
     ),
@@ -72,6 +72,7 @@ def statuses() -> st.SearchStrategy[BugCommandStatus]:
         attempt=st.sampled_from([None, 1]),
         pod_name=st.sampled_from([None, agent_pod_name(NAME, 1)]),
         agent_start_time=st.none() | MOMENTS,
+        completion_time=st.none() | MOMENTS,
         logs=st.sampled_from([None, Logs(tail=["<" * 50] * 50, lines=50, last_sequence=50)]),
         branch=st.sampled_from([None, "bug/cmt_x"]),
     )
@@ -178,7 +179,8 @@ def worlds() -> st.SearchStrategy[Observed]:
         ),
         agent_pod=pods(agent_pod_name(NAME, 1), "fetch", "workspace", "agent"),
         publish_pod=pods(publish_pod_name(NAME, 1), "export", "publish"),
-        rescue_pod=pods(rescue_pod_name(NAME, 1), "export", "publish"),
+        rescue_pod=pods(rescue_pod_name(NAME, 1), "ship", "export", "publish"),
+        ship_pod=pods(ship_pod_name(NAME, 1), "ship"),
         volume=volumes(),
         mirror=volumes(),
         volumes_bind_at_once=st.booleans(),

@@ -71,6 +71,7 @@ def failed_rescue(code: int, **says: Any) -> Pod:
 PUBLISHED = condition(ConditionType.PUBLISHED, "True", Reason.PUBLISHED)
 PUBLISHED_IN_PART = condition(ConditionType.PUBLISHED, "True", Reason.PUBLISHED_IN_PART)
 NO_CHANGES = condition(ConditionType.PUBLISHED, "False", Reason.NO_CHANGES)
+NOTHING_BUT_ELSEWHERE = condition(ConditionType.PUBLISHED, "False", Reason.PUBLISHED_IN_PART)
 NEVER = condition(ConditionType.AGENT_RUNNING, "False", Reason.AGENT_NOT_STARTED)
 
 
@@ -106,6 +107,9 @@ CASES = {
     "a volume of somebody else is left alone": Case(going(volume=volume(command_uid=OTHER_UID)), (RELEASED,)),
     "files that were left uncommitted are rescued though the branch was pushed": Case(
         going(working(PUBLISHED_IN_PART, agent_start_time=NOW)), (CreatePod("rescue"),)
+    ),
+    "a stash of a command that published nothing is not taken for nothing": Case(
+        going(working(NOTHING_BUT_ELSEWHERE, agent_start_time=NOW)), (CreatePod("rescue"),)
     ),
     "a volume on its way out is not deleted again": Case(
         going(working(PUBLISHED), volume=volume(is_being_deleted=True)), (RELEASED,)
@@ -190,6 +194,16 @@ def test_a_pod_that_no_node_has_yet_is_deleted_as_exactly_that_and_leaves_no_wor
     assert plan.status is not None
     after = going(plan.status, agent_pod=None)
     assert decide(after, NOW).actions == (DELETED, RELEASED)
+
+
+@pytest.mark.parametrize(("has_changes", "told"), [(True, "WorkRescued"), (False, "NothingToRescue")])
+def test_a_rescue_that_leaves_a_stash_behind_keeps_the_volume(has_changes: bool, told: str) -> None:
+    says = exported(has_changes=has_changes, otherWork=True)
+    done = rescue_pod(ended("export", says=says), ended("publish"), phase="Succeeded")
+    plan = decide(going(rescue_pod=done), NOW)
+
+    assert plan.actions == (KEPT, delete(done), RELEASED)
+    assert [event.reason for event in plan.events] == [told, "WorkKept"]
 
 
 def test_a_rescue_says_where_the_work_is() -> None:

@@ -24,6 +24,7 @@ from tests.support.builders import (
     publish_pod,
     pushing_pod_that_succeeded,
     running,
+    volume,
     waiting,
     working,
 )
@@ -31,7 +32,7 @@ from tests.support.builders import (
 from bugcommand_operator.api.conditions import ConditionType, Phase, Reason
 from bugcommand_operator.core.decide import decide
 from bugcommand_operator.core.observed import Observed, Pod
-from bugcommand_operator.core.plan import CreatePod, DeletePod, Plan
+from bugcommand_operator.core.plan import CreatePod, DeletePod, OwnVolume, Plan
 
 PUBLISHING = condition(ConditionType.PUBLISHED, "False", Reason.PUBLISHING, "Pod x pushes.")
 USAGE = {"usage": {"inputTokens": 1, "outputTokens": 2}}
@@ -113,6 +114,19 @@ def test_an_agent_that_changed_nothing_has_failed() -> None:
     assert found(plan, ConditionType.PUBLISHED) == ("False", Reason.NO_CHANGES)
 
 
+@pytest.mark.parametrize(("has_changes", "succeeded"), [(True, "True"), (False, "False")])
+def test_work_that_is_elsewhere_on_the_volume_keeps_it(has_changes: bool, succeeded: str) -> None:
+    seen = pushing(pushing_pod_that_succeeded(has_changes=has_changes, otherWork=True), volume=volume())
+    plan = decide(seen, NOW)
+
+    assert (found(plan, ConditionType.SUCCEEDED) or ("", ""))[0] == succeeded
+    assert found(plan, ConditionType.PUBLISHED) == (succeeded, Reason.PUBLISHED_IN_PART)
+    assert "a stash" in plan.events[0].message
+    assert plan.status is not None
+    after = decide(replace(seen, command=replace(seen.command, status=plan.status)), NOW)
+    assert not [action for action in after.actions if isinstance(action, OwnVolume)]
+
+
 @pytest.mark.parametrize("says", ["", "no json", [], {"headCommit": "not a commit", "hasChanges": False}])
 def test_an_export_that_does_not_say_what_it_found_is_not_taken_for_no_changes(says: Any) -> None:
     silent = publish_pod(ended("export", says=says), ended("publish"), phase="Succeeded")
@@ -140,6 +154,22 @@ def test_a_push_that_may_pass_is_tried_again_and_what_it_said_stays(lost: Pod) -
     after = pushing(None, stored=plan.status)
     later = decide(after, NOW)
     assert next(c.message for c in (later.status or plan.status).conditions if c.type == "Published") == told
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        'Usage of EmptyDir volume "export" exceeds the limit "4Gi".',
+        "Pod ephemeral local storage usage exceeds the total limit of containers 4Gi.",
+        'Container export exceeded its local ephemeral storage limit "4Gi".',
+    ],
+)
+def test_work_that_is_larger_than_may_be_taken_out_is_not_tried_again(why: str) -> None:
+    over = publish_pod(running("export"), waiting("publish"), phase="Failed", reason="Evicted", message=why)
+    plan = decide(pushing(over), NOW)
+
+    assert found(plan, ConditionType.SUCCEEDED) == ("False", Reason.EXPORT_TOO_LARGE)
+    assert why in plan.events[0].message
 
 
 @pytest.mark.parametrize(

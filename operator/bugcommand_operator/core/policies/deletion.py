@@ -5,6 +5,7 @@ The finalizer has a deadline: after it the volume is kept, labelled, and the com
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bugcommand_operator.api.bugcommand import BugCommandStatus
@@ -109,13 +110,16 @@ def _rescue(seen: Observed) -> Plan:
 def _rescued(seen: Observed, pod: Pod) -> Plan:
     if result_of(pod.container("export"), ExportResult).has_changes is None:
         return _keep(seen, f"pod {pod.name} did not say what it pushed")
+    if result_of(pod.container("export"), ExportResult).other_work:
+        kept = _keep(seen, "it holds a stash, another branch or a repository inside the tree, which is not pushed")
+        return replace(kept, events=(_rescued_event(seen, pod), *kept.events))
     return _release(seen, _delete_volume(seen), (_rescued_event(seen, pod),))
 
 
 def _rescued_event(seen: Observed, pod: Pod) -> Event:
     exported = result_of(pod.container("export"), ExportResult)
     if not exported.has_changes:
-        return Event("NothingToRescue", "The agent had changed nothing.")
+        return Event("NothingToRescue", "The agent had changed nothing on its branch and in its tree.")
     ref = rescue_ref(seen.command.commitment_id, seen.command.attempt)
     return Event("WorkRescued", f"The unpublished work was pushed as {ref} of {seen.command.spec.repository.name}.")
 

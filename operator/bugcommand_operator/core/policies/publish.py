@@ -16,6 +16,9 @@ from bugcommand_operator.core.status import StatusEditor
 from bugcommand_operator.core.termination import ExportResult, PublishResult, known_reason, result_of
 
 LOOK_AGAIN = timedelta(seconds=10)
+OTHER_WORK = (
+    "The agent left work elsewhere (a stash, another branch, a repository inside the tree); it is kept on the volume."
+)
 
 
 def publish(seen: Observed, now: datetime) -> Plan | None:
@@ -97,9 +100,7 @@ def _published(seen: Observed, now: datetime, pod: Pod) -> Plan:
         status.condition(ConditionType.PUBLISHED, "False", Reason.PUBLISH_FAILED, message)
         return failed(seen, now, Reason.PUBLISH_FAILED, message, status)
     if not exported.has_changes:
-        message = "The agent has completed without changing anything: there is nothing to publish."
-        status.condition(ConditionType.PUBLISHED, "False", Reason.NO_CHANGES, message)
-        return failed(seen, now, Reason.NO_CHANGES, message, status)
+        return _nothing_published(seen, now, status, exported)
     result = result_of(pod.container("publish"), PublishResult)
     status.set(
         branch=seen.command.branch,
@@ -107,18 +108,32 @@ def _published(seen: Observed, now: datetime, pod: Pod) -> Plan:
         diff=Diff(**exported.diff.model_dump()) if exported.diff else None,
     )
     message = _published_message(seen, exported)
-    reason = Reason.PUBLISHED_IN_PART if exported.left_uncommitted else Reason.PUBLISHED
+    in_part = exported.left_uncommitted or exported.other_work
+    reason = Reason.PUBLISHED_IN_PART if in_part else Reason.PUBLISHED
     status.condition(ConditionType.PUBLISHED, "True", reason, message)
     return succeeded(seen, message, status)
 
 
+def _nothing_published(seen: Observed, now: datetime, status: StatusEditor, exported: ExportResult) -> Plan:
+    """What the condition of publishing says decides over the volume: `NoChanges` lets it go, any other keeps it."""
+    message = "The agent has completed without changing anything: there is nothing to publish."
+    published = Reason.NO_CHANGES
+    if exported.other_work:
+        message = f"There is nothing to publish on the branch. {OTHER_WORK}"
+        published = Reason.PUBLISHED_IN_PART
+    status.condition(ConditionType.PUBLISHED, "False", published, message)
+    return failed(seen, now, Reason.NO_CHANGES, message, status)
+
+
 def _published_message(seen: Observed, exported: ExportResult) -> str:
-    message = f"Pushed as {seen.command.branch}."
+    sentences = [f"Pushed as {seen.command.branch}."]
     if exported.committed_leftovers:
-        return message + " The agent had not committed its changes: one commit was made of them."
+        sentences.append("The agent had not committed its changes: one commit was made of them.")
     if exported.left_uncommitted:
-        return message + f" {exported.left_uncommitted} changed files were left uncommitted and are not in it."
-    return message
+        sentences.append(f"{exported.left_uncommitted} changed files were left uncommitted and are not in it.")
+    if exported.other_work:
+        sentences.append(OTHER_WORK)
+    return " ".join(sentences)
 
 
 def _not_published(seen: Observed, now: datetime, pod: Pod) -> Plan:
