@@ -192,7 +192,7 @@ async def test_lines_after_a_cursor_are_those_that_it_has_not_seen(store: Store)
 
 async def test_a_reader_has_no_way_to_write(store: Store, store_url: str) -> None:
     engine = open_reader(store_url)
-    with pytest.raises(Exception, match="readonly|read-only"):
+    with pytest.raises(Exception, match=r"readonly|read-only"):
         async with engine.begin() as connection:
             await connection.execute(text("DELETE FROM spawn_log_progress"))
     await engine.dispose()

@@ -1,0 +1,202 @@
+"""The end of logs whose time is over, in pieces so small that the intake does not notice.
+
+A command's log ends as a whole, some days after its last line was written. First it is marked, under the locks that
+a writer takes; from then on nothing is added to it and readers do not find it. Then its lines go: with their day's
+partition when all that is in it has ended, else some at a time. What says whose it was goes last, so that what was
+interrupted is found again.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, delete, false, func, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bugcommand_operator.store.engine import own_errors
+from bugcommand_operator.store.partitions import autocommit, drop_day, existing_days
+from bugcommand_operator.store.schema import (
+    spawn_log_chunks,
+    spawn_log_indexed,
+    spawn_log_owners,
+    spawn_log_progress,
+    spawn_logs,
+    spawn_recordings,
+)
+
+_MARKED_AT_ONCE = 200
+_ENDED_AT_ONCE = 20
+_LINES_AT_ONCE = {"sqlite": 1000, "postgresql": 5000}
+_CHUNKS_AT_ONCE = 200
+_SAFELY_OVER = timedelta(days=2)  # no gateway's clock gives a new command this day any more
+
+_owner, _progress = spawn_log_owners.c, spawn_log_progress.c
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPolicy:
+    """Days after the last line; 0: for ever. `repositories`: (namespace, repository) and its own number of days."""
+
+    default_days: int
+    repositories: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What a piece of work did, and whether there is more of it at once."""
+
+    marked: int = 0
+    commands: int = 0
+    lines: int = 0
+    partitions: int = 0
+    more: bool = False
+
+
+async def expire(engine: AsyncEngine, policy: RetentionPolicy, *, now: datetime | None = None) -> Expired:
+    """One small piece. Call it again while there is `more`."""
+    moment = now or datetime.now(UTC)
+    with own_errors():
+        if marked := await _mark(engine, policy, moment):
+            return Expired(marked=marked, more=True)
+        if engine.dialect.name != "sqlite" and (dropped := await _drop_a_day(engine, moment.date())):
+            return Expired(partitions=dropped, more=True)
+        return await _delete_some(engine)
+
+
+# Marking
+
+
+async def _mark(engine: AsyncEngine, policy: RetentionPolicy, now: datetime) -> int:
+    marked = 0
+    async with engine.begin() as connection:
+        started = update(spawn_log_progress).where(_progress.last_at.is_(None)).values(last_at=now)
+        await connection.execute(started)  # written by a version that did not write that down: their time begins
+    for days, where in _rules(policy):
+        before = now - timedelta(days=days)
+        for command_id in await _over(engine, where, before, _MARKED_AT_ONCE - marked):
+            marked += await _mark_one(engine, command_id, before, now)
+        if marked >= _MARKED_AT_ONCE:
+            break
+    return marked
+
+
+def _rules(policy: RetentionPolicy) -> list[tuple[int, Any]]:
+    """How many days, and for which owners. Each is a question of its own, so that those with much time before them
+    do not stand in the way of those whose time is over."""
+    special = sorted(policy.repositories)
+    rules: list[tuple[int, Any]] = [
+        (policy.repositories[key], and_(_owner.namespace == key[0], _owner.repository == key[1])) for key in special
+    ]
+    others = ~tuple_(_owner.namespace, _owner.repository).in_(special) if special else ~false()
+    return [(days, where) for days, where in [*rules, (policy.default_days, others)] if days > 0]
+
+
+async def _over(engine: AsyncEngine, where: Any, before: datetime, most: int) -> list[str]:
+    last = func.max(_progress.last_at)
+    query = (
+        select(_owner.command_id)
+        .outerjoin(spawn_log_progress, _progress.command_id == _owner.command_id)
+        .where(where, _owner.expired_at.is_(None), _owner.day <= before.date())
+        .group_by(_owner.command_id)
+        .having(or_(last < before, and_(last.is_(None), func.max(_owner.created_at) < before)))
+        .limit(most)
+    )
+    async with engine.connect() as connection:
+        return list((await connection.execute(query)).scalars())
+
+
+async def _mark_one(engine: AsyncEngine, command_id: str, before: datetime, now: datetime) -> int:
+    """Under the locks of whoever writes, in their order; who is writing now keeps the log alive."""
+    async with _writing(engine) as connection:
+        free = select(_progress.attempt).where(_progress.command_id == command_id).with_for_update(skip_locked=True)
+        await connection.execute(free)
+        mine = select(_owner.command_id).where(_owner.command_id == command_id, _owner.expired_at.is_(None))
+        if (await connection.execute(mine.with_for_update(skip_locked=True))).first() is None:
+            return 0
+        locked = (await connection.execute(free)).scalars().all()
+        every = select(_progress.attempt, _progress.last_at).where(_progress.command_id == command_id)
+        attempts = (await connection.execute(every)).all()
+        if len(locked) < len(attempts) or any(row.last_at >= before for row in attempts):
+            return 0
+        await connection.execute(update(spawn_log_owners).where(_owner.command_id == command_id).values(expired_at=now))
+        ended = update(spawn_log_progress).where(_progress.command_id == command_id).values(expired_at=now)
+        await connection.execute(ended)
+        return 1
+
+
+# Deleting
+
+
+async def _drop_a_day(engine: AsyncEngine, today: date) -> int:
+    """The partition of a day of which no log is left that has not ended."""
+    async with autocommit(engine) as driver:
+        days = [day for day in sorted(await existing_days(driver)) if day < today - _SAFELY_OVER]
+        for day in days:
+            alive = "SELECT 1 FROM spawn_log_owners WHERE day = %s AND expired_at IS NULL LIMIT 1"
+            if await (await driver.execute(alive, (day,))).fetchone() is None:
+                await drop_day(driver, day)
+                return 1
+    return 0
+
+
+async def _delete_some(engine: AsyncEngine) -> Expired:
+    ended = select(_owner.command_id, _owner.day).where(_owner.expired_at.is_not(None)).limit(_ENDED_AT_ONCE)
+    async with engine.connect() as connection:
+        commands = (await connection.execute(ended)).all()
+    lines = done = 0
+    for command in commands:
+        lines += (deleted := await _delete_lines(engine, command.command_id, command.day))
+        if deleted or await _delete_chunks(engine, command.command_id):
+            return Expired(commands=done, lines=lines, more=True)
+        await _forget(engine, command.command_id)
+        done += 1
+    return Expired(commands=done, lines=lines, more=len(commands) == _ENDED_AT_ONCE)
+
+
+async def _delete_lines(engine: AsyncEngine, command_id: str, day: date) -> int:
+    """Some lines of one attempt, from the first on."""
+    table = spawn_logs.c
+    of_command = (table.command_id == command_id, table.day == day)
+    async with _writing(engine) as connection:
+        first = select(table.attempt, table.seq).where(*of_command).order_by(table.attempt, table.seq).limit(1)
+        found = (await connection.execute(first)).first()
+        if found is None:
+            return 0
+        end = found.seq + _LINES_AT_ONCE[engine.dialect.name]
+        piece = (*of_command, table.attempt == found.attempt, table.seq >= found.seq, table.seq < end)
+        return (await connection.execute(delete(spawn_logs).where(*piece))).rowcount
+
+
+async def _delete_chunks(engine: AsyncEngine, command_id: str) -> int:
+    chunk = spawn_log_chunks.c
+    async with _writing(engine) as connection:
+        # First its turn is taken from whoever is indexing: after that nobody begins, for its owner has ended.
+        indexed = delete(spawn_log_indexed).where(spawn_log_indexed.c.command_id == command_id)
+        await connection.execute(indexed)
+        some = select(chunk.id, chunk.words).where(chunk.command_id == command_id).limit(_CHUNKS_AT_ONCE)
+        if engine.dialect.name == "sqlite":
+            from bugcommand_operator.store.indexing_sqlite import forget
+
+            rows = (await connection.execute(some)).all()
+            for row in rows:
+                await forget(connection, row.id, row.words)
+            return len(rows)
+        gone = delete(spawn_log_chunks).where(chunk.id.in_(some.with_only_columns(chunk.id)))
+        return (await connection.execute(gone)).rowcount
+
+
+async def _forget(engine: AsyncEngine, command_id: str) -> None:
+    async with _writing(engine) as connection:
+        for table in (spawn_recordings, spawn_log_progress, spawn_log_owners):
+            await connection.execute(delete(table).where(table.c.command_id == command_id))
+
+
+@asynccontextmanager
+async def _writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    async with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield connection
+        await connection.commit()
