@@ -16,6 +16,7 @@ from bugcommand_operator.api.names import (
     commitment_id_from_uid,
     publish_pod_name,
     rescue_pod_name,
+    ship_pod_name,
     worktree_volume_name,
 )
 from bugcommand_operator.api.repository import RepositorySpec
@@ -164,6 +165,10 @@ def pushing_pod_that_succeeded(*, has_changes: bool | None = True, **more: Any) 
 
 def rescue_pod(*containers: Container, phase: str = "Running", **fields: Any) -> Pod:
     return pod(*containers, phase=phase, **{"name": rescue_pod_name(NAME, 1), **fields})
+
+
+def ship_pod(*containers: Container, phase: str = "Running", **fields: Any) -> Pod:
+    return pod(*containers, phase=phase, **{"name": ship_pod_name(NAME, 1), **fields})
 
 
 def volume(*, name: str = worktree_volume_name(NAME), command_uid: str | None = UID, **fields: Any) -> Volume:

@@ -33,12 +33,13 @@ class Script:
     """What happens in the pods. Lists are used up from the front; their last entry stays."""
 
     workspace: End = End(says={"baseCommit": COMMIT, "branch": "bug/x"})
-    agent: End = End(says={"reason": "Completed", "lines": 3, "lastSequence": 3})
+    agent: End = End(says={"reason": "Completed", "lines": 3, "lastSequence": 3, "unshipped": 0})
     agent_steps: int = 2
     """How long it works; a negative number: until it is ended."""
     changes: bool = True
     publish: list[End] = field(default_factory=lambda: [End(says={"headCommit": HEAD, "pushed": True})])
     rescue: list[End] = field(default_factory=lambda: [End(says={"pushed": True})])
+    ship: list[End] = field(default_factory=lambda: [End(says={"shipped": 3, "unshipped": 0})])
     image_is_missing: bool = False
     ignores_deletion: bool = False
     """The node is lost: pods on it stay as they are."""
@@ -64,7 +65,7 @@ class Kubelet:
             return status
         uid = pod["metadata"]["uid"]
         self._ages[uid] += 1
-        inits = [c["name"] for c in pod["spec"]["initContainers"]]
+        inits = [c["name"] for c in pod["spec"].get("initContainers", [])]
         mains = [c["name"] for c in pod["spec"]["containers"]]
         return self._progress(pod, status, inits, mains, now)
 
@@ -78,7 +79,7 @@ class Kubelet:
         status.setdefault("initContainerStatuses", [_waiting(name) for name in inits])
         status.setdefault("containerStatuses", [_waiting(name) for name in mains])
         if self.script.image_is_missing:
-            status["initContainerStatuses"][0]["state"] = {
+            (status["initContainerStatuses"] or status["containerStatuses"])[0]["state"] = {
                 "waiting": {"reason": "ErrImagePull", "message": "no such image"}
             }
             return status
@@ -115,6 +116,8 @@ class Kubelet:
         if name == "agent":
             is_done = 0 <= self.script.agent_steps <= self._ages[pod["metadata"]["uid"]]
             return self.script.agent if is_done else None
+        if name == "ship":
+            return self.script.ship.pop(0) if len(self.script.ship) > 1 else self.script.ship[0]
         if name == "export":
             return End(says={"baseCommit": COMMIT, "headCommit": HEAD, "hasChanges": self.script.changes})
         return self._push(pod) if name == "publish" else None

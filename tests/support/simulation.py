@@ -22,6 +22,7 @@ from bugcommand_operator.api.names import (
     mirror_volume_name,
     publish_pod_name,
     rescue_pod_name,
+    ship_pod_name,
 )
 from bugcommand_operator.cluster.errors import AlreadyExists, ClusterError, NotFound, Refused
 from bugcommand_operator.core.decide import decide
@@ -45,6 +46,7 @@ from bugcommand_operator.manifests.install import Install
 from bugcommand_operator.manifests.parts import owner
 from bugcommand_operator.manifests.publish_pod import publish_pod
 from bugcommand_operator.manifests.publish_pod import rescue_pod as rescue_pod_manifest
+from bugcommand_operator.manifests.ship_pod import ship_pod
 from bugcommand_operator.manifests.volumes import mirror_volume, workspace_volume_name, worktree_volume
 
 INSTALL = Install(operator_image="operator:1", agent_image="agent:1")
@@ -163,10 +165,11 @@ class Simulation:
         must_know = command.is_being_deleted and command.holds_finalizer
         was_made = command.is_active and command.status.pod_name is not None
         n, attempt = command.name, command.attempt
-        agent, publish, rescue = (
+        agent, publish, rescue, ship = (
             self._child("Pod", agent_pod_name(n, attempt), must_know or was_made),
             self._child("Pod", publish_pod_name(n, attempt), must_know),
             self._child("Pod", rescue_pod_name(n, attempt), must_know),
+            self._child("Pod", ship_pod_name(n, attempt), must_know),
         )
         volume = self._child("PersistentVolumeClaim", workspace_volume_name(command), must_know)
         mirror = self._child("PersistentVolumeClaim", mirror_volume_name("shop"), must_know=False)
@@ -179,6 +182,7 @@ class Simulation:
             agent_pod=pod_from(agent) if agent else None,
             publish_pod=pod_from(publish) if publish else None,
             rescue_pod=pod_from(rescue) if rescue else None,
+            ship_pod=pod_from(ship) if ship else None,
             volume=volume_from(volume) if volume else None,
             mirror=volume_from(mirror) if mirror else None,
             volumes_bind_at_once=True,
@@ -251,6 +255,8 @@ class Simulation:
     def _pod(self, seen: Observed, role: str) -> Raw:
         if role == "agent":
             return agent_pod(seen.command, REPOSITORY, AGENT, INSTALL)
+        if role == "ship":
+            return ship_pod(seen.command, INSTALL)
         build = publish_pod if role == "publish" else rescue_pod_manifest
         return build(seen.command, REPOSITORY, INSTALL)
 

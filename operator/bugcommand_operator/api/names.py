@@ -29,6 +29,7 @@ LABEL_KEPT = f"{GROUP}/kept"
 ROLE_AGENT = "agent"
 ROLE_PUBLISH = "publish"
 ROLE_RESCUE = "rescue"
+ROLE_SHIP = "ship"
 
 MAX_COMMAND_NAME = 50
 MAX_LABEL_VALUE = 63
@@ -44,6 +45,10 @@ def publish_pod_name(command: str, attempt: int) -> str:
 
 def rescue_pod_name(command: str, attempt: int) -> str:
     return f"{command}-{attempt}-rescue"
+
+
+def ship_pod_name(command: str, attempt: int) -> str:
+    return f"{command}-{attempt}-ship"
 
 
 def worktree_volume_name(command: str) -> str:

@@ -12,7 +12,7 @@ from bugcommand_operator.api.names import FINALIZER, VOLUME_GATE, branch_name, c
 from bugcommand_operator.api.repository import RepositorySpec
 from bugcommand_operator.core.settings import Identity, Limits
 
-PREPARATION = ("fetch", "workspace", "export")
+PREPARATION = ("fetch", "workspace", "ship", "export")
 MAIN = ("agent", "publish")
 
 
@@ -170,6 +170,7 @@ class Observed:
     agent_pod: Pod | None = None
     publish_pod: Pod | None = None
     rescue_pod: Pod | None = None
+    ship_pod: Pod | None = None
     volume: Volume | None = None
     mirror: Volume | None = None
     volumes_bind_at_once: bool = False

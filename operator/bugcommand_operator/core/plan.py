@@ -16,7 +16,7 @@ class ReleaseFinalizer:
 
 @dataclass(frozen=True)
 class CreatePod:
-    role: Literal["publish", "rescue"]
+    role: Literal["publish", "rescue", "ship"]
 
 
 @dataclass(frozen=True)

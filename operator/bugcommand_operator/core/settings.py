@@ -14,6 +14,8 @@ class Limits:
     """How long a claimed command may take until its agent runs: images, Secrets, volumes, room on a node."""
     overdue: timedelta = timedelta(seconds=90)
     """The runner ends an agent at its timeout; this long after it the operator does, should the runner not."""
+    drain: timedelta = timedelta(minutes=15)
+    """How long a runner whose agent has ended waits for the log intake to take the last lines."""
     publish: timedelta = timedelta(minutes=10)
     rescue: timedelta = timedelta(minutes=10)
     """The finalizer's deadline: after it the volume is kept instead."""

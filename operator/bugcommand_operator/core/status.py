@@ -41,6 +41,10 @@ class StatusEditor:
         )
         return self
 
+    def reason_of(self, type_: ConditionType) -> str | None:
+        """As it stands by now."""
+        return _reason({c.type: c for c in self._conditions.values()}, type_)
+
     def waiting(self, reason: str, message: str) -> StatusEditor:
         """kstatus: on its way, but held up by something that a person may have to do."""
         self.condition(ConditionType.READY, "False", reason, message)

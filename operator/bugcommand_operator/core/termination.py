@@ -59,7 +59,9 @@ class WorkspaceResult(_Result):
 class AgentResult(_Result):
     lines: Count = 0
     last_sequence: Count = 0
-    unshipped: Count = 0
+    unshipped: Count | None = None
+    """None: it did not say, which is not the same as none."""
+    refused: Count = 0
     usage: UsageResult | None = None
 
 
@@ -81,6 +83,11 @@ class ExportResult(_Result):
     other_work: bool = False
     """On the volume is more than was taken out: a stash, other branches, repositories made inside the tree."""
     diff: DiffResult | None = None
+
+
+class ShipResult(_Result):
+    unshipped: Count | None = None
+    refused: Count = 0
 
 
 class PublishResult(_Result):

@@ -29,6 +29,7 @@ from bugcommand_operator.manifests.install import Install
 from bugcommand_operator.manifests.network_policy import agents_network_policy
 from bugcommand_operator.manifests.parts import owner
 from bugcommand_operator.manifests.publish_pod import publish_pod, rescue_pod
+from bugcommand_operator.manifests.ship_pod import ship_pod
 from bugcommand_operator.manifests.volumes import checkout_volume, mirror_volume, worktree_volume
 
 
@@ -156,7 +157,9 @@ class Actor:
 
     def _pod(self, seen: Observed, role: str) -> Raw:
         command, repository = seen.command, seen.repository
-        assert repository is not None  # noqa: S101 - decide makes no pod without one
+        if role == "ship":
+            return ship_pod(command, self._install)
+        assert repository is not None  # noqa: S101 - decide makes no other pod without one
         if role == "publish":
             return publish_pod(command, repository, self._install)
         if role == "rescue":

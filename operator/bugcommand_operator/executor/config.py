@@ -35,6 +35,8 @@ class Config(BaseSettings):
     concurrency_limit: int = Field(default=4, ge=1)
     start_deadline_seconds: int = Field(default=300, ge=1)
     overdue_seconds: int = Field(default=90, ge=0)
+    drain_seconds: int = Field(default=900, ge=0)
+    scratch_limit: str = "4Gi"
     publish_deadline_seconds: int = Field(default=600, ge=1)
     rescue_deadline_seconds: int = Field(default=600, ge=1)
 
@@ -52,6 +54,7 @@ class Config(BaseSettings):
             executor=self.concurrency_limit,
             start=timedelta(seconds=self.start_deadline_seconds),
             overdue=timedelta(seconds=self.overdue_seconds),
+            drain=timedelta(seconds=self.drain_seconds),
             publish=timedelta(seconds=self.publish_deadline_seconds),
             rescue=timedelta(seconds=self.rescue_deadline_seconds),
         )
@@ -65,6 +68,9 @@ class Config(BaseSettings):
             image_pull_secrets=tuple(self.image_pull_secrets),
             workspace_id=self.workspace_id,
             network_policy=self.network_policy,
+            scratch_limit=self.scratch_limit,
+            drain_seconds=self.drain_seconds,
+            ship_seconds=min(60, self.rescue_deadline_seconds // 4),
         )
         if self.agent_resources is not None:
             install = replace(install, agent_resources=self.agent_resources)

@@ -10,7 +10,13 @@ from typing import Any
 import structlog
 
 from bugcommand_operator.api.bugcommand import BugCommandStatus
-from bugcommand_operator.api.names import agent_pod_name, mirror_volume_name, publish_pod_name, rescue_pod_name
+from bugcommand_operator.api.names import (
+    agent_pod_name,
+    mirror_volume_name,
+    publish_pod_name,
+    rescue_pod_name,
+    ship_pod_name,
+)
 from bugcommand_operator.cluster.errors import Conflict, NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.cluster.storage_classes import StorageClasses
@@ -136,6 +142,7 @@ class Reconciler:
             ),
             publish_pod=await self._pod(namespace, publish_pod_name(command.name, attempt), must_know),
             rescue_pod=await self._pod(namespace, rescue_pod_name(command.name, attempt), must_know),
+            ship_pod=await self._pod(namespace, ship_pod_name(command.name, attempt), must_know),
             mirror=world.volumes.items.get((namespace, mirror_volume_name(command.spec.repository.name))),
             volume=await self._volume(namespace, workspace_volume_name(command), must_know),
         )

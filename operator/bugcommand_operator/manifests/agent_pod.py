@@ -64,11 +64,11 @@ def agent_pod(command: Command, repository: RepositorySpec, agent: AgentSpec, in
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": install.termination_grace_seconds,
-        "activeDeadlineSeconds": command.spec.timeout_seconds + BACKSTOP_SECONDS,
+        "activeDeadlineSeconds": command.spec.timeout_seconds + install.drain_seconds + BACKSTOP_SECONDS,
         "securityContext": pod_security(),
         "initContainers": inits,
         "containers": [_agent_container(command, repository, agent, install)],
-        "volumes": _volumes(command, repository),
+        "volumes": _volumes(command, repository, install),
         **_placement(command, repository, template),
     }
     if agent.runtime_class_name:
@@ -165,6 +165,7 @@ def run_request(command: Command, repository: RepositorySpec, agent: AgentSpec, 
         "stateDir": state_folder(command),
         "timeoutSeconds": spec.timeout_seconds,
         "terminationGraceSeconds": install.termination_grace_seconds - 5,
+        "drainSeconds": install.drain_seconds,
         "intakeUrl": install.intake_url,
         "redactEnv": [agent.credential.env] if agent.credential else [],
         "identity": repository.commit_identity.to_dict(),
@@ -196,16 +197,16 @@ def _merged(layers: Any) -> dict[str, Any]:
     return result
 
 
-def _volumes(command: Command, repository: RepositorySpec) -> list[Manifest]:
+def _volumes(command: Command, repository: RepositorySpec, install: Install) -> list[Manifest]:
     volumes = [
         claim_volume(WORKSPACE, workspace_volume_name(command)),
-        empty_dir(TOOLS, limit="64Mi"),
-        empty_dir(TMP),
+        empty_dir(TOOLS, "64Mi"),
+        empty_dir(TMP, install.scratch_limit),
         token_volume(),
     ]
     if repository.mirror.enabled:
         volumes.append(claim_volume(MIRROR, mirror_volume_name(command.spec.repository.name)))
-        volumes += scratch_volume(repository)
+        volumes += scratch_volume(repository, install.scratch_limit)
     return volumes
 
 

@@ -81,9 +81,9 @@ def literal(value: str) -> str:
     return value.replace("$", "$$")
 
 
-def empty_dir(name: str, *, memory: bool = False, limit: str | None = None) -> Manifest:
-    spec: Manifest = {"medium": "Memory"} if memory else {}
-    return {"name": name, "emptyDir": {**spec, "sizeLimit": limit} if limit else spec}
+def empty_dir(name: str, limit: str) -> Manifest:
+    """Never without a limit: it is the node's disk, and others live there too."""
+    return {"name": name, "emptyDir": {"sizeLimit": limit}}
 
 
 def claim_volume(name: str, claim: str, *, read_only: bool = False) -> Manifest:
@@ -91,8 +91,8 @@ def claim_volume(name: str, claim: str, *, read_only: bool = False) -> Manifest:
     return {"name": name, "persistentVolumeClaim": {**spec, "readOnly": True} if read_only else spec}
 
 
-def scratch_volume(repository: RepositorySpec) -> list[Manifest]:
-    return [empty_dir(SCRATCH)] if repository.credentials_secret is not None else []
+def scratch_volume(repository: RepositorySpec, limit: str) -> list[Manifest]:
+    return [empty_dir(SCRATCH, limit)] if repository.credentials_secret is not None else []
 
 
 def credential_env(repository: RepositorySpec) -> list[Manifest]:

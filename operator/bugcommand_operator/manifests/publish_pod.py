@@ -25,7 +25,9 @@ from bugcommand_operator.manifests.parts import (
     owner,
     pod_security,
     scratch_volume,
+    token_volume,
 )
+from bugcommand_operator.manifests.ship_pod import ship_container
 from bugcommand_operator.manifests.volumes import workspace_volume_name
 from bugcommand_operator.manifests.workspace import export_container, publish_container
 
@@ -46,6 +48,11 @@ def rescue_pod(command: Command, repository: RepositorySpec, install: Install) -
 def _pod(
     command: Command, repository: RepositorySpec, install: Install, name: str, role: str, publish_as: str
 ) -> Manifest:
+    inits = [export_container(command, repository, install, publish_as)]
+    volumes = _volumes(command, repository, install)
+    if role == ROLE_RESCUE:  # the last that sees the volume: what the log lacks is sent first
+        inits.insert(0, ship_container(command, install, install.ship_seconds))
+        volumes.append(token_volume())
     spec: Manifest = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -53,9 +60,9 @@ def _pod(
         "activeDeadlineSeconds": DEADLINE_SECONDS,
         "terminationGracePeriodSeconds": 10,
         "securityContext": pod_security(),
-        "initContainers": [export_container(command, repository, install, publish_as)],
+        "initContainers": inits,
         "containers": [publish_container(command, repository, install, publish_as)],
-        "volumes": _volumes(command, repository),
+        "volumes": volumes,
     }
     if repository.mirror.enabled and repository.mirror.access_mode == "ReadWriteOnce":
         spec["affinity"] = beside_the_mirror(command)
@@ -69,12 +76,12 @@ def _pod(
     }
 
 
-def _volumes(command: Command, repository: RepositorySpec) -> list[Manifest]:
+def _volumes(command: Command, repository: RepositorySpec, install: Install) -> list[Manifest]:
     volumes = [
         claim_volume(WORKSPACE, workspace_volume_name(command)),
-        empty_dir(EXPORT),
-        empty_dir(TMP),
-        *scratch_volume(repository),
+        empty_dir(EXPORT, install.scratch_limit),
+        empty_dir(TMP, install.scratch_limit),
+        *scratch_volume(repository, install.scratch_limit),
     ]
     if repository.mirror.enabled:
         volumes.append(claim_volume(MIRROR, mirror_volume_name(command.spec.repository.name)))

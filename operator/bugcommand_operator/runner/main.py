@@ -181,6 +181,7 @@ class Run:
             lines=self._journal.count,
             last_sequence=self._journal.last_seq,
             unshipped=self._unshipped(),
+            refused=sum(queue.lost for queue in self._queues) + self._journal.lost,
             usage=self._session.transcript.usage.total(),
             started_at=started,
             ended_at=_now(),
@@ -195,7 +196,7 @@ class Run:
 
     def _troubles(self) -> str:
         told = [self._journal.lost_message()] if self._journal.lost else []
-        refused = sum(queue.dropped for queue in self._queues)
+        refused = sum(queue.lost for queue in self._queues)
         told += [f"the log intake refused {refused} lines"] if refused else []
         told += [f"the log intake takes no line of this command: {self._spool.undeliverable}"] * bool(
             self._spool.undeliverable
@@ -204,7 +205,7 @@ class Run:
 
     def _unshipped(self) -> int:
         """Without an intake lines are nobody's but the container's log's and the volume's."""
-        return sum(queue.spool.pending_lines for queue in self._queues) if self._shipper is not None else 0
+        return sum(queue.pending for queue in self._queues) if self._shipper is not None else 0
 
     def _time_left(self, share: float, most: float) -> float:
         """How long a last step may take: while the pod is being ended, a share of what is left until it is killed."""

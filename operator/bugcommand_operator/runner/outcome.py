@@ -31,6 +31,7 @@ class Report:
     lines: int = 0
     last_sequence: int = 0
     unshipped: int = 0
+    refused: int = 0
     usage: Usage = field(default_factory=Usage)
     started_at: str | None = None
     ended_at: str | None = None
@@ -44,6 +45,7 @@ class Report:
             "lines": self.lines,
             "lastSequence": self.last_sequence,
             "unshipped": self.unshipped,
+            "refused": self.refused,
             "usage": self.usage.to_json(),
             "startedAt": self.started_at,
             "endedAt": self.ended_at,

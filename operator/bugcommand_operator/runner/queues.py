@@ -93,6 +93,11 @@ class LineQueue(Queue):
         return 0 if self.spool.undeliverable else self.spool.pending_lines
 
     @property
+    def lost(self) -> int:
+        """Lines that the intake will never take."""
+        return self.dropped + (self.spool.pending_lines if self.spool.undeliverable else 0)
+
+    @property
     def has_much(self) -> bool:
         return self.pending > self._size or self.spool.pending_bytes > BATCH_BYTES
 

@@ -192,7 +192,7 @@ def test_an_agent_that_works_is_told_of_with_its_base_commit_and_looked_at_when_
     assert plan.status.agent_start_time == NOW
     assert found(plan, ConditionType.WORKSPACE_READY) == ("True", Reason.WORKSPACE_READY)
     assert [e.reason for e in plan.events] == ["AgentStarted"]
-    assert plan.look_again_after == timedelta(seconds=601) + LIMITS.overdue
+    assert plan.look_again_after == timedelta(seconds=601) + LIMITS.overdue + LIMITS.drain
 
 
 def test_an_agent_that_works_on_is_no_news() -> None:
@@ -222,7 +222,7 @@ def test_a_cancellation_after_the_agent_has_completed_comes_too_late() -> None:
 
 
 def test_an_agent_past_its_time_is_deleted_after_the_reason_was_written_down() -> None:
-    late = NOW + timedelta(seconds=60) + LIMITS.overdue + timedelta(seconds=1)
+    late = NOW + timedelta(seconds=60) + LIMITS.overdue + LIMITS.drain + timedelta(seconds=1)
     plan = decide(doing(working_pod(), working(RUNS), timeoutSeconds=60), late)
 
     assert [type(a).__name__ for a in plan.actions] == ["DeletePod"]
@@ -231,7 +231,7 @@ def test_an_agent_past_its_time_is_deleted_after_the_reason_was_written_down() -
 
 
 def test_an_agent_past_its_time_that_does_not_go_is_written_down_once() -> None:
-    late = NOW + timedelta(seconds=60) + LIMITS.overdue + timedelta(seconds=1)
+    late = NOW + timedelta(seconds=60) + LIMITS.overdue + LIMITS.drain + timedelta(seconds=1)
     seen = doing(working_pod(is_being_deleted=True), working(RUNS), timeoutSeconds=60)
     first = decide(seen, late)
     assert first.status is not None
@@ -241,7 +241,7 @@ def test_an_agent_past_its_time_that_does_not_go_is_written_down_once() -> None:
 
 
 def test_an_agent_within_its_time_is_left_alone() -> None:
-    edge = NOW + timedelta(seconds=60) + LIMITS.overdue
+    edge = NOW + timedelta(seconds=60) + LIMITS.overdue + LIMITS.drain
 
     assert decide(doing(working_pod(), timeoutSeconds=60), edge).actions == ()
 

@@ -23,6 +23,7 @@ from bugcommand_operator.core.plan import (
     ReleaseFinalizer,
 )
 from bugcommand_operator.core.policies.deletion import rescue_is_late
+from bugcommand_operator.core.termination import ShipResult, result_of
 
 
 def actions(plan: Plan, kind: type) -> list[object]:
@@ -30,7 +31,7 @@ def actions(plan: Plan, kind: type) -> list[object]:
 
 
 def pods(seen: Observed) -> dict[str, Pod]:
-    return {p.uid: p for p in (seen.agent_pod, seen.publish_pod, seen.rescue_pod) if p is not None}
+    return {p.uid: p for p in (seen.agent_pod, seen.publish_pod, seen.rescue_pod, seen.ship_pod) if p is not None}
 
 
 @given(worlds(), moments())
@@ -95,6 +96,19 @@ def test_a_volume_goes_only_when_its_work_is_elsewhere_or_never_was(seen: Observ
         assert published or unchanged or never or shared or (judged_before and actions(plan, DeleteVolume))
 
 
+@given(worlds(), moments())
+def test_a_volume_with_lines_that_are_nowhere_else_goes_to_nobody(seen: Observed, now: datetime) -> None:
+    plan = decide(seen, now)
+    left = seen.command.condition_reason(ConditionType.LOGS_STORED) == Reason.LOGS_UNSHIPPED
+
+    if left and seen.command.spec.with_worktree and seen.volume is not None and not seen.volume.is_owned:
+        assert not actions(plan, OwnVolume)
+        if actions(plan, DeleteVolume):  # what was left has been shipped by the pod that rescues
+            assert seen.rescue_pod is not None
+            ship = seen.rescue_pod.containers.get("ship")
+            assert ship is None or result_of(ship, ShipResult).unshipped == 0
+
+
 def ended(status: BugCommandStatus) -> list[Condition]:
     return [c for c in status.conditions if c.type == ConditionType.SUCCEEDED]
 
@@ -117,7 +131,7 @@ def test_what_has_ended_does_not_change_how_it_ended(seen: Observed, now: dateti
 
     if seen.command.is_finished:
         assert ended(plan.status or seen.command.status) == ended(seen.command.status)
-        assert not actions(plan, CreatePod) or seen.command.is_being_deleted
+        assert {CreatePod("ship")}.issuperset(actions(plan, CreatePod)) or seen.command.is_being_deleted
         assert not actions(plan, Prepare)
         assert not actions(plan, OpenGate)
 

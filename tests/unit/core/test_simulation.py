@@ -21,7 +21,13 @@ MOST_STATUS_BYTES = 32 * 1024
 REFUSED = End(20, {"reason": "PermissionDenied", "message": "genesis.key does not allow it"})
 TRY_AGAIN = End(21, {"reason": "RepositoryUnreachable", "message": "no answer"})
 PUSHED = End(0, {"headCommit": "2" * 40, "pushed": True})
-QUICK = replace(LIMITS, start=timedelta(seconds=60), publish=timedelta(seconds=100), rescue=timedelta(seconds=60))
+QUICK = replace(
+    LIMITS,
+    start=timedelta(seconds=60),
+    drain=timedelta(0),
+    publish=timedelta(seconds=100),
+    rescue=timedelta(seconds=60),
+)
 
 
 @dataclass(frozen=True)

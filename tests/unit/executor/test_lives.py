@@ -18,7 +18,13 @@ from bugcommand_operator.api.names import LABEL_COMMAND_UID, LABEL_KEPT
 from bugcommand_operator.cluster.errors import ClusterUnavailable, Conflict
 from bugcommand_operator.core.settings import Identity
 
-QUICK = replace(LIMITS, start=timedelta(seconds=60), publish=timedelta(seconds=100), rescue=timedelta(seconds=60))
+QUICK = replace(
+    LIMITS,
+    start=timedelta(seconds=60),
+    drain=timedelta(0),
+    publish=timedelta(seconds=100),
+    rescue=timedelta(seconds=60),
+)
 OTHER = Identity("bridge-1", "site-1")
 STEPS = 22
 

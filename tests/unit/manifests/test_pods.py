@@ -20,6 +20,7 @@ from bugcommand_operator.manifests.agent_pod import agent_pod, state_folder
 from bugcommand_operator.manifests.install import Install
 from bugcommand_operator.manifests.parts import literal
 from bugcommand_operator.manifests.publish_pod import publish_pod, rescue_pod
+from bugcommand_operator.manifests.ship_pod import ship_pod
 from bugcommand_operator.workspace.paths import Paths
 
 Raw = dict[str, Any]
@@ -31,7 +32,12 @@ KEYED = agent(credential={"secretName": "model"})
 @st.composite
 def pods(draw: st.DrawFn) -> list[Raw]:
     of, shop, who, install = draw(commands()), draw(repositories()), draw(agents()), draw(INSTALLS)
-    return [agent_pod(of, shop, who, install), publish_pod(of, shop, install), rescue_pod(of, shop, install)]
+    return [
+        agent_pod(of, shop, who, install),
+        publish_pod(of, shop, install),
+        rescue_pod(of, shop, install),
+        ship_pod(of, install),
+    ]
 
 
 def containers(pod: Raw) -> list[Raw]:
@@ -129,7 +135,11 @@ def test_no_pod_has_a_token_for_the_api_server(made: list[Raw]) -> None:
         for holder in pod["spec"]["volumes"]:
             for source in (holder.get("projected") or {}).get("sources", []):
                 assert source["serviceAccountToken"]["audience"] == "mentu"
-    assert volume(made[1], "token") == volume(made[2], "token") == {}
+    assert volume(made[1], "token") == {}
+    for pod in made:
+        holders = [c["name"] for c in containers(pod) if "token" in mounted(c)]
+        assert len(holders) == bool(volume(pod, "token"))
+        assert holders in ([], ["agent"], ["ship"])
 
 
 @given(pods())
@@ -177,6 +187,7 @@ def test_labels_and_owner_are_the_operator_s(
         (agent_pod(of, shop, who, install), "agent"),
         (publish_pod(of, shop, install), "publish"),
         (rescue_pod(of, shop, install), "rescue"),
+        (ship_pod(of, install), "ship"),
     ):
         labels = pod["metadata"]["labels"]
         assert labels["mentu.dev/command-uid"] == of.uid
@@ -307,7 +318,8 @@ def test_the_command_s_word_on_resources_goes_before_the_agent_s_before_the_inst
     who = agent(resources={"limits": {"memory": "2Gi", "cpu": "2"}, "requests": {"cpu": "1"}})
     got = by_name(made(of, who=who), "agent")["resources"]
 
-    assert got == {"limits": {"memory": "8Gi", "cpu": "2"}, "requests": {"cpu": "1", "memory": "512Mi"}}
+    assert (got["limits"]["memory"], got["limits"]["cpu"]) == ("8Gi", "2")
+    assert (got["requests"]["cpu"], got["requests"]["memory"]) == ("1", "512Mi")
 
 
 def test_every_container_is_bounded_in_memory() -> None:
@@ -352,4 +364,29 @@ def test_a_rescue_is_pushed_as_one() -> None:
         (publish_pod(command(claimed()), PRIVATE, INSTALL), "Branch"),
         (rescue_pod(command(claimed()), PRIVATE, INSTALL), "Rescue"),
     ):
-        assert {json.loads(environment(c)["MENTU_WORKSPACE"])["publishAs"] for c in containers(pod)} == {kind}
+        pushing = [c for c in containers(pod) if c["name"] != "ship"]
+        assert {json.loads(environment(c)["MENTU_WORKSPACE"])["publishAs"] for c in pushing} == {kind}
+
+
+def test_what_the_log_lacks_is_sent_by_a_container_that_only_reads_the_volume() -> None:
+    of = command(claimed(), withWorktree=False)
+    for pod in (rescue_pod(of, PRIVATE, INSTALL), ship_pod(of, INSTALL)):
+        ship = containers(pod)[0]
+        assert (ship["name"], writable(ship), secrets_of(ship)) == ("ship", {"tmp"}, set())
+        assert volume(pod, "workspace")["persistentVolumeClaim"]["claimName"] == "shop-checkout"
+        told = json.loads(environment(ship)["MENTU_SHIP"])
+        assert (told["commandId"], told["attempt"], told["epoch"]) == (of.command_id, 1, 1)
+        assert (told["stateDir"], told["intakeUrl"]) == (state_folder(of), "http://gateway")
+        assert told["seconds"] < pod["spec"]["activeDeadlineSeconds"]
+
+
+@given(pods())
+def test_nothing_takes_of_the_nodes_disk_without_a_limit_and_a_limit_is_no_request(made: list[Raw]) -> None:
+    for pod in made:
+        assert all(v["emptyDir"].get("sizeLimit") for v in pod["spec"]["volumes"] if "emptyDir" in v)
+    for container in (
+        c for pod in (rescue_pod(command(claimed()), PRIVATE, INSTALL), made[3]) for c in containers(pod)
+    ):
+        if container["resources"] == INSTALL.preparation_resources:
+            assert container["resources"]["limits"]["ephemeral-storage"] == "4Gi"
+            assert container["resources"]["requests"]["ephemeral-storage"] == "64Mi"

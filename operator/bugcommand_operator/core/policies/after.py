@@ -1,19 +1,21 @@
-"""A finished command: no pod of it goes on, and a volume whose work is safe may go with its command."""
+"""A finished command: no pod of it goes on but one that ships what is left of its log, and a volume whose work is safe
+may go with its command."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from bugcommand_operator.core.observed import Observed
-from bugcommand_operator.core.plan import NOTHING, Action, DeletePod, OwnVolume, Plan
+from bugcommand_operator.core.plan import Action, DeletePod, OwnVolume, Plan
 from bugcommand_operator.core.policies.deletion import work_is_safe
+from bugcommand_operator.core.policies.log_store import ship_what_is_left
 
 
-def rest(seen: Observed, _now: datetime) -> Plan | None:
+def rest(seen: Observed, now: datetime) -> Plan | None:
     if not seen.command.is_finished:
         return None
-    actions = (*_stray_pods(seen), *_own_volume(seen))
-    return Plan(actions=actions) if actions else NOTHING
+    shipping = ship_what_is_left(seen, now)
+    return shipping.then(*_stray_pods(seen), *_own_volume(seen))
 
 
 def _stray_pods(seen: Observed) -> tuple[Action, ...]:

@@ -9,6 +9,7 @@ from bugcommand_operator.api.conditions import AGENT_REASONS, WORKSPACE_REASONS,
 from bugcommand_operator.core.observed import PREPARATION, Container, Observed, Pod
 from bugcommand_operator.core.plan import DeletePod, Event, Plan
 from bugcommand_operator.core.policies.ending import failed, succeeded
+from bugcommand_operator.core.policies.log_store import note_logs
 from bugcommand_operator.core.policies.start import TRY_AGAIN, start_deadline_has_passed
 from bugcommand_operator.core.status import StatusEditor
 from bugcommand_operator.core.termination import AgentResult, WorkspaceResult, known_reason, result_of
@@ -71,8 +72,12 @@ def overdue(seen: Observed, now: datetime) -> Plan | None:
 
 def _is_overdue(seen: Observed, pod: Pod, now: datetime) -> bool:
     started = pod.container(AGENT).started_at
-    allowed = timedelta(seconds=seen.command.spec.timeout_seconds) + seen.limits.overdue
-    return started is not None and now - started > allowed
+    return started is not None and now - started > _allowed(seen)
+
+
+def _allowed(seen: Observed) -> timedelta:
+    """An agent that ended at its timeout may have lines left, which its runner still ships."""
+    return timedelta(seconds=seen.command.spec.timeout_seconds) + seen.limits.overdue + seen.limits.drain
 
 
 def workspace_refused(seen: Observed, now: datetime) -> Plan | None:
@@ -151,7 +156,7 @@ def agent_running(seen: Observed, now: datetime) -> Plan | None:
 
 def _until_overdue(seen: Observed, pod: Pod, now: datetime) -> timedelta:
     started = pod.container(AGENT).started_at or now
-    end = started + timedelta(seconds=seen.command.spec.timeout_seconds) + seen.limits.overdue
+    end = started + _allowed(seen)
     return max(end - now, timedelta(0)) + timedelta(seconds=1)
 
 
@@ -222,6 +227,8 @@ def _ended_facts(seen: Observed, status: StatusEditor, agent: Container) -> None
     status.set(exit_code=agent.exit_code, agent_start_time=agent.started_at)
     if result.usage:
         status.set(usage=Usage(**result.usage.model_dump()))
+    if agent.started_at:
+        note_logs(status, result.unshipped, result.refused)
     if not _was_ended_for_time(seen):
         reason = Reason.AGENT_ENDED if agent.started_at else Reason.AGENT_NOT_STARTED
         status.condition(ConditionType.AGENT_RUNNING, "False", reason)

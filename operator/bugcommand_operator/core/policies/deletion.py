@@ -23,7 +23,8 @@ from bugcommand_operator.core.plan import (
     Plan,
     ReleaseFinalizer,
 )
-from bugcommand_operator.core.policies.pushing import failed_container, has_pushed, may_pass
+from bugcommand_operator.core.policies.log_store import agent_ever_started, logs_are_left, unshipped_by
+from bugcommand_operator.core.policies.pushing import failed_container, has_pushed, is_too_large, may_pass
 from bugcommand_operator.core.status import StatusEditor
 from bugcommand_operator.core.termination import ExportResult, result_of
 
@@ -63,33 +64,25 @@ def _never_ran(seen: Observed, now: datetime) -> BugCommandStatus | None:
 
 
 def work_is_safe(seen: Observed) -> bool:
-    """Nothing would be lost with the volume: all was pushed, nothing was changed, or no agent ever started. That it was
-    given to its command says that this was known before: the pod that showed it may be gone."""
+    """Nothing would be lost with the volume: all was pushed, nothing was changed, or no agent ever started; and no line
+    of the log is only there. That it was given to its command says that this was known before: the pod that showed it
+    may be gone."""
     command = seen.command
     if seen.volume is None or not command.spec.with_worktree or seen.volume.command_uid != command.uid:
         return True
     if seen.volume.is_owned:
         return True
+    if logs_are_left(seen):
+        return False
     published = command.condition_reason(ConditionType.PUBLISHED)
     if command.condition_status(ConditionType.PUBLISHED) == "True" and published != Reason.PUBLISHED_IN_PART:
         return True
-    return published == Reason.NO_CHANGES or not _agent_ever_started(seen)
-
-
-def _agent_ever_started(seen: Observed) -> bool:
-    if seen.command.status.agent_start_time is not None:
-        return True
-    if seen.command.condition_reason(ConditionType.AGENT_RUNNING) == Reason.AGENT_NOT_STARTED:
-        return False
-    pod = seen.agent_pod
-    if pod is None or pod.command_uid != seen.command.uid or "agent" not in pod.containers:
-        return bool(seen.command.status.pod_name)  # nothing shows that it did not
-    return pod.container("agent").started_at is not None
+    return published == Reason.NO_CHANGES or not agent_ever_started(seen)
 
 
 def _pods_to_end(seen: Observed) -> list[Pod]:
-    """Both must be gone before anything else touches the volume; one that is already going is waited for."""
-    pods = (seen.agent_pod, seen.publish_pod)
+    """All must be gone before anything else touches the volume; one that is already going is waited for."""
+    pods = (seen.agent_pod, seen.publish_pod, seen.ship_pod)
     return [p for p in pods if p and p.is_active and p.command_uid == seen.command.uid]
 
 
@@ -101,7 +94,7 @@ def _rescue(seen: Observed) -> Plan:
         return _keep(seen, f"a pod named {pod.name} is in the way")
     if has_pushed(pod):
         return _rescued(seen, pod)
-    if pod.has_ended and not may_pass(failed_container(pod)):
+    if pod.has_ended and (is_too_large(pod) or not may_pass(failed_container(pod))):
         return _keep(seen, f"pushing it failed: {_why(pod)}")
     again = pod.has_ended and not pod.is_being_deleted
     return Plan(actions=(DeletePod(pod.name, pod.uid),) if again else (), look_again_after=LOOK_AGAIN)
@@ -110,6 +103,8 @@ def _rescue(seen: Observed) -> Plan:
 def _rescued(seen: Observed, pod: Pod) -> Plan:
     if result_of(pod.container("export"), ExportResult).has_changes is None:
         return _keep(seen, f"pod {pod.name} did not say what it pushed")
+    if left := unshipped_by(pod):
+        return _keep(seen, f"{left} of its log could not be stored")
     if result_of(pod.container("export"), ExportResult).other_work:
         kept = _keep(seen, "it holds a stash, another branch or a repository inside the tree, which is not pushed")
         return replace(kept, events=(_rescued_event(seen, pod), *kept.events))
@@ -146,7 +141,7 @@ def _delete_volume(seen: Observed) -> tuple[Action, ...]:
 
 
 def _why(pod: Pod) -> str:
-    return result_of(failed_container(pod), ExportResult).message or "see the pod's log"
+    return result_of(failed_container(pod), ExportResult).message or pod.message or "see the pod's log"
 
 
 def rescue_is_late(seen: Observed, now: datetime) -> bool:

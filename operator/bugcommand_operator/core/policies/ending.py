@@ -7,6 +7,7 @@ from datetime import datetime
 from bugcommand_operator.api.conditions import ConditionType, Reason
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import Event, Plan
+from bugcommand_operator.core.policies.log_store import note_end
 from bugcommand_operator.core.status import StatusEditor
 
 
@@ -14,12 +15,14 @@ def failed(seen: Observed, now: datetime, reason: str, message: str, status: Sta
     edited = _agent_no_longer_running(seen, status or StatusEditor(seen.command, now))
     if _agent_never_started(seen):
         edited.condition(ConditionType.AGENT_RUNNING, "False", Reason.AGENT_NOT_STARTED)
+    note_end(seen, edited)
     edited.finished(False, reason, message)
     return Plan(status=edited.done(), events=(Event(reason, message, "Warning"),), go_on=True)
 
 
 def succeeded(seen: Observed, message: str, status: StatusEditor) -> Plan:
-    _agent_no_longer_running(seen, status).finished(True, Reason.COMPLETED, message)
+    note_end(seen, _agent_no_longer_running(seen, status))
+    status.finished(True, Reason.COMPLETED, message)
     return Plan(status=status.done(), events=(Event("Succeeded", message),), go_on=True)
 
 

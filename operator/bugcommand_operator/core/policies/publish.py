@@ -11,7 +11,7 @@ from bugcommand_operator.core.observed import Container, Observed, Pod
 from bugcommand_operator.core.plan import CreatePod, DeletePod, Event, Plan
 from bugcommand_operator.core.policies.agent import AGENT, facts
 from bugcommand_operator.core.policies.ending import failed, succeeded
-from bugcommand_operator.core.policies.pushing import failed_container, has_pushed, may_pass
+from bugcommand_operator.core.policies.pushing import failed_container, has_pushed, is_too_large, may_pass
 from bugcommand_operator.core.status import StatusEditor
 from bugcommand_operator.core.termination import ExportResult, PublishResult, known_reason, result_of
 
@@ -141,7 +141,9 @@ def _not_published(seen: Observed, now: datetime, pod: Pod) -> Plan:
     result = result_of(container, PublishResult)
     reason = known_reason(result.reason, WORKSPACE_REASONS, Reason.PUBLISH_FAILED)
     message = result.message or _how_it_failed(pod, container)
-    if may_pass(container) and not _is_late(seen, now):
+    if is_too_large(pod):
+        reason, message = Reason.EXPORT_TOO_LARGE, f"The work is too large to be taken out: {pod.message}"
+    elif may_pass(container) and not _is_late(seen, now):
         tried = f"{reason}: {message} It is tried again."
         status = _facts(seen, now).condition(ConditionType.PUBLISHED, "False", Reason.PUBLISHING, tried)
         actions = () if pod.is_being_deleted else (DeletePod(pod.name, pod.uid),)

@@ -7,6 +7,10 @@ from bugcommand_operator.core.observed import Container, Pod
 TRY_AGAIN_EXIT_CODE = 21
 
 
+_OVER_LIMIT = ("exceeds the limit", "exceeds the total limit", "exceeded its local ephemeral storage limit")
+"""As the kubelet words it when it evicts a pod for what it has written itself, not for what the node lacks."""
+
+
 def has_pushed(pod: Pod) -> bool:
     return pod.phase == "Succeeded" or pod.container("publish").exit_code == 0
 
@@ -14,6 +18,11 @@ def has_pushed(pod: Pod) -> bool:
 def failed_container(pod: Pod) -> Container:
     export = pod.container("export")
     return export if export.has_ended and export.exit_code != 0 else pod.container("publish")
+
+
+def is_too_large(pod: Pod) -> bool:
+    """It would be evicted each time."""
+    return pod.reason == "Evicted" and any(words in pod.message for words in _OVER_LIMIT)
 
 
 def may_pass(container: Container) -> bool:
