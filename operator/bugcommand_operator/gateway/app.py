@@ -13,6 +13,8 @@ from bugcommand_operator.gateway import openapi, rest
 from bugcommand_operator.gateway.admission import Admission
 from bugcommand_operator.gateway.auth import Authenticator
 from bugcommand_operator.gateway.background import Background, jobs_of
+from bugcommand_operator.gateway.bridge.posting import WriterAuth
+from bugcommand_operator.gateway.bridge.wiring import Bridge, BridgeConfig, build_bridge, territory_of
 from bugcommand_operator.gateway.cluster_link import ClusterLink
 from bugcommand_operator.gateway.intake import Intake
 from bugcommand_operator.gateway.metrics import Metrics
@@ -30,6 +32,7 @@ def build_app(
     authenticator: Authenticator,
     readers: ReaderAuth,
     cluster: ClusterLink | None = None,
+    writers: WriterAuth | None = None,
     on_started: Callable[[], object] = lambda: None,
 ) -> Starlette:
     """The whole gateway as an ASGI application; its lifespan opens and closes the store."""
@@ -37,11 +40,14 @@ def build_app(
     engine = open_writer(url, synchronous=settings.sqlite_synchronous, lock_wait_seconds=settings.lock_wait_seconds)
     reading = open_reader(url, lock_wait_seconds=settings.lock_wait_seconds)
     metrics = Metrics()
-    writer = BatchWriter(SpawnLogs(engine), metrics, commit_lines=settings.commit_lines)
+    store = SpawnLogs(engine)
+    writer = BatchWriter(store, metrics, commit_lines=settings.commit_lines)
     admission = Admission(settings.pending_bytes, settings.pending_bytes_per_pod, metrics.pending_bytes.set)
     readiness = Readiness(engine, migrate=is_sqlite(url))
     logs = LogReader(reading)
-    background = Background([job.run for job in jobs_of(settings, engine, cluster, metrics)])
+    bridge = _bridge(settings, cluster, writers, metrics)
+    runs = [job.run for job in jobs_of(settings, engine, cluster, metrics)]
+    background = Background([*runs, *([bridge.run] if bridge else [])])
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -53,14 +59,37 @@ def build_app(
             yield
         finally:
             await background.close()
+            if bridge:
+                await bridge.close()
             await writer.close()
+            await store.close()
             await readiness.close()
             await reading.dispose()
             await engine.dispose()
 
     intake = Intake(authenticator, admission, writer, metrics)
-    routes = [*_routes(intake, readiness, background), *rest.routes(readers, logs, metrics)]
+    routes = [
+        *_routes(intake, readiness, background),
+        *rest.routes(readers, logs, metrics),
+        *(bridge.routes if bridge else []),
+    ]
     return Starlette(routes=routes, lifespan=lifespan)
+
+
+def _bridge(
+    settings: GatewaySettings, cluster: ClusterLink | None, writers: WriterAuth | None, metrics: Metrics
+) -> Bridge | None:
+    if not settings.bridge_enabled or cluster is None or writers is None:
+        return None
+    territory = territory_of(
+        settings.machine_id,
+        settings.bridge_namespaces or settings.namespaces,
+        settings.bridge_workspaces,
+        settings.bridge_default_namespace,
+    )
+    watched = sorted(territory.namespaces) or settings.namespaces
+    config = BridgeConfig(settings.database_url, territory, watched, settings.bridge_poll_seconds)
+    return build_bridge(config, cluster.cluster, writers, metrics.registry)
 
 
 def _routes(intake: Intake, readiness: Readiness, background: Background) -> list[BaseRoute]:

@@ -73,7 +73,8 @@ async def serve(settings: GatewaySettings) -> None:
         server.should_exit = True
 
     readers = Readers(ProxyTokens(settings.proxy_tokens_file), link, link, namespaces=settings.namespaces)
-    app = build_app(settings, CachedAuthenticator(link), readers, link, on_started=lambda: link.start(end))
+    authenticator = CachedAuthenticator(link)
+    app = build_app(settings, authenticator, readers, link, writers=readers, on_started=lambda: link.start(end))
     server = uvicorn.Server(server_config(app, settings))
     try:
         await server.serve()

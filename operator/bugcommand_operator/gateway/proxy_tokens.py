@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import structlog
 import yaml
@@ -33,6 +33,7 @@ class ProxyToken(BaseModel):
     token: str = Field(min_length=16, max_length=4096, repr=False)
     namespace: str = Field(min_length=1, max_length=63)
     repositories: list[_Name] = Field(default=[], max_length=1000)
+    scopes: list[Literal["read", "write"]] = Field(default=["read"], min_length=1, max_length=2)
 
 
 _FILE = TypeAdapter(Annotated[list[ProxyToken], Field(max_length=MAX_TOKENS)])
@@ -89,7 +90,7 @@ def read_tokens(path: Path) -> Known:
 
 def _reader(token: ProxyToken) -> Reader:
     repositories = frozenset(token.repositories) or None
-    return Reader(token.name, frozenset({token.namespace}), repositories)
+    return Reader(token.name, frozenset({token.namespace}), repositories, scopes=frozenset(token.scopes))
 
 
 def _holder(known: Known, token: str) -> Reader | None:

@@ -27,6 +27,8 @@ class Reader:
     namespaces: frozenset[str] | None
     repositories: frozenset[str] | None
     user: KubernetesUser | None = None
+    scopes: frozenset[str] = frozenset({"read"})
+    """What a proxy token may be used for: read, write."""
 
 
 class ReaderAuth(Protocol):
@@ -84,7 +86,7 @@ class Readers:
         return await self.may(reader, "get", namespace, repository)
 
     async def may(self, reader: Reader, verb: str, namespace: str, repository: str) -> bool:
-        """Whether the reader may do this with BugCommands; a proxy token may do all of it where it is bound to."""
+        """Whether the reader may do this with BugCommands. A proxy token's scopes say it, where it is bound to."""
         if self._namespaces and namespace not in self._namespaces:
             return False
         if reader.namespaces is not None and namespace not in reader.namespaces:
@@ -93,7 +95,7 @@ class Readers:
             return False
         user = reader.user
         if user is None:
-            return reader.namespaces is not None
+            return reader.namespaces is not None and ("read" if verb == "get" else "write") in reader.scopes
         key = sha256(repr((user, verb, namespace)).encode("utf-8", "surrogatepass")).digest()
         return await self._known_access.get(key, lambda: self._access.may(user, verb, namespace))
 

@@ -29,7 +29,23 @@ class GatewaySettings(BaseSettings):
     token_audience: str = Field("mentu", description="The audience that a pod's token must be issued for.")
     namespaces: list[str] = Field([], description="The namespaces that the installation works in; empty: all.")
     proxy_tokens_file: str = Field(
-        "", description="A YAML list of name, token, namespace, repositories; read again when it changes."
+        "", description="A YAML list of name, token, namespace, repositories, scopes; read again when it changes."
+    )
+    machine_id: str = Field("default", description="The cluster or site that this is: target_machine_id names it.")
+    bridge_enabled: bool = Field(
+        False, description="Take commands by POST /bridge/commands and, with Postgres, from the table bridge_commands."
+    )
+    bridge_namespaces: list[str] | dict[str, str] = Field(
+        [], description="Where such commands may come to; empty: namespaces. Or an object as in bridge_workspaces."
+    )
+    bridge_workspaces: dict[str, str] = Field(
+        {}, description="JSON object: a row's workspace_id and the namespace that its command runs in."
+    )
+    bridge_default_namespace: str = Field(
+        "", description="The namespace of rows of any other workspace; empty: they are left alone."
+    )
+    bridge_poll_seconds: float = Field(
+        5.0, ge=0.1, le=3600, description="How often the table is looked at, should the database not tell of a change."
     )
     max_connections: int = Field(2000, ge=10, description="How many connections may be open.")
     max_connections_per_client: int = Field(

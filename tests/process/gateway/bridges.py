@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.process.gateway.fake_api import FakeApi
 
 from bugcommand_operator.cluster.client import Cluster
+from bugcommand_operator.gateway.background import Background
 from bugcommand_operator.gateway.bridge.rows import Territory
 from bugcommand_operator.gateway.bridge.wiring import Bridge, BridgeConfig, build_bridge
 from bugcommand_operator.gateway.readers import Reader
@@ -35,13 +36,15 @@ class EverybodyMay:
 class Running:
     def __init__(self, bridge: Bridge, registry: CollectorRegistry) -> None:
         self.bridge, self._registry = bridge, registry
+        self._background = Background([bridge.run])
+        self._background.start()
 
     def events(self, kind: str) -> float:
         return self._registry.get_sample_value("mentu_bridge_events_total", {"type": kind}) or 0.0
 
     async def killed(self) -> None:
         """As if the process were gone: nothing is finished."""
-        await self.bridge.background.end()
+        await self._background.close()
 
 
 @asynccontextmanager
@@ -55,11 +58,13 @@ async def running_bridge(
             return cluster
 
         config = BridgeConfig(url, territory, poll_seconds=poll_seconds)
-        bridge = build_bridge(config, connect, EverybodyMay(), registry)
-        async with bridge.running():
-            running = Running(bridge, registry)
+        running = Running(build_bridge(config, connect, EverybodyMay(), registry), registry)
+        try:
             await until(lambda: running.events("Connected") > 0)
             yield running
+        finally:
+            await running.killed()
+            await running.bridge.close()
 
 
 class Table:

@@ -32,7 +32,7 @@ from bugcommand_operator.gateway.bridge.states import COMPLETED, FAILED
 from bugcommand_operator.gateway.bridge.turns import Turns
 from bugcommand_operator.store import notifications
 from bugcommand_operator.store.bridge_commands import FIRST_ID, BridgeCommands
-from bugcommand_operator.store.errors import StoreError
+from bugcommand_operator.store.errors import StoreError, StoreUnavailable
 
 _PAGE = 500
 _LONGEST_PAUSE = 30.0
@@ -143,10 +143,14 @@ class Sync:
     async def _look_at(self, command_id: str) -> None:
         repair = command_id in self._to_repair
         self._to_repair.discard(command_id)
-        try:
-            await self.claims.look_at(command_id, repair=repair)
-        except (StoreError, ClusterError, IdentityUnavailable) as error:
-            self._fail("carrying a command over", error, command_id)
+        for last in (False, True):
+            try:
+                await self.claims.look_at(command_id, repair=repair)
+                return
+            except (StoreError, ClusterError, IdentityUnavailable) as error:
+                if last or not isinstance(error, StoreUnavailable):
+                    self._fail("carrying a command over", error, command_id)
+                    return  # for now: the next look at the table finds it
 
     def _fail(self, doing: str, error: Exception, command_id: str = "") -> None:
         self._failed = True

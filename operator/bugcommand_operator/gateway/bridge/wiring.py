@@ -1,15 +1,15 @@
 """The bridge put together from its settings. It only wires."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import Route
 
 from bugcommand_operator.cluster.client import Cluster
-from bugcommand_operator.gateway.bridge.background import Background
 from bugcommand_operator.gateway.bridge.claims import Claims
 from bugcommand_operator.gateway.bridge.events import Events
 from bugcommand_operator.gateway.bridge.keeping import KeptAsBugCommand, KeptAsRow
@@ -18,8 +18,8 @@ from bugcommand_operator.gateway.bridge.posting import Posting, WriterAuth, room
 from bugcommand_operator.gateway.bridge.repositories import Repositories
 from bugcommand_operator.gateway.bridge.rows import Territory
 from bugcommand_operator.gateway.bridge.sync import ClusterHandle, Sync
-from bugcommand_operator.store.bridge_commands import BridgeCommands
-from bugcommand_operator.store.engine import is_sqlite, open_writer
+from bugcommand_operator.store.bridge_commands import BridgeCommands, open_engine
+from bugcommand_operator.store.engine import is_sqlite
 from bugcommand_operator.store.notifications import BRIDGE_CHANNEL, listen
 
 
@@ -34,27 +34,28 @@ class BridgeConfig:
 
 @dataclass(frozen=True)
 class Bridge:
+    """`run` is for ever; close it when that has been cancelled."""
+
     routes: list[Route]
-    background: Background
-    engine: AsyncEngine | None
+    run: Callable[[], Coroutine[Any, Any, None]]
+    engine: AsyncEngine | None = None
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        self.background.start()
-        try:
-            yield
-        finally:
-            await self.background.end()
-            if self.engine is not None:
-                await self.engine.dispose()
+    async def close(self) -> None:
+        if self.engine is not None:
+            await self.engine.dispose()
 
 
-def territory_of(machine_id: str, namespaces: Mapping[str, str] | Sequence[str], default_namespace: str) -> Territory:
-    """`namespaces` as the setting has it: workspace → namespace, or only the namespaces that commands may come to."""
+def territory_of(
+    machine_id: str,
+    namespaces: Sequence[str] | Mapping[str, str],
+    workspaces: Mapping[str, str],
+    default_namespace: str,
+) -> Territory:
+    """`namespaces` are where commands may come to (none: anywhere), or the workspaces themselves."""
     if isinstance(namespaces, Mapping):
-        workspaces = {workspace.lower(): namespace for workspace, namespace in namespaces.items()}
-        return Territory(machine_id, workspaces, default_namespace)
-    return Territory(machine_id, {}, default_namespace, frozenset(namespaces))
+        workspaces, namespaces = {**namespaces, **workspaces}, ()
+    known = {workspace.lower(): namespace for workspace, namespace in workspaces.items()}
+    return Territory(machine_id, known, default_namespace, frozenset(namespaces))
 
 
 def build_bridge(
@@ -63,11 +64,10 @@ def build_bridge(
     cluster, events = ClusterHandle(connect), Events(registry)
     repositories = Repositories(events)
     if is_sqlite(config.database_url):
-        background = Background(lambda: _repositories_only(cluster, repositories, config.watched))
-        keeper, engine = KeptAsBugCommand(cluster), None
-        posting = Posting(auth, cluster, repositories, config.territory, keeper, room_for_requests())
-        return Bridge(routes(posting), background, engine)
-    engine = open_writer(config.database_url, synchronous="FULL")  # of its own: logs must not wait for commands
+        kept = KeptAsBugCommand(cluster)
+        posting = Posting(auth, cluster, repositories, config.territory, kept, room_for_requests())
+        return Bridge(routes(posting), lambda: _repositories_only(cluster, repositories, config.watched))
+    engine = open_engine(config.database_url)
     rows = BridgeCommands(engine, config.territory.machine_id)
     mirror = Mirror(rows, events)
     sync = Sync(
@@ -82,13 +82,11 @@ def build_bridge(
         poll_seconds=config.poll_seconds,
     )
     posting = Posting(auth, cluster, repositories, config.territory, KeptAsRow(rows), room_for_requests())
-    return Bridge(routes(posting), Background(sync.run), engine)
+    return Bridge(routes(posting), sync.run, engine)
 
 
 async def _repositories_only(cluster: ClusterHandle, repositories: Repositories, watched: Sequence[str]) -> None:
-    from asyncio import TaskGroup
-
     connected = await cluster.cluster()
-    async with TaskGroup() as group:
+    async with asyncio.TaskGroup() as group:
         for namespace in watched or (None,):
             group.create_task(repositories.follow(connected, namespace), name="bridge-repositories")
