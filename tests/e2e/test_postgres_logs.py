@@ -1,18 +1,22 @@
-"""Logs in Postgres with two gateways: each line once and in order, whatever goes away meanwhile."""
+"""Postgres with two gateways: each line once and in order, whatever goes away meanwhile; commands that come as rows."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
+from dev.demo.kubectl import CommandError, call
+from dev.demo.settings import CHART
 from tests.support.cluster import Lab
 from tests.support.cluster_bug import Bug, message_of, reason_of, rows
 from tests.support.cluster_objects import Raw, bug
-from tests.support.cluster_postgres import PROXY_TOKEN, PostgresLab
+from tests.support.cluster_postgres import CHECKOUT, PROXY_TOKEN, SYSTEM, PostgresLab
 from tests.support.gateway_http import bearer
 
 COUNTS = "n=0; until [ -e /tmp/go ]; do n=$((n + 1)); echo line $n; sleep 0.02; done; echo counted $n"
 LOGS = "/rest/v1/spawn_logs"
+COMMITS = "echo $MENTU_BRIDGE_COMMAND_ID > bridge.txt; pwd; git add bridge.txt; git commit -qm 'From outside'"
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +127,52 @@ def test_an_upgrade_replaces_gateways_and_executor_under_a_running_agent(postgre
     assert not before & set(postgres.gateways())
     goes_on(made, 50)
     ends_well(postgres, made)
+
+
+def carried_out(postgres: PostgresLab, command_id: str) -> list[str]:
+    """What the agent printed of a command that has come in by the bridge, once it has ended well."""
+    row = postgres.row_has(command_id, "completed")
+    assert (row["exit_code"], row["error"]) == (0, None)
+    assert row["claimed_at"] <= row["started_at"] <= row["completed_at"]
+    made = Bug(postgres.kubectl, f"bridge-{command_id}")
+    status = made.ended()
+    assert (reason_of(status), status["commandId"]) == (("Succeeded", "Completed"), command_id)
+    each_line_once(postgres, made, status)
+    return made.printed()
+
+
+def test_a_row_that_somebody_inserts_becomes_one_command_and_tells_how_it_ended(postgres: PostgresLab) -> None:
+    command_id = str(uuid.uuid4())
+    postgres.insert(command_id, COMMITS)
+    printed = carried_out(postgres, command_id)
+    assert any(line.endswith("/src") for line in printed), "the prefix of the path is the repository"
+
+
+def test_a_command_that_is_posted_twice_with_one_key_is_carried_out_once(postgres: PostgresLab) -> None:
+    headers = {"X-Proxy-Token": PROXY_TOKEN, "Idempotency-Key": "once"}
+    body = {"prompt": COMMITS, "working_directory": CHECKOUT, "agent": "shell", "timeout_seconds": 120}
+    gateway = postgres.gateway()
+    first, again = (gateway.post("/bridge/commands", headers, body) for _ in range(2))
+    assert (first.status, again.status) == (201, 200), (first, again)
+    assert first.body["id"] == again.body["id"]
+    carried_out(postgres, first.body["id"])
+
+
+def test_a_command_from_a_stranger_or_for_a_place_that_is_not_known_is_refused(postgres: PostgresLab) -> None:
+    body = {"prompt": COMMITS, "working_directory": "/home/somebody/else", "agent": "shell"}
+    gateway = postgres.gateway()
+    assert gateway.post("/bridge/commands", {}, body).status == 401
+    refused = gateway.post("/bridge/commands", {"X-Proxy-Token": PROXY_TOKEN}, body)
+    assert (refused.status, refused.body["field"]) == (422, "working_directory"), refused
+
+
+def test_an_installation_without_its_databases_secret_is_refused_before_anything_is_made(
+    postgres: PostgresLab,
+) -> None:
+    missing = "--set=crds.enabled=false,database.type=postgres,database.urlSecret.name=missing"
+    with pytest.raises(CommandError, match=rf"Secret {SYSTEM}/missing \(database.urlSecret\) does not exist"):
+        call(
+            ["helm", "install", "other", str(CHART), "--namespace", SYSTEM, missing],
+            timeout=60,
+            env=postgres.kubectl.env,
+        )

@@ -21,8 +21,16 @@ POD = "postgres-0"
 GATEWAYS = "app.kubernetes.io/component=gateway"
 REPLICAS = 2
 PROXY_TOKEN = "a-token-of-the-tests-that-is-long-enough"
+WORKSPACE = "0b7f3d4e-93a1-4c36-9a53-5f4a2f7d0c11"
+CHECKOUT = "/home/somebody/work/plain"
+"""Where a sender of commands has the repository `plain` on a machine of its own."""
 ROWS = """
 select coalesce(json_agg(row_to_json(l) order by attempt, seq), '[]') from spawn_logs l where command_id = :'id'
+"""
+ROW = "select coalesce((select row_to_json(b) from bridge_commands b where id = :'id'), 'null')"
+INSERT = """
+insert into bridge_commands (id, workspace_id, prompt, working_directory, agent, timeout_seconds, created_at)
+values (:'id', :'workspace', :'prompt', :'directory', 'shell', 120, now()) returning to_json(id)
 """
 
 
@@ -47,7 +55,7 @@ class PostgresLab:
         )
         self.database_is_back()
         self.install()
-        self.kubectl.apply([shell_agent(), repository("plain")])
+        self.kubectl.apply([shell_agent(), repository("plain", pathPrefixes=[CHECKOUT])])
 
     def install(self, **values: Any) -> None:
         """Installs, or upgrades."""
@@ -103,6 +111,23 @@ class PostgresLab:
             lambda: self.stored(command_id), lambda found: len(found) >= count, seconds, f"{count} lines are stored"
         )
 
+    def row(self, command_id: str) -> Raw | None:
+        """The row of bridge_commands."""
+        found: Raw | None = self.query(ROW, id=command_id)
+        return found
+
+    def insert(self, command_id: str, prompt: str) -> None:
+        """As other programs do that share this database."""
+        self.query(INSERT, id=command_id, workspace=WORKSPACE, prompt=prompt, directory=f"{CHECKOUT}/src")
+
+    def row_has(self, command_id: str, status: str, seconds: float = 90) -> Raw:
+        """The row once it has this status."""
+
+        def look() -> Raw:
+            return self.row(command_id) or {}
+
+        return eventually(look, lambda row: row.get("status") == status, seconds, f"the row is {status}")
+
     # The gateways
 
     def gateways(self) -> list[str]:
@@ -131,7 +156,8 @@ class PostgresLab:
 
 
 def proxy_tokens() -> list[Raw]:
-    return [{"name": "tests", "token": PROXY_TOKEN, "namespace": NAMESPACE, "repositories": []}]
+    scopes = ["read", "write"]
+    return [{"name": "tests", "token": PROXY_TOKEN, "namespace": NAMESPACE, "repositories": [], "scopes": scopes}]
 
 
 def postgres_values(settings: Settings) -> Raw:
@@ -142,7 +168,7 @@ def postgres_values(settings: Settings) -> Raw:
         "rbac": {"aggregateRoles": False},
         "database": {"type": "postgres", "urlSecret": {"name": URL_SECRET, "key": "url"}},
         "gateway": {"replicas": REPLICAS, "proxyTokensSecret": {"name": "proxy-tokens"}},
-        "bridge": {"enabled": True},
+        "bridge": {"enabled": True, "workspaces": {WORKSPACE: NAMESPACE}},
     }
 
 
