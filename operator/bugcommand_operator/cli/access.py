@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bugcommand_operator.api.names import TOKEN_AUDIENCE
 from bugcommand_operator.cli.errors import CliError, NotAllowed, NotFound, Usage
 from bugcommand_operator.cli.kubectl import Kubectl, Object
 from bugcommand_operator.cli.transport import is_private, parsed
@@ -66,7 +67,8 @@ class ClusterAccess:
     def _requested_token(self) -> str:
         """For people whose kubeconfig has a certificate: a short-lived token of the account made for readers."""
         account = self._one("serviceaccounts", LOG_READER, "service account for reading logs", "--token")
-        arguments = ("create", "token", account["metadata"]["name"], f"--duration={_TOKEN_SECONDS}")
+        bounds = (f"--duration={_TOKEN_SECONDS}", f"--audience={TOKEN_AUDIENCE}")  # of no use at the API server
+        arguments = ("create", "token", account["metadata"]["name"], *bounds)
         try:
             return self.kubectl.run(*arguments, namespace=account["metadata"]["namespace"]).strip()
         except NotAllowed as error:

@@ -42,10 +42,18 @@ def opened() -> Iterator[Terminal]:
     before = termios.tcgetattr(keys)
     terminal = Terminal(keys, screen)
     try:
-        tty.setcbreak(keys, termios.TCSANOW)
+        _set_modes(keys)
         yield terminal
     finally:
         with contextlib.suppress(OSError):
             terminal.write(f"{RESET}\x1b[999;1H\r\n")
         # What was typed meanwhile, or answered by the terminal, must not reach the shell.
         termios.tcsetattr(keys, termios.TCSAFLUSH, before)
+
+
+def _set_modes(keys: int) -> None:
+    """Keys one by one and unseen; Ctrl-C still interrupts. Output exactly as recorded: its lines were ended before."""
+    tty.setcbreak(keys, termios.TCSANOW)
+    modes = termios.tcgetattr(keys)
+    modes[1] &= ~termios.OPOST
+    termios.tcsetattr(keys, termios.TCSANOW, modes)
