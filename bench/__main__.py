@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import installed, p1, p3, p4, p5, p6, p8, p12, report
+from bench import installed, p1, p3, p4, p5, p6, p7, p8, p12, report
 from bench.kube import Api
 from bench.outcome import Row
 from bench.rounds import Tick
@@ -23,6 +23,7 @@ ON_CLUSTER: dict[str, Callable[[Api, Path, Tick], Awaitable[Row]]] = {
     "P3": p3.measure,
     "P4": p4.measure,
     "P5": p5.measure,
+    "P7": p7.measure,
 }
 ALONE: dict[str, Callable[[Path, Tick], Awaitable[Row]]] = {
     "P6": p6.measure,
@@ -35,6 +36,7 @@ ROUNDS = {
     "P4": p4.ROUNDS,
     "P5": p5.ROUNDS,
     "P6": p6.ROUNDS,
+    "P7": p7.ROUNDS,
     "P8": p8.ROUNDS,
     "P12": p12.ROUNDS,
 }

@@ -6,6 +6,7 @@ spooled is sent by the next pod on its volume, so for that one the boundary is w
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from tests.process.fidelity.fleet import Pod, end_children, make_pods
 from tests.process.fidelity.oracle import Verdict, judge, stored
 from tests.process.gateway.process import GatewayProcess
 from tests.unit.gateway.fake_cluster import FakeCluster
+
+from bugcommand_operator.store import migrate
 
 PODS = 4
 
@@ -38,6 +41,7 @@ class Found:
 
 
 def run(root: Path, url: str, load: Load, crash_database: Callable[[], None] = lambda: None) -> Found:
+    asyncio.run(migrate.upgrade(url))
     with FakeCluster() as cluster:
         gateway = GatewayProcess(root / "logs.db", cluster.kubeconfig(root), MENTU_DATABASE_URL=url)
         with gateway:
