@@ -53,7 +53,7 @@ class Following:
         self._has_caught_up = not read.more and not read.waiting
         taken = len(read.page.lines) if read.page else 0
         self._limit = min(_MOST, max(_FEWEST, 2 * taken)) if read.more else self._limit
-        if read.page is None:
+        if read.waiting:
             self.look_again = SOON
         return read.page
 

@@ -11,6 +11,7 @@ from bugcommand_operator.gateway.live.cursor import Cursor
 from bugcommand_operator.store.lines import LogBatch, LogRow
 
 PAGE_BYTES = 128 << 10
+_BREAKS = {ord(each): f"\\u{ord(each):04x}" for each in "\u0085\u2028\u2029"}
 _OVERHEAD = 700  # of the objects that hold a line, in bytes
 
 COLUMNS: tuple[tuple[str, str], ...] = (
@@ -101,4 +102,6 @@ def as_timestamp(moment: datetime) -> str:
 
 
 def as_json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """On one line, also for readers who take more than CR and LF for the end of one."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.translate(_BREAKS) if not text.isascii() else text

@@ -48,26 +48,19 @@ class NamespaceFollower:
         while True:
             self._woken.clear()
             wait = self._feed.poll_seconds
-            self._check()
-            for command_id in list(self._news):
-                self._check()
-                async for page in self._news_of(command_id):
+            for command_id in tuple(self._news):
+                news = self._news.pop(command_id)
+                found = await self._follow(command_id, news)
+                while found and await found[1].is_open() and (page := await found[0].page()) is not None:
                     yield page
-                wait = SOON if command_id in self._news else wait
+                    await asyncio.sleep(0)
+                if found is None or found[0].look_again <= SOON:  # the store is away, or lines are waited for
+                    self._keep(command_id, news if found is None else {})
+                    wait = SOON
+                self._check()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), wait)
-
-    async def _news_of(self, command_id: str) -> AsyncGenerator[Page, None]:
-        news = self._news.pop(command_id)
-        found = await self._follow(command_id, news)
-        if found is None:
-            self._note(command_id, news)  # the store is away: later
-            return
-        following, gate = found
-        while await gate.is_open() and (page := await following.page()) is not None:
-            yield page
-        if following.look_again <= SOON:
-            self._note(command_id, {})
+            self._check()
 
     async def _follow(self, command_id: str, news: dict[int, int]) -> tuple[Following, Gate] | None:
         if command_id in self._followed:
@@ -98,11 +91,14 @@ class NamespaceFollower:
         self._note(key.command_id, {key.attempt: first_seq - 1})
 
     def _note(self, command_id: str, news: dict[int, int]) -> None:
+        self._keep(command_id, news)
+        self._woken.set()
+
+    def _keep(self, command_id: str, news: dict[int, int]) -> None:
         self._news[command_id] = _earliest(self._news.get(command_id, {}), news)
         if len(self._news) > _REMEMBERED:
             self._news.popitem()
             self._interrupt()
-        self._woken.set()
 
     def _interrupt(self) -> None:
         self._is_interrupted = True

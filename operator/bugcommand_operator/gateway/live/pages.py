@@ -33,5 +33,5 @@ async def follow_pages(feed: Feed, command_id: str, cursor: Cursor, gate: Gate) 
 
 async def _let_lines_gather(feed: Feed) -> None:
     """With many readers each round costs all of them something: a little rarer, each with more lines."""
-    if feed.readers > _FEW_READERS:
-        await asyncio.sleep(min(_LONGEST_PAUSE, feed.readers * _PAUSE_EACH))
+    many = feed.readers > _FEW_READERS
+    await asyncio.sleep(min(_LONGEST_PAUSE, feed.readers * _PAUSE_EACH) if many else 0)
