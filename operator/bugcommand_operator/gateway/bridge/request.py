@@ -116,10 +116,13 @@ def parse_body(body: bytes) -> PostedCommand:
 
 def command_id_of(value: object) -> str:
     """A row's id, as text in lower case. Raises `Untranslatable` when it is no UUID."""
+    text = str(value).lower()
     try:
-        return str(value if isinstance(value, UUID) else UUID(str(value)))
-    except ValueError as error:
-        raise Untranslatable("InvalidId", "id: is no UUID: let the database make it", field="id") from error
+        if str(UUID(text)) == text:
+            return text
+    except ValueError:
+        pass
+    raise Untranslatable("InvalidId", "id: is no UUID: let the database make it", field="id")
 
 
 def _refusal(error: ValidationError, kind: type[Refusal]) -> Refusal:
