@@ -120,14 +120,16 @@ def test_what_makes_no_command_is_refused_by_the_name_of_its_field(what: str) ->
     json.dumps(refused.value.body()).encode()
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"prompt": "\\ud800"}', b'{"prompt": NaN}'])
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"prompt": "\\ud800"}'])
 def test_a_body_that_is_no_json_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed) as refused:
         parse_body(body)
     assert (refused.value.status, refused.value.reason) == (400, "InvalidJSON")
 
 
-@pytest.mark.parametrize("body", [b"[]", b'"text"', b"null", b"{}", b'{"prompt": "x", "namespace": "A/b"}'])
+@pytest.mark.parametrize(
+    "body", [b"[]", b'"text"', b"null", b"{}", b'{"prompt": NaN}', b'{"prompt": "x", "namespace": "A/b"}']
+)
 def test_json_that_is_no_command_is_refused(body: bytes) -> None:
     with pytest.raises(Untranslatable):
         parse_body(body)
