@@ -287,10 +287,10 @@ def test_several_installations_have_to_be_told_apart(lab: Lab) -> None:
 
 def test_nothing_heavy_is_loaded(lab: Lab) -> None:
     code = (
-        "import sys\nfrom bugcommand_operator.cli import main\nsys.argv[1:] = sys.argv[1:]\n"
-        "code = main.run(sys.argv[1:])\n"
-        "heavy = ('kubernetes', 'kopf', 'aiohttp', 'sqlalchemy', 'starlette', 'asyncio', 'rich')\n"
-        "print(code, [name for name in heavy if name in sys.modules])"
+        "import sys\nfrom bugcommand_operator.cli import main\n"
+        "try: main.run(sys.argv[1:])\nexcept SystemExit: pass\n"
+        "heavy = ('kubernetes', 'kopf', 'aiohttp', 'sqlalchemy', 'starlette', 'rich', 'structlog')\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
     lab.gateway.add_lines(1, 1, 1)
     done = subprocess.run(
@@ -298,8 +298,7 @@ def test_nothing_heavy_is_loaded(lab: Lab) -> None:
         env=lab.environment, text=True, capture_output=True, timeout=SECONDS, check=False,
     )  # fmt: skip
 
-    assert done.stdout.splitlines()[0] == "line 1:1"
-    assert "0 []" in done.stdout or done.returncode == 0, done.stderr
+    assert done.stdout == "line 1:1\n[]\n", done.stderr
 
 
 def test_a_gateway_that_is_gone_for_good_is_told_with_5(lab: Lab) -> None:
