@@ -7,7 +7,7 @@ is answered only after the commit that holds its lines.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -38,8 +38,16 @@ class _Waiting:
 class BatchWriter:
     """Group commits over a `LogSink`. Memory is bounded by whoever admits requests, not here."""
 
-    def __init__(self, sink: LogSink, metrics: Metrics, *, commit_lines: int = 5000) -> None:
-        self._sink, self._metrics, self._commit_lines = sink, metrics, commit_lines
+    def __init__(
+        self,
+        sink: LogSink,
+        metrics: Metrics,
+        *,
+        commit_lines: int = 5000,
+        on_stored: Callable[[Sequence[LogBatch]], None] = lambda _batches: None,
+    ) -> None:
+        """`on_stored` is called with what is new after each commit."""
+        self._sink, self._metrics, self._commit_lines, self._on_stored = sink, metrics, commit_lines, on_stored
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self.store_is_up = True  # as the last write found it: a full disk can be read all the while
@@ -108,6 +116,7 @@ class BatchWriter:
             self._note_store(up=True)
             self._metrics.commit_seconds.observe(time.monotonic() - started)
             self._succeed(group, done.refused)
+            self._on_stored(done.accepted)
             self._metrics.lines_stored.inc(done.new_lines)
             self._metrics.lines_repeated.inc(done.repeated)
             self._metrics.lines_truncated.inc(done.truncated)

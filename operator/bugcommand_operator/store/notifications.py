@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from sqlalchemy.engine import make_url
 
 LOG_CHANNEL = "mentu_spawn_logs"
-"""`{"command_id", "attempt", "last_seq"}` for each attempt of each commit."""
+"""`{"command_id", "attempt", "namespace", "first_seq", "last_seq"}` for each attempt of each commit: the first line
+that is new in it, and the last of the attempt."""
 
 BRIDGE_CHANNEL = "mentu_bridge_commands"
 """`{"op": "insert" | "update", "id", "status"}` for each row, whoever wrote it."""

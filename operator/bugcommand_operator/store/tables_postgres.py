@@ -125,7 +125,15 @@ def _counters(reached: Reached) -> tuple[int, int, int, int | None]:
 
 def _said(attempt: Placed) -> str:
     command_id, number = attempt.place
-    return json.dumps({"command_id": command_id, "attempt": number, "last_seq": attempt.reached.last_seq})
+    last = attempt.reached.last_seq
+    said = {
+        "command_id": command_id,
+        "attempt": number,
+        "namespace": attempt.reached.owner.namespace,
+        "first_seq": attempt.lines[0][1].seq if attempt.lines else last + 1,
+        "last_seq": last,
+    }
+    return json.dumps(said)
 
 
 def _line_rows(attempt: Placed) -> Iterator[tuple[Any, ...]]:

@@ -4,7 +4,6 @@ What may not be read and what does not exist look the same from outside: a strea
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
 import structlog
@@ -15,7 +14,6 @@ from bugcommand_operator.gateway.readers import Reader, ReaderAuth
 from bugcommand_operator.store.errors import StoreError
 
 _log = structlog.get_logger(__name__)
-_OWNERS_KEPT = 10_000
 CHECK_SECONDS = 60.0
 
 
@@ -24,17 +22,9 @@ class Access:
 
     def __init__(self, auth: ReaderAuth, lines: LineSource) -> None:
         self.auth, self._lines = auth, lines
-        self._owners: OrderedDict[str, Owner] = OrderedDict()  # an owner stays the same for ever
 
     async def owner(self, command_id: str) -> Owner | None:
-        known = self._owners.get(command_id)
-        if known is None:
-            known = (await self._lines.owners([command_id])).get(command_id)
-            if known is not None:
-                self._owners[command_id] = known
-                if len(self._owners) > _OWNERS_KEPT:
-                    self._owners.popitem(last=False)
-        return known
+        return (await self._lines.owners([command_id])).get(command_id)
 
     async def may_read_command(self, reader: Reader, command_id: str) -> bool | None:
         """None when it cannot be told now."""

@@ -100,6 +100,10 @@ class Feed:
             interrupted()
 
     @property
+    def ring_bytes(self) -> int:
+        return self._ring.size
+
+    @property
     def sights(self) -> bool:
         """Whether somebody reads whole namespaces."""
         return bool(self._sightings)

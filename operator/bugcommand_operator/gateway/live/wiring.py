@@ -1,11 +1,12 @@
 """The live feed put together: its routes, what runs beside them, and what a commit has to call."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
+from prometheus_client import CollectorRegistry, Gauge
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from bugcommand_operator.gateway.live.access import Access
@@ -19,7 +20,7 @@ from bugcommand_operator.gateway.live.subscriptions import Sources
 from bugcommand_operator.gateway.readers import ReaderAuth
 from bugcommand_operator.store.engine import is_sqlite
 from bugcommand_operator.store.lines import AttemptKey, LogBatch, LogRow, LogSource, Owner, Progress
-from bugcommand_operator.store.notifications import Event, listen
+from bugcommand_operator.store.notifications import listen
 from bugcommand_operator.store.reading import Filter, LogReader, RowQuery
 
 
@@ -61,6 +62,7 @@ class Live:
         auth: ReaderAuth,
         reader: LogReader,
         logs: LogSource,
+        metrics: CollectorRegistry,
         *,
         readers: int = 2000,
         readers_per_identity: int = 1000,
@@ -72,6 +74,7 @@ class Live:
         self._access = Access(auth, lines)
         self._bridge = None if is_sqlite(url) else BridgeFeed(StoreRows(reader))
         self._slots = Slots(readers, readers_per_identity)
+        _measure(metrics, self.feed, self._slots)
 
     def on_stored(self, batches: Sequence[LogBatch]) -> None:
         self.feed.announce(batches)
@@ -92,6 +95,14 @@ class Live:
                 group.create_task(self._listen(self._bridge), name="live-listener")
 
     async def _listen(self, bridge: BridgeFeed) -> None:
-        events = cast(AsyncGenerator[Event, None], listen(self._url, CHANNELS))
-        async with aclosing(events):
+        async with aclosing(listen(self._url, CHANNELS)) as events:
             await Listener(self.feed, bridge, self._access).run(events)
+
+
+def _measure(registry: CollectorRegistry, feed: Feed, slots: Slots) -> None:
+    readers = Gauge("mentu_live_readers", "Live readers: event streams and subscriptions.", registry=registry)
+    readers.set_function(lambda: slots.taken)
+    ring = Gauge("mentu_live_ring_bytes", "Bytes of recent lines that are kept for live readers.", registry=registry)
+    ring.set_function(lambda: feed.ring_bytes)
+    reads = Gauge("mentu_live_store_reads", "Reads of the store for live readers so far.", registry=registry)
+    reads.set_function(lambda: feed.store_reads)
