@@ -17,6 +17,7 @@ from bugcommand_operator.gateway.bridge.posting import WriterAuth
 from bugcommand_operator.gateway.bridge.wiring import Bridge, BridgeConfig, build_bridge, territory_of
 from bugcommand_operator.gateway.cluster_link import ClusterLink
 from bugcommand_operator.gateway.intake import Intake
+from bugcommand_operator.gateway.live.wiring import Live
 from bugcommand_operator.gateway.metrics import Metrics
 from bugcommand_operator.gateway.readers import ReaderAuth
 from bugcommand_operator.gateway.readiness import Readiness
@@ -41,13 +42,14 @@ def build_app(
     reading = open_reader(url, lock_wait_seconds=settings.lock_wait_seconds)
     metrics = Metrics()
     store = SpawnLogs(engine)
-    writer = BatchWriter(store, metrics, commit_lines=settings.commit_lines)
+    logs = LogReader(reading)
+    live = Live(url, readers, logs, SpawnLogs(reading), metrics.registry)
+    writer = BatchWriter(store, metrics, commit_lines=settings.commit_lines, on_stored=live.on_stored)
     admission = Admission(settings.pending_bytes, settings.pending_bytes_per_pod, metrics.pending_bytes.set)
     readiness = Readiness(engine, migrate=is_sqlite(url))
-    logs = LogReader(reading)
     bridge = _bridge(settings, cluster, writers, metrics)
     runs = [job.run for job in jobs_of(settings, engine, cluster, metrics)]
-    background = Background([*runs, *([bridge.run] if bridge else [])])
+    background = Background([*runs, live.run, *([bridge.run] if bridge else [])])
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -71,6 +73,7 @@ def build_app(
     routes = [
         *_routes(intake, readiness, background),
         *rest.routes(readers, logs, metrics),
+        *live.routes(),
         *(bridge.routes if bridge else []),
     ]
     return Starlette(routes=routes, lifespan=lifespan)
