@@ -116,8 +116,8 @@ def size_of(line: LogLine) -> int:
 
 
 def _new_lines(reached: Reached, batches: Sequence[LogBatch], known: AbstractSet[int] | None) -> list[Stored]:
-    if len(batches) == 1 and _rises_above(reached.last_seq, batches[0].lines) and not known:
-        return [(batches[0], line) for line in batches[0].lines]
+    if not known and _all_rise_above(reached.last_seq, batches):
+        return [(batch, line) for batch in batches for line in batch.lines]
     first: dict[int, Stored] = {}
     for batch in batches:
         for line in batch.lines:
@@ -125,6 +125,15 @@ def _new_lines(reached: Reached, batches: Sequence[LogBatch], known: AbstractSet
     if known is None:
         return [first[seq] for seq in sorted(first) if seq > reached.last_seq]
     return [first[seq] for seq in sorted(first) if seq not in known]
+
+
+def _all_rise_above(last: int, batches: Sequence[LogBatch]) -> bool:
+    """Whether they are in order and none is a repetition, as is usual."""
+    for batch in batches:
+        if not _rises_above(last, batch.lines):
+            return False
+        last = batch.lines[-1].seq if batch.lines else last
+    return True
 
 
 def _rises_above(last: int, lines: Sequence[LogLine]) -> bool:

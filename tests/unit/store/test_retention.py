@@ -203,7 +203,7 @@ async def test_writing_goes_on_while_days_and_logs_are_taken_away(postgres_url: 
 
         wrote, *done = await asyncio.gather(write(), *(store.expire(RetentionPolicy(7), 0) for _ in range(3)))
         assert wrote == 2000
-        assert sum(one.marked for one in done) == 40
+        assert sum(one.marked for one in done if isinstance(one, Expired)) == 40
         assert await store.commands() == {KEY.command_id}
         assert await store.left() == {**dict.fromkeys(TABLES, 0), "spawn_logs": 2000, **dict.fromkeys(TABLES[1:3], 1)}
 
