@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)
 
 include $(wildcard dev/mk/*.mk)
 
-.PHONY: help setup crds lock lint lint-crds format test test-unit test-process test-chart test-integration test-e2e images push bench clean
+.PHONY: help setup crds lock lint lint-crds format test test-unit test-process test-chart test-integration test-e2e images push bench soak clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ test: setup setup-system lint cluster images ## All tests, on a fresh machine to
 
 bench: setup setup-system cluster images ## Measure against peers: make bench BENCH="P1 P3"
 	$(PYTHON) -m bench $(BENCH)
+
+soak: setup setup-system cluster images ## Hold the full load: make soak SOAK="--minutes 5 --lines 1000000"
+	$(PYTHON) -m bench.soak $(SOAK)
 
 clean: cluster-clean ## Stop the cluster and delete all that was built here
 	rm -rf .images .venv

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench import objects, start_pods
 from bench.executor import MACHINE, executor
@@ -57,8 +58,8 @@ class LogBench:
     database: Path
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    async def agent(self, name: str, command: list[str]) -> None:
-        definition = objects.agent(name, command=command, transcript="Plain")
+    async def agent(self, name: str, command: list[str], **more: Any) -> None:
+        definition = objects.agent(name, command=command, transcript="Plain", **more)
         await self.api.apply(f"{GROUP}/namespaces/{self.namespace}/agents", name, definition)
 
     async def ours(self, agent: str, lines: int) -> list[Line]:

@@ -21,8 +21,8 @@ ROUNDS = 1
 LINES = int(os.environ.get("MENTU_FIDELITY_LINES", "1000000"))
 
 
-async def measure(folder: Path, tick: Tick) -> Row:
-    found = await asyncio.to_thread(_run, folder)
+async def measure(folder: Path, tick: Tick, lines: int = LINES) -> Row:
+    found = await asyncio.to_thread(_run, folder, lines)
     tick()
     verdict = found.verdict
     counts = {"lost": verdict.lost, "stored twice": verdict.doubled, "out of order": verdict.disordered}
@@ -31,7 +31,7 @@ async def measure(folder: Path, tick: Tick) -> Row:
     return Row("P6", "fidelity", figures, {"lines": f"{verdict.lines:,}", "kills": kills})
 
 
-def _run(folder: Path) -> Found:
+def _run(folder: Path, lines: int) -> Found:
     with PostgresServer(synchronous_commit="on") as server:
 
         def crash() -> None:
@@ -39,4 +39,4 @@ def _run(folder: Path) -> Found:
             server.start()
 
         with tempfile.TemporaryDirectory(dir=folder) as own:
-            return run(Path(own), server.url(server.new_database()), Load(LINES), crash)
+            return run(Path(own), server.url(server.new_database()), Load(lines), crash)
