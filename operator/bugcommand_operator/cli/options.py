@@ -11,6 +11,7 @@ import typer
 from bugcommand_operator.cli import since as times
 
 CLUSTER, GATEWAY = "Cluster", "Gateway"
+_WHERE = ("kubeconfig", "context", "namespace")
 T = TypeVar("T")
 
 
@@ -40,14 +41,16 @@ def checked(parse: Callable[[str], T]) -> Callable[[str], T]:
     return parsed
 
 
-def names(incomplete: str) -> list[str]:
+def names(ctx: typer.Context, incomplete: str) -> list[str]:
     """For the shell's completion: it must be quick, and say nothing when it fails."""
+    kubeconfig, context, namespace = (str(ctx.params.get(flag) or "") for flag in _WHERE)
     from bugcommand_operator.cli.command import KIND
     from bugcommand_operator.cli.errors import CliError
     from bugcommand_operator.cli.kubectl import Kubectl
 
+    kubectl = Kubectl(kubeconfig, context, namespace)
     try:
-        found = Kubectl().run("get", KIND, "--output=name", "--request-timeout=2s", seconds=3)
+        found = kubectl.run("get", KIND, "--output=name", "--request-timeout=2s", seconds=3)
     except CliError:
         return []
     every = (line.partition("/")[2] for line in found.splitlines())

@@ -27,6 +27,8 @@ def main(arguments: list[str]) -> None:
         say(json.dumps(state.get("config", {})))
     elif words[:2] == ["create", "token"]:
         say(state["token"])
+    elif "--output=name" in flags:
+        say(state.get("names", "").strip())
     else:
         get(state, words, flags)
 

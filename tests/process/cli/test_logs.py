@@ -316,3 +316,25 @@ def test_a_gateway_that_is_away_for_a_moment_is_waited_for(lab: Lab) -> None:
     threading.Timer(1.5, setattr, (lab.gateway, "status", 200)).start()
 
     assert lab.run("logs", "fix").stdout == "line 1:1\n"
+
+
+def test_the_shell_s_completion_knows_commands_flags_and_names(lab: Lab) -> None:
+    def proposed(*words: str) -> list[str]:
+        program = [lab.command()[0], "-m", "bugcommand_operator.cli.completion", *words]
+        done = subprocess.run(
+            program, env=lab.environment, text=True, capture_output=True, timeout=SECONDS, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        *proposals, directive = done.stdout.splitlines()
+        assert directive == ":4"
+        return [each for each in proposals if each]
+
+    lab.state["names"] = "bugcommand.mentu.dev/fix\nbugcommand.mentu.dev/other\n"
+    lab.save()
+    assert proposed("") == ["logs", "replay"]
+    assert proposed("logs", "--str") == ["--stream"]
+    assert proposed("logs", "--namespace=team-a", "f") == ["fix"]
+    assert "--namespace=team-a" in lab.calls()[-1]
+    lab.state["refusals"] = {"get": "Unable to connect to the server"}
+    lab.save()
+    assert proposed("logs", "") == []
