@@ -2,11 +2,11 @@
 
 import os
 
-from bugcommand_operator.workspace.files import write_file
 from bugcommand_operator.workspace.job import Job
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NAME = os.path.basename(PACKAGE)
+CHUNK = 1 << 24
 
 
 def copy_runner(job: Job) -> None:
@@ -26,5 +26,10 @@ def copy_runner(job: Job) -> None:
 
 
 def _copy(source: str, target: str) -> None:
-    with open(source, "rb") as file:
-        write_file(target, file.read())
+    """Plain system calls: the files are many and small, and nobody reads them before this container ends."""
+    reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    while os.sendfile(writer, reader, None, CHUNK):
+        pass
+    os.close(reader)
+    os.close(writer)
