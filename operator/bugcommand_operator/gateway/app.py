@@ -1,6 +1,6 @@
 """The routes, and what lives as long as they do. It only wires: each route's work is a module of its own."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -21,10 +21,13 @@ from bugcommand_operator.gateway.live.wiring import Live
 from bugcommand_operator.gateway.metrics import Metrics
 from bugcommand_operator.gateway.readers import ReaderAuth
 from bugcommand_operator.gateway.readiness import Readiness
+from bugcommand_operator.gateway.retention import retention_policy
 from bugcommand_operator.gateway.settings import GatewaySettings
 from bugcommand_operator.gateway.writer import BatchWriter
 from bugcommand_operator.store.engine import is_sqlite, open_reader, open_writer
+from bugcommand_operator.store.pages import PageReader
 from bugcommand_operator.store.reading import LogReader
+from bugcommand_operator.store.retention import RetentionPolicy
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
 
@@ -41,14 +44,14 @@ def build_app(
     engine = open_writer(url, synchronous=settings.sqlite_synchronous, lock_wait_seconds=settings.lock_wait_seconds)
     reading = open_reader(url, lock_wait_seconds=settings.lock_wait_seconds)
     metrics = Metrics()
-    store = SpawnLogs(engine)
+    store = SpawnLogs(engine, cap=settings.attempt_bytes)
     logs = LogReader(reading)
     live = Live(url, readers, logs, SpawnLogs(reading), metrics.registry)
     writer = BatchWriter(store, metrics, commit_lines=settings.commit_lines, on_stored=live.on_stored)
     admission = Admission(settings.pending_bytes, settings.pending_bytes_per_pod, metrics.pending_bytes.set)
     readiness = Readiness(engine, migrate=is_sqlite(url))
     bridge = _bridge(settings, cluster, writers, metrics)
-    runs = [job.run for job in jobs_of(settings, engine, cluster, metrics)]
+    runs = [job.run for job in jobs_of(engine, metrics, _retention(settings, cluster))]
     background = Background([*runs, live.run, *([bridge.run] if bridge else [])])
 
     @asynccontextmanager
@@ -72,11 +75,19 @@ def build_app(
     intake = Intake(authenticator, admission, writer, metrics)
     routes = [
         *_routes(intake, readiness, background),
-        *rest.routes(readers, logs, metrics),
+        *rest.routes(readers, logs, PageReader(reading, logs), metrics),
         *live.routes(),
         *(bridge.routes if bridge else []),
     ]
     return Starlette(routes=routes, lifespan=lifespan)
+
+
+def _retention(
+    settings: GatewaySettings, cluster: ClusterLink | None
+) -> Callable[[], Awaitable[RetentionPolicy]] | None:
+    if cluster is None:
+        return None
+    return lambda: retention_policy(cluster, settings.namespaces, settings.retention_days)
 
 
 def _bridge(

@@ -2,32 +2,30 @@
 intake, and the end of logs whose time is over.
 
 Each piece of work is small and yields between pieces, so that the intake never waits for it. Of several gateways on a
-Postgres one does a job at a time; the others find it taken and look again later.
+Postgres one does a piece at a time: the store's own locks see to that, and a piece that another has done is no work.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bugcommand_operator.cluster.errors import ClusterError
 from bugcommand_operator.cluster.token_review import IdentityUnavailable
 from bugcommand_operator.gateway.metrics import Metrics
 from bugcommand_operator.store.errors import StoreError
+from bugcommand_operator.store.indexing import index_once
+from bugcommand_operator.store.partitions import ensure_ahead
+from bugcommand_operator.store.retention import RetentionPolicy, expire
 
 _log = structlog.get_logger(__name__)
-Turn = Callable[[str], AbstractAsyncContextManager[bool]]
-"""Takes a job's name; gives whether it is ours to do for now."""
-
-
-@asynccontextmanager
-async def always(_name: str) -> AsyncIterator[bool]:
-    """Where there is only one gateway."""
-    yield True
+_CHUNKS = 64
+_RETRY_SECONDS = 15.0
 
 
 class Background:
@@ -65,30 +63,33 @@ class Job:
     every_seconds: float
     work: Callable[[], Awaitable[bool]]
     metrics: Metrics
-    turn: Turn = always
     first_seconds: float = 1.0
     pause_seconds: float = 0.05
     most_pieces: int = 1000
 
     async def run(self) -> None:
         await asyncio.sleep(self.first_seconds)
+        failing = False
         while True:
-            await self.once()
-            await asyncio.sleep(self.every_seconds)
+            failed = await self.once(tell=not failing)
+            if failing and not failed:
+                _log.info("a job of the store works again", job=self.name)
+            failing = failed
+            await asyncio.sleep(_RETRY_SECONDS if failed else self.every_seconds)
 
-    async def once(self) -> None:
-        """Pieces until there is no more, within bounds. What goes wrong is told, and tried again the next time."""
+    async def once(self, *, tell: bool = True) -> bool:
+        """Pieces until there is no more, within bounds. Whether it failed, which is told once; it is tried again."""
         started = time.monotonic()
+        result = "done"
         try:
-            async with self.turn(self.name) as ours:
-                result = "done" if ours else "elsewhere"
-                if ours:
-                    await self._pieces()
+            await self._pieces()
         except (StoreError, ClusterError, IdentityUnavailable) as error:
             result = "failed"
-            _log.warning("a job of the store has failed", job=self.name, error=str(error))
+            if tell:
+                _log.warning("a job of the store has failed", job=self.name, error=str(error))
         self.metrics.job_runs.labels(self.name, result).inc()
         self.metrics.job_seconds.labels(self.name).observe(time.monotonic() - started)
+        return result == "failed"
 
     async def _pieces(self) -> None:
         for _ in range(self.most_pieces):
@@ -97,5 +98,44 @@ class Job:
             await asyncio.sleep(self.pause_seconds)
 
 
-def jobs_of(*_dependencies: object) -> list[Job]:
-    return []
+def jobs_of(engine: AsyncEngine, metrics: Metrics, rules: Callable[[], Awaitable[RetentionPolicy]] | None) -> list[Job]:
+    """`rules` says how long logs are kept; without it none is ever deleted."""
+
+    async def partitions() -> bool:
+        await ensure_ahead(engine, datetime.now(UTC).date())
+        return False
+
+    async def index() -> bool:
+        return await index_once(engine, _CHUNKS) >= _CHUNKS
+
+    jobs = [
+        Job("partitions", 3600.0, partitions, metrics, first_seconds=0.0),
+        Job("index", 2.0, index, metrics),
+    ]
+    if rules is not None:
+        jobs.append(Job("retention", 600.0, Retention(engine, rules).piece, metrics, first_seconds=30.0))
+    return jobs
+
+
+class Retention:
+    """The rules are asked for when a run begins, and hold for its pieces, for a minute at most."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        rules: Callable[[], Awaitable[RetentionPolicy]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine, self._rules, self._clock = engine, rules, clock
+        self._policy: RetentionPolicy | None = None
+        self._until = 0.0
+
+    async def piece(self) -> bool:
+        if self._policy is None or self._clock() >= self._until:
+            self._policy, self._until = await self._rules(), self._clock() + 60.0
+        done = await expire(self._engine, self._policy)
+        if done.partitions or done.commands:
+            _log.info("logs have ended", commands=done.commands, lines=done.lines, partitions=done.partitions)
+        if not done.more:
+            self._policy = None
+        return done.more

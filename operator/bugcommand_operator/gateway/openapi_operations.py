@@ -20,6 +20,7 @@ _TYPES: dict[Kind, dict[str, Any]] = {
 }
 _TOKENS = {401: "There is no token, or it is not good.", 503: "Not now: try again after `Retry-After` seconds."}
 _JSON = "application/json"
+_TEXT = {"type": "string"}
 
 
 def _table_schema(table: Table) -> dict[str, Any]:
@@ -147,8 +148,82 @@ OPERATING = (
     ),
 )
 
-OPERATIONS: tuple[Operation, ...] = (*READING, *INTAKE, *OPERATING)
+_AFTER = Parameter("after", "Where to begin: a cursor such as `1:120,2:50` (attempt:seq), or `now`.")
+LIVE = (
+    Operation(
+        "/live/v1/spawn_logs",
+        "get",
+        "Follow a command's log, as server-sent events",
+        {200: Answer("Events `line`, each with the cursor after it as its id.", "text/event-stream", _TEXT)},
+        parameters=(
+            Parameter("command_id", "`eq.id`", required=True, example="eq.5f0f6d4e-3c0e-4f0e-9d4e-0a3f3f1f2a11"),
+            _AFTER,
+            Parameter("Last-Event-ID", "Goes on after this event; comes before `after`.", where="header"),
+        ),
+        refuses={400: "A parameter is wrong; `field` says which.", **_TOKENS},
+        problem="Refusal",
+        tag="following",
+    ),
+    Operation(
+        "/realtime/v1/websocket",
+        "get",
+        "The handshake of a WebSocket, for Realtime clients",
+        {101: Answer("From here on Phoenix channels with `postgres_changes` on spawn_logs and bridge_commands.")},
+        parameters=(Parameter("apikey", "The token, for clients that can set no header."),),
+        tag="following",
+    ),
+)
 
+BRIDGE = (
+    Operation(
+        "/bridge/commands",
+        "post",
+        "A command, which becomes a BugCommand",
+        {201: Answer("It is kept; `id` is its command_id.", _JSON, {"$ref": "#/components/schemas/Kept"})},
+        parameters=(
+            Parameter("Idempotency-Key", "The same key and body again give the same answer again.", where="header"),
+        ),
+        body={"$ref": "#/components/schemas/Command"},
+        refuses={
+            400: "The body is wrong; `field` says where.",
+            403: "The token may not do that there.",
+            409: "The key was used with another body.",
+            413: "The body is too large.",
+            422: "It cannot be a BugCommand: `reason` and `field` say why.",
+            **_TOKENS,
+        },
+        problem="Refusal",
+        tag="commands",
+    ),
+)
+"""Only where the installation has the bridge."""
+
+OPERATIONS: tuple[Operation, ...] = (*READING, *LIVE, *BRIDGE, *INTAKE, *OPERATING)
+
+_COMMAND = {
+    "type": "object",
+    "required": ["prompt"],
+    "description": "Of `repository` and `working_directory` at least one says which Repository it is for.",
+    "properties": {
+        "prompt": {"type": "string", "description": "At most 64 KiB."},
+        "working_directory": {"type": "string", "description": "Absolute: the longest pathPrefix says what it is in."},
+        "agent": {"type": "string"},
+        "timeout_seconds": {"type": "integer"},
+        "with_worktree": {"type": "boolean"},
+        "commitment_id": {"type": "string"},
+        "target_machine_id": {"type": "string"},
+        "approval_required": {"type": "boolean"},
+        "namespace": {"type": "string"},
+        "repository": {"type": "string"},
+        "workspace_id": {"type": "string", "format": "uuid"},
+        "flags": {"type": "array", "items": {"type": "string"}},
+        "payload": {"type": "object", "description": "`memory_id`, `commitment_id`, `timeout_seconds`."},
+    },
+}
+_KEPT = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("id", "commandId", "namespace", "name", "status")},
+}
 _LINE = {
     "type": "object",
     "required": ["seq", "stream", "ts", "message"],
@@ -172,6 +247,8 @@ SCHEMAS: dict[str, Any] = {
             "lines": {"type": "array", "minItems": 1, "maxItems": MAX_LINES, "items": _LINE},
         },
     },
+    "Command": _COMMAND,
+    "Kept": _KEPT,
     "Refusal": {
         "type": "object",
         "required": ["reason", "message"],

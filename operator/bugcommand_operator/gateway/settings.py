@@ -59,6 +59,9 @@ class GatewaySettings(BaseSettings):
     retention_days: int = Field(
         30, ge=0, description="How long logs are kept where the Repository does not say; 0: for ever."
     )
+    attempt_bytes: int = Field(
+        256 << 20, ge=0, description="How much of an attempt's log is kept; 0: all of it. A last line says so."
+    )
     migrate_wait_seconds: float = Field(
         300.0, ge=0, description="How long `mentu-gateway migrate` waits for the database."
     )

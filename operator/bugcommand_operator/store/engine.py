@@ -21,7 +21,7 @@ _NOT_YET = re.compile(r"no such table|relation \"\w+\" does not exist", re.IGNOR
 
 
 _READER = (
-    "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     "SET statement_timeout = '10s'",
     "SET idle_in_transaction_session_timeout = '60s'",
 )

@@ -1,8 +1,6 @@
 """Jobs beside the requests: bounded, one gateway at a time, tried again, and missed when they end."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -51,17 +49,6 @@ async def test_a_store_that_is_away_costs_one_run() -> None:
     assert (work.done, result(tidy, "failed")) == (0, 1)
     await tidy.once()
     assert (work.done, result(tidy, "done")) == (1, 1)
-
-
-async def test_what_another_gateway_does_is_left_to_it() -> None:
-    @asynccontextmanager
-    async def taken(_name: str) -> AsyncIterator[bool]:
-        yield False
-
-    work = Work(1)
-    tidy = job(work, turn=taken)
-    await tidy.once()
-    assert (work.done, result(tidy, "elsewhere")) == (0, 1)
 
 
 async def test_a_mistake_of_ours_ends_the_task_and_is_seen() -> None:

@@ -9,6 +9,7 @@ from starlette.routing import Route, WebSocketRoute
 from tests.unit.gateway.builders import KnownReaders, KnownTokens
 
 from bugcommand_operator.gateway.app import build_app
+from bugcommand_operator.gateway.cluster_link import ClusterLink
 from bugcommand_operator.gateway.openapi import document
 from bugcommand_operator.gateway.settings import GatewaySettings
 
@@ -19,8 +20,9 @@ OPERATIONS = [
 
 
 def routes() -> list[Any]:
-    settings = GatewaySettings(database_url="sqlite+aiosqlite:///nowhere/logs.db")
-    return list(build_app(settings, KnownTokens(), KnownReaders()).routes)
+    settings = GatewaySettings(database_url="sqlite+aiosqlite:///nowhere/logs.db", bridge_enabled=True)
+    writers: Any = KnownReaders()
+    return list(build_app(settings, KnownTokens(), KnownReaders(), ClusterLink("", "mentu"), writers).routes)
 
 
 def everything(value: Any) -> Iterator[Any]:

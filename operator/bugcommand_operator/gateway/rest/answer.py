@@ -3,12 +3,13 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from bugcommand_operator.gateway.rest.encoding import encode, encode_rows
+from bugcommand_operator.gateway.rest.encoding import encode
 from bugcommand_operator.gateway.rest.errors import NotAcceptable, RangeError
 from bugcommand_operator.gateway.rest.query import Accepted, Asked, Selected
 
@@ -18,9 +19,6 @@ _MEDIA = {
     "object": "application/vnd.pgrst.object+json; charset=utf-8",
     "csv": "text/csv; charset=utf-8",
 }
-_AT_ONCE = 512 << 10
-"""Characters of text up to which an answer is made in one go; beyond it, others get their turn in between."""
-_SLICE = 50
 
 
 def named(rows: Rows, select: Sequence[Selected]) -> Rows:
@@ -32,32 +30,49 @@ def named(rows: Rows, select: Sequence[Selected]) -> Rows:
 
 def respond(asked: Asked, rows: Rows, total: int | None) -> Response:
     """`total` is how many there are without limit and offset; None when that was not asked, or is not known."""
+    status, headers = head(asked, len(rows), total)
+    if asked.accepted.form == "object":
+        return Response(encode(_single(asked.accepted, rows)), 200, headers)
+    if asked.accepted.form == "csv":
+        return Response(_csv(rows, asked.select), status, headers)
+    rows = [_stripped(row) for row in rows] if asked.accepted.strip_nulls else rows
+    return Response(encode(rows), status, headers)
+
+
+def head(asked: Asked, count: int, total: int | None) -> tuple[int, dict[str, str]]:
+    """The status and the headers of an answer with so many rows."""
     if total is not None and asked.offset > total:
         details = f"An offset of {asked.offset} was requested, but there are only {total} rows."
         raise RangeError("PGRST103", "Requested range not satisfiable", details=details)
-    headers = {"Content-Range": _content_range(asked.offset, len(rows), total), "Content-Location": asked.table.name}
-    if asked.count:
-        headers["Preference-Applied"] = f"count={asked.count}"
-    status = 206 if total is not None and len(rows) < total else 200
-    media = _MEDIA[asked.accepted.form]
-    if asked.accepted.form == "object":
-        return Response(encode(_single(asked.accepted, rows)), 200, headers, media_type=media)
-    if asked.accepted.form == "csv":
-        return Response(_csv(rows, asked.select), status, headers, media_type=media)
-    rows = [_stripped(row) for row in rows] if asked.accepted.strip_nulls else rows
-    if sum(len(row.get("message") or row.get("data") or "") for row in rows) <= _AT_ONCE:
-        return Response(encode(rows), status, headers, media_type=media)
-    return StreamingResponse(_slices(rows), status, headers, media_type=media)
+    headers = {
+        "Content-Type": _MEDIA[asked.accepted.form],
+        "Content-Range": _content_range(asked.offset, count, total),
+        "Content-Location": asked.table.name,
+        **({"Preference-Applied": f"count={asked.count}"} if asked.count else {}),
+    }
+    return 206 if total is not None and count < total else 200, headers
 
 
-async def _slices(rows: Rows) -> AsyncIterator[bytes]:
-    """The same bytes as in one go; the reader's pace is the connection's."""
-    opening = b"["
-    for start in range(0, len(rows), _SLICE):
-        yield opening + encode_rows(rows[start : start + _SLICE])
-        opening = b","
-        await asyncio.sleep(0)
-    yield b"]"
+class Streamed(StreamingResponse):
+    """A page in pieces, at its reader's pace and within a bound; `close` gives back what it holds, however it ends."""
+
+    def __init__(
+        self,
+        pieces: AsyncIterator[bytes],
+        status: int,
+        headers: dict[str, str],
+        close: Callable[[], Awaitable[object]],
+        seconds: float = 60.0,
+    ) -> None:
+        super().__init__(pieces, status, headers)
+        self._close, self._seconds = close, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                await super().__call__(scope, receive, send)
+        finally:
+            await asyncio.shield(self._close())
 
 
 def _content_range(offset: int, count: int, total: int | None) -> str:

@@ -1,14 +1,11 @@
 """Rows as JSON, quickly: one call of the C encoder for many rows, and no model in between."""
 
 import json
-from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from bugcommand_operator.store.schema import as_text
-
-Row = Mapping[str, Any]
 
 
 def _plain(value: object) -> str:
@@ -26,8 +23,3 @@ _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_
 
 def encode(value: Any) -> bytes:
     return _encoder.encode(value).encode("utf-8", "replace")
-
-
-def encode_rows(rows: Sequence[Row]) -> bytes:
-    """The rows without the brackets around them."""
-    return encode(rows)[1:-1]

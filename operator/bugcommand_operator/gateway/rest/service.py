@@ -4,7 +4,8 @@ Order matters: nothing is looked up for somebody unknown, and few questions are 
 reading does not hold up the intake.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -15,7 +16,7 @@ from bugcommand_operator.cluster.token_review import IdentityError, IdentityUnav
 from bugcommand_operator.gateway.metrics import Metrics
 from bugcommand_operator.gateway.readers import Reader, ReaderAuth, client_of, token_of
 from bugcommand_operator.gateway.rest import errors
-from bugcommand_operator.gateway.rest.answer import named, respond
+from bugcommand_operator.gateway.rest.answer import Streamed, head, named, respond
 from bugcommand_operator.gateway.rest.conditions import Compare, Condition, Junction, disjunction
 from bugcommand_operator.gateway.rest.query import Asked, check_profile, check_size, parse_query
 from bugcommand_operator.gateway.rest.scope import Permitted, permitted
@@ -23,6 +24,7 @@ from bugcommand_operator.gateway.rest.search import parse_search, search_scope
 from bugcommand_operator.gateway.rest.slots import Slots
 from bugcommand_operator.gateway.rest.tables import SPAWN_LOGS, TABLES
 from bugcommand_operator.store.errors import BadQuery, StoreError, StoreRejected, TooBroad
+from bugcommand_operator.store.pages import FAST, PageReader, Piece
 from bugcommand_operator.store.reading import Filter, LogReader, Order, RowQuery
 
 COUNT_BOUND = {"exact": 1_000_000, "planned": 10_000, "estimated": 10_000}
@@ -33,6 +35,7 @@ Handler = Callable[[Request, Reader], Awaitable[Response]]
 class Rest:
     auth: ReaderAuth
     logs: LogReader
+    pages: PageReader
     metrics: Metrics
     slots: Slots
 
@@ -49,10 +52,26 @@ class Rest:
         if allowed.nothing:
             return respond(asked, [], 0 if asked.count else None)
         query = row_query(asked, allowed)
+        if table.name in FAST and asked.accepted.form == "array" and not asked.accepted.strip_nulls:
+            return await self._page(asked, query, reader)
         async with self.slots.take(reader.name):
             rows = await self.logs.rows(query)
             total = await self._total(asked, query, len(rows)) if asked.count else None
         return respond(asked, named(rows, asked.select), total)
+
+    async def _page(self, asked: Asked, query: RowQuery, reader: Reader) -> Response:
+        """JSON from the database as it is. What one piece does not hold is streamed, in the same snapshot."""
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(self.slots.take(reader.name))
+            names = [(selected.column, selected.name) for selected in asked.select]
+            pieces = await held.enter_async_context(aclosing(self.pages.pieces(query, names)))
+            first = await anext(pieces)
+            total = await self._total(asked, query, first.whole) if asked.count else None
+            status, headers = head(asked, first.whole, total)
+            if first.rows == first.whole:
+                return Response(f"[{first.text}]".encode("utf-8", "replace"), status, headers)
+            return Streamed(_streamed(first, pieces), status, headers, held.pop_all().aclose)
+        raise AssertionError("unreachable")
 
     async def _total(self, asked: Asked, query: RowQuery, found: int) -> int | None:
         """None when there are more than are worth counting."""
@@ -78,6 +97,13 @@ class Rest:
                 )
         found = [{name: getattr(row, name) for name in SPAWN_LOGS.columns} for row in rows]
         return respond(asked.answer(request.headers), found, None)
+
+
+async def _streamed(first: Piece, pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
+    yield f"[{first.text}".encode("utf-8", "replace")
+    async for piece in pieces:
+        yield f",{piece.text}".encode("utf-8", "replace")
+    yield b"]"
 
 
 def row_query(asked: Asked, allowed: Permitted) -> RowQuery:
@@ -113,8 +139,8 @@ def _filter(compare: Compare) -> Filter:
     return Filter(compare.column, compare.op, compare.value, compare.negated)
 
 
-def routes(auth: ReaderAuth, logs: LogReader, metrics: Metrics) -> list[BaseRoute]:
-    rest = Rest(auth, logs, metrics, Slots())
+def routes(auth: ReaderAuth, logs: LogReader, pages: PageReader, metrics: Metrics) -> list[BaseRoute]:
+    rest = Rest(auth, logs, pages, metrics, Slots())
 
     def answering(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:

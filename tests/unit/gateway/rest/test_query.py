@@ -221,7 +221,7 @@ trees = st.recursive(
 
 def holds(condition: Compare | Junction, seq: int) -> bool:
     if isinstance(condition, Compare):
-        return (condition.value == seq) != condition.negated
+        return bool(condition.value == seq) != condition.negated
     parts = [holds(part, seq) for part in condition.parts]
     return (all(parts) if condition.kind == "and" else any(parts)) != condition.negated
 

@@ -1,0 +1,103 @@
+"""Pages of rows as JSON that the database itself has built: a row costs the program a few bytes, not ten objects.
+
+A page is read in one snapshot, with an engine that `open_reader` has opened. Its first piece tells how many rows the
+page has; what does not fit into a piece of bounded size follows in more, for as long as the caller asks for them.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, literal_column, select, type_coerce
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bugcommand_operator.store.bounded import bounded
+from bugcommand_operator.store.queries import RowQuery, named_commands, page_of, rows_matching
+from bugcommand_operator.store.reading import LogReader
+from bugcommand_operator.store.types import Timestamp
+
+PIECE = 4 << 20
+"""Characters of text after which a piece is full; it has at least one row."""
+FAST = frozenset({"spawn_logs", "spawn_recordings"})
+"""The tables whose columns both databases write in JSON alike."""
+_LONG = frozenset({"message", "data"})
+_UTC = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+
+Named = tuple[str, str]
+"""A column and the name that it gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """`text`: the objects with commas between them. `whole`: how many rows there are from this piece's first on."""
+
+    rows: int
+    whole: int
+    text: str
+
+
+class PageReader:
+    """`time_limit`: how many seconds the database may take for a piece; beyond it is `TooBroad`."""
+
+    def __init__(self, engine: AsyncEngine, logs: LogReader, *, time_limit: float = 5.0, piece: int = PIECE) -> None:
+        self._engine, self._logs, self._time_limit, self._piece = engine, logs, time_limit, piece
+
+    async def pieces(self, query: RowQuery, names: Sequence[Named]) -> AsyncGenerator[Piece, None]:
+        """At least one. It holds a connection until it is closed."""
+        named = named_commands(query)
+        owners = await self._logs.owners(named) if named is not None else None
+        statement = rows_matching(query, owners)
+        if owners == {} or query.limit == 0:
+            yield Piece(0, 0, "")
+            return
+        async with bounded(self._engine, self._time_limit) as connection:
+            await _one_snapshot(connection)
+            done = whole = 0
+            while done == 0 or done < whole:
+                rest = replace(query, limit=query.limit - done, offset=query.offset + done)
+                piece = await _piece(connection, page_of(statement, rest), names, self._piece)
+                whole = done + piece.whole
+                done += piece.rows
+                yield piece
+                if piece.rows == 0:
+                    return
+
+
+async def _one_snapshot(connection: AsyncConnection) -> None:
+    """A reader's engine gives it by itself in Postgres; SQLite's driver begins no transaction to read."""
+    if connection.dialect.name == "sqlite":
+        await connection.exec_driver_sql("BEGIN")
+
+
+async def _piece(connection: AsyncConnection, page: Select[Any], names: Sequence[Named], most: int) -> Piece:
+    build = _sqlite if connection.dialect.name == "sqlite" else _postgres
+    rows, whole, text = (await connection.execute(build(page, names, most))).one()
+    return Piece(rows, whole, text or "")
+
+
+def _sized(page: Select[Any]) -> Select[Any]:
+    """The page's rows with the length of the text before each of them, in the page's order."""
+    rows = page.subquery("page")
+    long = [func.length(one) for one in rows.columns if one.name in _LONG]
+    before: ColumnElement[Any] = func.sum(long[0]).over(rows=(None, -1)) if long else literal(0)
+    return select(rows, func.coalesce(before, 0).label("before_"))
+
+
+def _postgres(page: Select[Any], names: Sequence[Named], most: int) -> Select[Any]:
+    sized = _sized(page).cte("sized")
+    whole = select(func.count()).select_from(sized).scalar_subquery()
+    record = cast(func.row_to_json(literal_column("shown")), Text)
+    shown = select(*(_stamped(sized.c[name]).label(alias) for name, alias in names)).where(sized.c.before_ < most)
+    return select(func.count(), whole, func.string_agg(record, ",")).select_from(shown.subquery("shown"))
+
+
+def _stamped(found: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.to_char(func.timezone("UTC", found), _UTC) if isinstance(found.type, Timestamp) else found
+
+
+def _sqlite(page: Select[Any], names: Sequence[Named], most: int) -> Select[Any]:
+    sized = _sized(page).subquery("sized")
+    pairs = [part for name, alias in names for part in (literal(alias), type_coerce(sized.c[name], Text))]
+    fits = sized.c.before_ < most
+    text = func.group_concat(func.json_object(*pairs), ",").filter(fits)
+    return select(func.count().filter(fits), func.count(), text).select_from(sized)

@@ -1,0 +1,95 @@
+"""Pages that the database has written as JSON: the same rows as read one by one, in pieces, in one snapshot."""
+
+import json
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from tests.unit.store.builders import KEY, batch, open_reading, open_store
+
+from bugcommand_operator.gateway.rest.encoding import encode
+from bugcommand_operator.store.engine import open_reader
+from bugcommand_operator.store.lines import LogBatch, LogLine
+from bugcommand_operator.store.pages import PageReader, Piece
+from bugcommand_operator.store.reading import Filter, LogReader, Order, RowQuery
+from bugcommand_operator.store.schema import spawn_logs
+
+ALL = [(column.name, column.name) for column in spawn_logs.columns]
+NASTY = ['"', "\\", "\x1b[31m\x01\x7f", "é😀\u2028", "\t\n\r", "", "</script>", "\ufffd", "{}", "'; --", "%s %(x)s :x"]
+
+
+def query(**more: Any) -> RowQuery:
+    values = {"filters": (Filter("command_id", "eq", KEY.command_id),), "order": (Order("ts"), Order("seq")), **more}
+    return RowQuery(**values)
+
+
+def joined(pieces: list[Piece]) -> Any:
+    return json.loads("[" + ",".join(piece.text for piece in pieces) + "]")
+
+
+async def read(pages: PageReader, asked: RowQuery, names: list[tuple[str, str]] = ALL) -> list[Piece]:
+    return [piece async for piece in pages.pieces(asked, names)]
+
+
+@pytest.mark.parametrize("piece", [1 << 20, 100, 1])
+async def test_pieces_hold_the_same_rows_as_reading_them_one_by_one(store_url: str, piece: int) -> None:
+    lines = [LogLine(n + 1, "stdout", batch([n + 1]).lines[0].ts, text) for n, text in enumerate(NASTY * 9)]
+    async with open_store(store_url) as store, open_reading(store_url) as reader:
+        await store.append([LogBatch(KEY, 1, "lab", lines)])
+        engine = open_reader(store_url)
+        pages = PageReader(engine, reader, piece=piece)
+
+        for asked in (query(), query(limit=7, offset=3), query(order=(Order("seq", descending=True),))):
+            pieces = await read(pages, asked)
+            assert joined(pieces) == json.loads(encode(await reader.rows(asked)))
+            assert pieces[0].whole == sum(one.rows for one in pieces)
+        await engine.dispose()
+    assert (len(pieces) > 1) == (piece < 1000)
+
+
+async def test_columns_get_the_names_that_were_asked_for(store_url: str) -> None:
+    async with open_store(store_url) as store, open_reading(store_url) as reader:
+        await store.append([batch([1])])
+        engine = open_reader(store_url)
+        asked = query(columns=("seq", "message"))
+        found = joined(await read(PageReader(engine, reader), asked, [("message", 'the "text"'), ("seq", "seq")]))
+        await engine.dispose()
+    assert found == [{'the "text"': "line 1", "seq": 1}]
+
+
+@pytest.mark.parametrize(
+    "asked", [query(limit=0), query(offset=100), query(filters=(Filter("command_id", "eq", "x"),))]
+)
+async def test_no_rows_are_one_empty_piece(store_url: str, asked: RowQuery) -> None:
+    async with open_store(store_url) as store, open_reading(store_url) as reader:
+        await store.append([batch([1, 2])])
+        engine = open_reader(store_url)
+        assert await read(PageReader(engine, reader), asked) == [Piece(0, 0, "")]
+        await engine.dispose()
+
+
+async def test_lines_that_come_meanwhile_do_not_move_those_of_the_page(store_url: str) -> None:
+    newest_first = query(order=(Order("seq", descending=True),))
+    async with open_store(store_url) as store, open_reading(store_url) as reader:
+        await store.append([batch(range(1, 101))])
+        engine = open_reader(store_url)
+        found: list[Piece] = []
+        async with aclosing(PageReader(engine, reader, piece=100).pieces(newest_first, ALL)) as pieces:
+            async for piece in pieces:
+                found.append(piece)
+                first = 101 + 10 * len(found)
+                await store.append([batch(range(first, first + 10))])
+        await engine.dispose()
+    assert len(found) > 3
+    assert [row["seq"] for row in joined(found)] == list(range(100, 0, -1))
+
+
+async def test_who_stops_reading_gives_the_connection_back(store_url: str) -> None:
+    async with open_store(store_url) as store:
+        await store.append([batch(range(1, 101))])
+        engine = open_reader(store_url)
+        pages = PageReader(engine, LogReader(engine), piece=100)
+        for _ in range(30):  # more than a pool holds
+            async with aclosing(pages.pieces(query(), ALL)) as pieces:
+                await anext(pieces)
+        await engine.dispose()
