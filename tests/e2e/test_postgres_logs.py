@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from dev.demo.kubectl import CommandError, call
@@ -13,6 +14,8 @@ from tests.support.cluster_bug import Bug, message_of, reason_of, rows
 from tests.support.cluster_objects import Raw, bug
 from tests.support.cluster_postgres import CHECKOUT, PROXY_TOKEN, SYSTEM, PostgresLab
 from tests.support.gateway_http import bearer
+from tests.support.kubectl import eventually
+from tests.support.kubectl_bug import KubectlBug, parsed
 
 COUNTS = "n=0; until [ -e /tmp/go ]; do n=$((n + 1)); echo line $n; sleep 0.02; done; echo counted $n"
 LOGS = "/rest/v1/spawn_logs"
@@ -117,6 +120,27 @@ def test_nothing_is_lost_or_doubled_when_gateways_are_killed_one_after_the_other
     ends_well(postgres, made)
 
 
+def test_who_follows_a_log_is_told_each_line_once_while_gateways_are_killed(
+    postgres: PostgresLab, tmp_path: Path
+) -> None:
+    made = postgres.run(bug("followed", COUNTS))
+    made.running()
+    made.prints("line 20")
+    output = tmp_path / "followed"
+    program = KubectlBug(postgres.kubectl, SYSTEM)
+    with program.started(output, "logs", made.name, "--follow", "-o", "json") as process:
+        eventually(output.read_text, lambda text: "line 20" in text, 30, "it follows")
+        for name in postgres.gateways():
+            postgres.kill_gateway(name)
+            goes_on(made, 100)
+        postgres.gateways_are_back()
+        ends_well(postgres, made)
+        assert process.wait(90) == 0
+    shown = parsed(output.read_text())
+    assert [row["seq"] for row in shown] == list(range(1, len(shown) + 1))
+    assert rows(shown) == made.printed()
+
+
 def test_an_upgrade_replaces_gateways_and_executor_under_a_running_agent(postgres: PostgresLab) -> None:
     made = postgres.run(bug("upgraded", COUNTS))
     made.running()
@@ -153,7 +177,8 @@ def test_a_command_that_is_posted_twice_with_one_key_is_carried_out_once(postgre
     body = {"prompt": COMMITS, "working_directory": CHECKOUT, "agent": "shell", "timeout_seconds": 120}
     gateway = postgres.gateway()
     first, again = (gateway.post("/bridge/commands", headers, body) for _ in range(2))
-    assert (first.status, again.status) == (201, 200), (first, again)
+    assert (first.status, again.status) == (201, 201), (first, again)
+    assert again.headers.get("idempotent-replay") == "true"
     assert first.body["id"] == again.body["id"]
     carried_out(postgres, first.body["id"])
 
