@@ -10,6 +10,7 @@ from bugcommand_operator.store.engine import own_errors
 HEAD = "0002"
 """The newest migration here. Known without alembic, whose import costs more than the check itself."""
 
+_TURN = 0x6D656E747501  # of several that migrate at once, the others find it done
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -50,6 +51,8 @@ def _run_alembic(connection: Connection) -> None:
 
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver begins none for DDL: half a schema could stay
+    else:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
