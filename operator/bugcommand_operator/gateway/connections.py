@@ -6,6 +6,7 @@ It wraps uvicorn's two protocols and changes nothing else about them.
 
 import asyncio
 import logging
+import socket
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -20,6 +21,7 @@ _TOO_MANY = (
     b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(_REASON), _REASON)
 )
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_UNREAD_MILLISECONDS = 90_000
 _quiet = logging.getLogger(f"{__name__}.websockets")
 _quiet.setLevel(logging.WARNING)
 
@@ -60,6 +62,7 @@ class _Http(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        _give_up_on_the_silent(transport)
         self._address = self.client[0] if self.client else ""
         self._admitted = self.limits.admit(self._address)
         if self._admitted:
@@ -132,6 +135,14 @@ class _WebSocket(WebSocketsSansIOProtocol):
             self._counted = False
             self.limits.release(self._address)
         super().connection_lost(exc)
+
+
+def _give_up_on_the_silent(transport: asyncio.Transport) -> None:
+    """A peer that is gone, or takes nothing: closing waits for what is not sent yet, for ever unless the kernel ends
+    it. A WebSocket keeps what was set on its connection."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
 
 
 def http_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:

@@ -91,6 +91,7 @@ def server_config(app: Starlette, settings: GatewaySettings) -> uvicorn.Config:
         http=http_protocol(limits),
         ws=websocket_protocol(limits),
         ws_max_size=1 << 20,
+        ws_per_message_deflate=False,  # it would compress each line anew for each of hundreds of readers
         log_config=None,
         access_log=False,
         server_header=False,
