@@ -21,6 +21,7 @@ from tests.chart.rendering import (
 
 from bugcommand_operator.executor.config import Config
 from bugcommand_operator.gateway.settings import GatewaySettings
+from bugcommand_operator.manifests.install import Install
 from bugcommand_operator.store.engine import sqlite_path
 
 
@@ -37,6 +38,7 @@ def config_of(monkeypatch: pytest.MonkeyPatch, **values: Any) -> Config:
 
 
 WORKSPACE = "0b7f3d4e-93a1-4c36-9a53-5f4a2f7d0c11"
+BUILT_IN = Install("", "")
 EVERYTHING: dict[str, Any] = {
     "executorId": "bridge-one",
     "bridge": {"enabled": True},
@@ -60,7 +62,8 @@ def test_the_executor_understands_the_default_values(monkeypatch: pytest.MonkeyP
     assert (config.operator_image, config.agent_image) == ("mentu-operator:0.1.0", "mentu-agent:0.1.0")
     assert config.concurrency_limit == 4
     assert config.network_policy is not None
-    assert config.install().agent_resources["limits"] == {"memory": "4Gi"}
+    for field in ("agent_resources", "preparation_resources", "scratch_limit", "drain_seconds"):
+        assert getattr(config.install(), field) == getattr(BUILT_IN, field), field
 
 
 def test_the_executor_gets_every_value_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,8 +78,13 @@ def test_the_executor_gets_every_value_that_is_set(monkeypatch: pytest.MonkeyPat
         publishDeadlineSeconds=12,
         rescueDeadlineSeconds=13,
         overdueSeconds=0,
+        drainSeconds=14,
         imagePullSecrets=["one", "two"],
-        agentPods={"resources": {"limits": {"memory": "9Gi"}}, "preparationResources": {"limits": {"cpu": 2}}},
+        agentPods={
+            "resources": {"limits": {"memory": "9Gi"}},
+            "preparationResources": {"limits": {"cpu": 2}},
+            "scratchLimit": "1Gi",
+        },
         log={"format": "console", "level": "DEBUG"},
     )
     assert (config.executor_id, config.machine_id, config.workspace_id) == ("bridge-one", "site-2", "shop")
@@ -85,9 +93,12 @@ def test_the_executor_gets_every_value_that_is_set(monkeypatch: pytest.MonkeyPat
     assert (config.start_deadline_seconds, config.publish_deadline_seconds) == (11, 12)
     assert (config.rescue_deadline_seconds, config.overdue_seconds) == (13, 0)
     assert config.image_pull_secrets == ["one", "two"]
-    assert config.agent_resources == {"limits": {"memory": "9Gi"}, "requests": {"cpu": "250m", "memory": "512Mi"}}
+    assert (config.drain_seconds, config.scratch_limit) == (14, "1Gi")
+    assert config.agent_resources is not None
+    assert config.agent_resources["limits"] == {**BUILT_IN.agent_resources["limits"], "memory": "9Gi"}
+    assert config.agent_resources["requests"] == BUILT_IN.agent_resources["requests"]
     assert config.preparation_resources is not None
-    assert config.preparation_resources["limits"] == {"cpu": 2, "memory": "1Gi"}
+    assert config.preparation_resources["limits"] == {**BUILT_IN.preparation_resources["limits"], "cpu": 2}
     assert (config.log_format, config.log_level) == ("console", "DEBUG")
 
 
@@ -151,7 +162,7 @@ def test_with_postgres_all_three_get_the_url_from_the_secret_and_nothing_of_sqli
 def test_the_gateway_gets_every_value_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     objects = render(
         watchNamespaces=["a", "b"],
-        gateway={"retentionDays": 400},
+        gateway={"retentionDays": 400, "attemptBytes": 1 << 40},
         machineId="site-2",
         bridge={"enabled": True, "namespaces": ["b"], "workspaces": {WORKSPACE: "b"}, "defaultNamespace": "b"},
     )
@@ -161,6 +172,7 @@ def test_the_gateway_gets_every_value_that_is_set(monkeypatch: pytest.MonkeyPatc
     wanted = {
         "namespaces": ["a", "b"],
         "retention_days": 400,
+        "attempt_bytes": 1 << 40,
         "machine_id": "site-2",
         "bridge_enabled": True,
         "bridge_namespaces": ["b"],
@@ -175,7 +187,8 @@ def test_the_gateway_understands_the_default_values(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(name, value)
     settings, defaults = GatewaySettings(), GatewaySettings.model_fields
     assert (settings.bridge_enabled, settings.namespaces) == (False, [])
-    assert settings.retention_days == defaults["retention_days"].default
+    for name in ("retention_days", "attempt_bytes", "sqlite_synchronous", "port"):
+        assert getattr(settings, name) == defaults[name].default, name
     assert settings.machine_id == Config().machine_id
 
 

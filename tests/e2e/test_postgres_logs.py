@@ -11,7 +11,7 @@ from dev.demo.kubectl import CommandError, call
 from dev.demo.settings import CHART
 from tests.support.cluster import Lab
 from tests.support.cluster_bug import Bug, message_of, reason_of, rows
-from tests.support.cluster_objects import Raw, bug
+from tests.support.cluster_objects import RELEASE, Raw, bug
 from tests.support.cluster_postgres import CHECKOUT, PROXY_TOKEN, SYSTEM, PostgresLab
 from tests.support.gateway_http import bearer
 from tests.support.kubectl import eventually
@@ -189,6 +189,10 @@ def test_a_command_from_a_stranger_or_for_a_place_that_is_not_known_is_refused(p
     assert gateway.post("/bridge/commands", {}, body).status == 401
     refused = gateway.post("/bridge/commands", {"X-Proxy-Token": PROXY_TOKEN}, body)
     assert (refused.status, refused.body["field"]) == (422, "working_directory"), refused
+
+
+def test_helms_own_test_finds_a_gateway_that_is_ready(postgres: PostgresLab) -> None:
+    call(["helm", "test", RELEASE, "--namespace", SYSTEM, "--timeout=60s"], timeout=70, env=postgres.kubectl.env)
 
 
 def test_an_installation_without_its_databases_secret_is_refused_before_anything_is_made(

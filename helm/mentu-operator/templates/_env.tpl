@@ -17,6 +17,8 @@
   "MENTU_PUBLISH_DEADLINE_SECONDS" ($values.publishDeadlineSeconds | int64 | toString)
   "MENTU_RESCUE_DEADLINE_SECONDS" ($values.rescueDeadlineSeconds | int64 | toString)
   "MENTU_OVERDUE_SECONDS" ($values.overdueSeconds | int64 | toString)
+  "MENTU_DRAIN_SECONDS" ($values.drainSeconds | int64 | toString)
+  "MENTU_SCRATCH_LIMIT" $values.agentPods.scratchLimit
   "MENTU_METRICS_PORT" "9090"
 -}}
 {{- with $values.executorId }}{{ $_ := set $env "MENTU_EXECUTOR_ID" . }}{{ end -}}
@@ -33,6 +35,7 @@
   "MENTU_MACHINE_ID" $values.machineId
   "MENTU_NAMESPACES" (toJson $values.watchNamespaces)
   "MENTU_RETENTION_DAYS" ($values.gateway.retentionDays | int64 | toString)
+  "MENTU_ATTEMPT_BYTES" ($values.gateway.attemptBytes | int64 | toString)
   "MENTU_BRIDGE_ENABLED" (toString $values.bridge.enabled)
 -}}
 {{- if not (include "mentu.postgres" .) }}{{ $_ := set $env "MENTU_SQLITE_SYNCHRONOUS" $values.gateway.sqliteSynchronous }}{{ end -}}
