@@ -49,11 +49,14 @@ class ProxyTokens:
         self._known: Known = ()
         self._version: tuple[int, ...] | None = None
         self._look_again = float("-inf")
+        self._one_look_at_a_time = asyncio.Lock()
 
     async def find(self, token: str) -> Reader | None:
         if self._path is not None and self._clock() >= self._look_again:
-            self._look_again = self._clock() + _LOOK_SECONDS
-            await asyncio.to_thread(self._refresh, self._path)
+            async with self._one_look_at_a_time:  # nobody is turned away because another is about to look
+                if self._clock() >= self._look_again:
+                    await asyncio.to_thread(self._refresh, self._path)
+                    self._look_again = self._clock() + _LOOK_SECONDS
         return _holder(self._known, token)
 
     def _refresh(self, path: Path) -> None:

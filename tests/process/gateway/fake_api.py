@@ -36,6 +36,8 @@ class FakeApi:
         self.hold_creates = threading.Event()
         self.creates: list[str] = []
         self.seen: list[str] = []
+        self.users: dict[str, str] = {}  # token: user
+        self.rights: set[tuple[str, str, str]] = set()  # user, verb, namespace
         self._lock = threading.Lock()
         self._cut = 0
 
@@ -148,9 +150,22 @@ class FakeApi:
                 return JSONResponse(self._store(plural, merged, "MODIFIED"))
             return JSONResponse(deepcopy(found))
 
+    async def token_review(self, request: Request) -> Response:
+        user = self.users.get((await request.json())["spec"]["token"])
+        status = {"authenticated": user is not None, "user": {"username": user or ""}}
+        return JSONResponse({"status": status}, 201)
+
+    async def access_review(self, request: Request) -> Response:
+        spec = (await request.json())["spec"]
+        asked = spec["resourceAttributes"]
+        allowed = (spec["user"], asked["verb"], asked["namespace"]) in self.rights
+        return JSONResponse({"status": {"allowed": allowed}}, 201)
+
     def __enter__(self) -> Self:
         base = "/apis/mentu.dev/v1alpha1"
         routes = [
+            Route("/apis/authentication.k8s.io/v1/tokenreviews", self.token_review, methods=["POST"]),
+            Route("/apis/authorization.k8s.io/v1/subjectaccessreviews", self.access_review, methods=["POST"]),
             Route(base + "/namespaces/{namespace}/{plural}/{name}", self.single, methods=["GET", "PATCH"]),
             Route(base + "/namespaces/{namespace}/{plural}", self.collection, methods=["GET", "POST"]),
             Route(base + "/{plural}", self.collection, methods=["GET"]),

@@ -17,7 +17,6 @@ from tests.process.gateway.fake_api import FakeApi
 from tests.support.postgres import postgres_server, postgres_url  # noqa: F401 (fixtures)
 
 from bugcommand_operator.gateway.bridge.rows import Territory
-from bugcommand_operator.store.migrate import upgrade
 
 PREFIX = "/home/mentu/Workspaces/shop"
 ENDED = {
@@ -38,8 +37,7 @@ def api() -> Iterator[FakeApi]:
 
 
 @pytest.fixture
-async def url(postgres_url: str) -> str:  # noqa: F811
-    await upgrade(postgres_url)
+def url(postgres_url: str) -> str:  # noqa: F811
     return postgres_url
 
 
