@@ -53,14 +53,14 @@ def _binding(change: object, number: int) -> Binding:
     if not isinstance(change, dict):
         raise BadBinding("each of postgres_changes is an object")
     event, table, text = (change.get(name) for name in ("event", "table", "filter"))
-    if event not in _EVENTS:
+    if not isinstance(event, str) or event not in _EVENTS:
         raise BadBinding("event is one of *, INSERT, UPDATE, DELETE")
     if change.get("schema", "public") not in ("public", "*") or table not in (SPAWN_LOGS, BRIDGE_COMMANDS):
         raise BadBinding(f"only public.{SPAWN_LOGS} and public.{BRIDGE_COMMANDS} are published")
     if not isinstance(text, str | None):
         raise BadBinding("filter is text")
     echo = {"id": number, **{name: change[name] for name in _ECHOED if name in change}}
-    return Binding(number, str(event), table, _conditions(table, text), _selected(change.get("select")), echo)
+    return Binding(number, event, table, _conditions(table, text), _selected(change.get("select")), echo)
 
 
 def _conditions(table: str, text: str | None) -> tuple[Condition, ...]:

@@ -43,17 +43,21 @@ class EventStream:
     async def _open(self, request: Request) -> Response:
         credential = await who_reads(self.access, token_of(request), client_of(request))
         command_id = _command_id(request.query_params.get("command_id", ""))
-        cursor = await self._cursor(request, command_id)
+        cursor = await self._cursor(request, credential, command_id)
         give_back = self.slots.take((await credential.reader()).name)
         pages = follow_pages(self.feed, command_id, cursor, Gate(credential, command_id))
         return _Held(events(pages, cursor), give_back)
 
-    async def _cursor(self, request: Request, command_id: str) -> Cursor:
-        """Where to begin: what the client saw last, else what it asks for, else the beginning."""
+    async def _cursor(self, request: Request, credential: Credential, command_id: str) -> Cursor:
+        """Where to begin: what the client saw last, else what it asks for, else the beginning. How far a log has
+        come is for those to know who may read it."""
         header = request.headers.get("Last-Event-ID", "")
         text = header or request.query_params.get("after", "")
         if text == "now":
-            return await cursor_now(self.feed, command_id)
+            may = await self.access.may_read_command(await credential.reader(), command_id)
+            if may is None:
+                raise TryLater("IdentityUnavailable", "it cannot be told now what may be read")
+            return await cursor_now(self.feed, command_id) if may else {}
         try:
             return parse_cursor(text)
         except ValueError as error:

@@ -85,6 +85,17 @@ async def test_after_now_shows_only_what_comes() -> None:
         assert [event.place for event in await reading] == [(1, 100)]
 
 
+async def test_a_stranger_does_not_learn_how_far_a_log_has_come() -> None:
+    async with serve() as served, httpx.AsyncClient() as client:
+        served.store.commit(batch_of(range(1, 100)))
+        for token, ident in (("a", "id: 1:99"), ("b", "id: ")):
+            params = {"command_id": f"eq.{COMMAND}", "after": "now"}
+            url, headers = f"http://127.0.0.1:{served.port}/live/v1/spawn_logs", {"apikey": token}
+            async with client.stream("GET", url, params=params, headers=headers) as response:
+                lines = response.aiter_lines()
+                assert [await anext(lines), await anext(lines)] == ["retry: 1000", ident]
+
+
 async def test_many_readers_that_reconnect_all_the_time_see_every_line_once() -> None:
     total, readers = 1000, 8
 
