@@ -1,6 +1,7 @@
 """The stock PostgREST client, unchanged, against a real gateway process: over SQLite, and over Postgres."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -244,6 +245,58 @@ def test_a_range_in_headers_is_answered_as_a_range(url: str) -> None:
     assert [row["seq"] for row in answer.json()] == list(range(2491, 2501))
     beyond = httpx.get(f"{url}/spawn_logs", params=query, headers={**headers, "Range": "9000-9001"})
     assert (beyond.status_code, beyond.json()["code"]) == (416, "PGRST103")
+
+
+def found_by(client: SyncPostgrestClient, **parameters: Any) -> list[Any]:
+    """The index is built behind the intake: it may take a moment."""
+    for _ in range(300):
+        data = client.rpc("search_logs", parameters).execute().data
+        if data:
+            return list(data)  # type: ignore[arg-type]
+        time.sleep(0.1)
+    return []
+
+
+def test_words_are_found_in_the_namespace_that_may_be_read(url: str, jane: SyncPostgrestClient) -> None:
+    found = found_by(jane, namespace="team-a", query="error 2400")
+    assert [(row["seq"], row["message"]) for row in found] == [(2400, "ERROR at 2400")]
+    assert (
+        found[0]
+        == jane.from_("spawn_logs").select("*").eq("command_id", COMMAND).eq("seq", 2400).single().execute().data
+    )
+
+    newest = found_by(jane, namespace="team-a", query="error", command_id=COMMAND, limit=3)
+    assert [row["seq"] for row in newest] == [2500, 2400, 2300]
+    by_get = jane.rpc("search_logs", {"namespace": "team-a", "query": "error", "limit": "3"}, get=True).execute()
+    assert by_get.data == newest
+
+    with SyncPostgrestClient(url, headers={"X-Proxy-Token": PROXY}) as shop:
+        assert [row["seq"] for row in found_by(shop, namespace="team-a", query="line 7")] == [7], "its own alone"
+        assert (
+            shop.rpc("search_logs", {"namespace": "team-a", "query": "line", "command_id": OTHER}).execute().data == []
+        )
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"namespace": "team-b", "query": "line"},
+        {"namespace": "team-b", "query": "line", "command_id": FOREIGN},
+        {"namespace": "team-a", "query": "line", "command_id": FOREIGN},
+        {"namespace": "nowhere", "query": "line"},
+    ],
+)
+def test_a_search_where_one_may_not_read_finds_nothing(jane: SyncPostgrestClient, parameters: dict[str, str]) -> None:
+    assert jane.rpc("search_logs", parameters).execute().data == []
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"namespace": "team-a"}, {"namespace": "team-a", "query": "x", "table": "t"}]
+)
+def test_a_search_without_its_parameters_is_refused(jane: SyncPostgrestClient, parameters: dict[str, str]) -> None:
+    with pytest.raises(APIError) as refused:
+        jane.rpc("search_logs", parameters).execute()
+    assert refused.value.code == "PGRST202"
 
 
 def test_rights_are_asked_once_a_minute(

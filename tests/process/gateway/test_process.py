@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -158,3 +159,14 @@ def test_without_a_cluster_to_ask_it_ends_with_an_error(tmp_path: Path) -> None:
         gateway.process.wait(30)
         gateway.wait_until_ready()
     assert gateway.process.returncode not in (0, -signal.SIGKILL)
+
+
+def test_strangers_hold_only_so_many_connections_and_only_for_so_long(cluster: FakeCluster, tmp_path: Path) -> None:
+    limits = {"MENTU_MAX_CONNECTIONS_PER_CLIENT": "20", "MENTU_HEADER_SECONDS": "0.5"}
+    with GatewayProcess(tmp_path / "logs.db", cluster.kubeconfig(tmp_path), **limits) as gateway:
+        idle = [socket.create_connection(("127.0.0.1", gateway.port), timeout=20) for _ in range(40)]
+        refused = [connection for connection in idle if connection.recv(4096)]
+        assert len(refused) >= 20, "the others were closed once their headers were overdue"
+        for connection in idle:
+            connection.close()
+        assert Sender(gateway.port, "good").send(batch([1])).status == 200
