@@ -4,19 +4,22 @@ The cost is bounded by how many chunks are looked into and by the time limit of 
 does not walk through the words of another: whose a chunk is stands among its words.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, TextClause, func, select, text
+from sqlalchemy import ColumnElement, TextClause, and_, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bugcommand_operator.store.errors import BadQuery
+from bugcommand_operator.store.indexing import CHUNK
 from bugcommand_operator.store.lines import LogRow
 from bugcommand_operator.store.schema import spawn_log_chunks, spawn_logs
 from bugcommand_operator.store.words import INDEXED_CHARACTERS, scope_words, words_of
 
 MOST_CHUNKS = 300
 MOST_WORDS = 16
+_CHUNKS_AT_ONCE = 16
 
 Scope = tuple[str, str | None, str | None]
 """Namespace, and perhaps a repository or a command id."""
@@ -37,10 +40,12 @@ async def search_in(
     if not wanted or len(wanted) > MOST_WORDS:
         raise BadQuery(f"a search is for 1 to {MOST_WORDS} words of letters and digits")
     found: list[LogRow] = []
-    for chunk in await _chunks(connection, scope, words, wanted, since):
-        found += await _lines(connection, chunk, wanted, limit - len(found), since)
+    chunks = await _chunks(connection, scope, words, wanted, since)
+    for start in range(0, len(chunks), _CHUNKS_AT_ONCE):
         if len(found) >= limit:
             break
+        some = chunks[start : start + _CHUNKS_AT_ONCE]
+        found += await _lines(connection, some, wanted, limit - len(found), since)
     return sorted(found, key=lambda row: (row.ts, row.attempt, row.seq), reverse=True)
 
 
@@ -80,21 +85,32 @@ def _tsquery_match(terms: set[str]) -> TextClause:
 
 
 async def _lines(
-    connection: AsyncConnection, chunk: Chunk, wanted: set[str], limit: int, since: datetime | None
+    connection: AsyncConnection, chunks: Sequence[Chunk], wanted: set[str], limit: int, since: datetime | None
 ) -> list[LogRow]:
-    """The chunk's lines that hold all the words, the newest first. Only those are read in full."""
+    """The chunks' lines that hold all the words, the newest first. Only those are read in full."""
     table = spawn_logs.c
-    here: tuple[ColumnElement[bool], ...] = (
-        table.command_id == chunk.command_id, table.attempt == chunk.attempt, table.day == chunk.day,
-    )  # fmt: skip
-    beginnings = select(table.seq, func.substr(table.message, 1, INDEXED_CHARACTERS)).where(
-        *here, table.seq.between(chunk.first_seq, chunk.last_seq)
-    )
+    beginning = func.substr(table.message, 1, INDEXED_CHARACTERS)
+    within = (and_(_of(chunk), table.seq.between(chunk.first_seq, chunk.last_seq)) for chunk in chunks)
+    beginnings = select(table.command_id, table.attempt, table.seq, beginning).where(or_(*within))
     if since is not None:
         beginnings = beginnings.where(table.ts >= since)
-    rows = (await connection.execute(beginnings.order_by(table.seq.desc()))).all()
-    seqs = [seq for seq, message in rows if wanted <= words_of(message)][:limit]
-    if not seqs:
+    held: dict[tuple[str, int, int], list[int]] = {}
+    for command_id, attempt, seq, message in await connection.execute(beginnings):
+        if wanted <= words_of(message):
+            held.setdefault((command_id, attempt, (seq - 1) // CHUNK), []).append(seq)
+    matching: list[ColumnElement[bool]] = []
+    for chunk in chunks:
+        seqs = sorted(held.get((chunk.command_id, chunk.attempt, (chunk.first_seq - 1) // CHUNK), ()))[-limit:]
+        limit -= len(seqs)
+        if seqs:
+            matching.append(and_(_of(chunk), table.seq.in_(seqs)))
+        if limit <= 0:
+            break
+    if not matching:
         return []
-    whole = select(*spawn_logs.columns).where(*here, table.seq.in_(seqs)).order_by(table.seq.desc())
-    return [LogRow(*row) for row in await connection.execute(whole)]
+    return [LogRow(*row) for row in await connection.execute(select(*spawn_logs.columns).where(or_(*matching)))]
+
+
+def _of(chunk: Chunk) -> ColumnElement[bool]:
+    table = spawn_logs.c
+    return and_(table.command_id == chunk.command_id, table.attempt == chunk.attempt, table.day == chunk.day)
