@@ -34,6 +34,14 @@ WHERE id = :id AND {_CLAIMABLE}
 RETURNING *
 """  # noqa: S608 (all of it is ours)
 
+_CLAIM_OUTRIGHT = f"""
+UPDATE bridge_commands
+SET status = 'claimed', claimed_by_machine_id = :machine, claimed_at = now(), updated_at = now()
+WHERE id = :id AND {_CLAIMABLE} AND namespace IS NULL
+  AND (CAST(:any AS boolean) OR lower(CAST(workspace_id AS text)) = ANY (CAST(:workspaces AS text[])))
+RETURNING *
+"""  # noqa: S608
+
 _CREATED = """
 UPDATE bridge_commands
 SET namespace = :namespace, repository = :repository, bugcommand = :bugcommand, error = NULL, updated_at = now()
@@ -153,6 +161,13 @@ class BridgeCommands:
         """The row, now ours; None when another was faster or it may not be claimed."""
         values = {"id": command_id, "machine": self.machine_id, "namespace": namespace}
         claimed = await self._rows(_CLAIM, values)
+        return claimed[0] if claimed else None
+
+    async def claim_outright(self, command_id: str, workspaces: Sequence[str], *, any_workspace: bool) -> Row | None:
+        """The same without having seen the row, if it is of one of these workspaces: one turn with the server less
+        for a row that is new. Where it runs is written down once its BugCommand is made."""
+        chosen = {"workspaces": list(workspaces), "any": any_workspace}
+        claimed = await self._rows(_CLAIM_OUTRIGHT, {"id": command_id, "machine": self.machine_id, **chosen})
         return claimed[0] if claimed else None
 
     async def created(self, command_id: str, namespace: str, repository: str, bugcommand: str) -> None:

@@ -31,9 +31,12 @@ class Claims:
     territory: Territory
     on_created: Callable[[str], None] = lambda _command_id: None
 
-    async def look_at(self, command_id: str, *, repair: bool) -> None:
+    async def look_at(self, command_id: str, *, repair: bool = False, new: bool = False) -> None:
         """Do what there is to do about a row. `repair`: it was claimed long enough ago, so whoever did that will not
-        make the BugCommand any more. Raises a `StoreError` or a `ClusterError` to be tried again."""
+        make the BugCommand any more. `new`: it will most likely be there to be claimed. Raises a `StoreError` or a
+        `ClusterError` to be tried again."""
+        if new and await self._claimed_outright(command_id):
+            return
         row = await self.rows.get(command_id)
         step = self.territory.step(row) if row is not None else Step.NOTHING
         if row is None or step is Step.NOTHING:
@@ -49,6 +52,17 @@ class Claims:
             await self.rows.refuse(command_id, error_text("ApprovalRejected", "somebody has rejected it"))
         elif step is Step.CANCEL:
             await self._cancel(command_id, namespace)
+
+    async def _claimed_outright(self, command_id: str) -> bool:
+        territory = self.territory
+        sure, everybody_s = territory.sure_workspaces(), territory.takes_any_workspace()
+        if not (sure or everybody_s):
+            return False
+        row = await self.rows.claim_outright(command_id, sure, any_workspace=everybody_s)
+        if row is None:
+            return False
+        await self._create(command_id, row, territory.namespace_of(row) or "")
+        return True
 
     async def _create(self, command_id: str, row: Row, namespace: str) -> None:
         try:

@@ -61,6 +61,15 @@ class Territory:
             return known[0]
         return None if namespace == self.default_namespace else derived_workspace(namespace)
 
+    def sure_workspaces(self) -> list[str]:
+        """Whose rows are ours whatever else they hold."""
+        return [workspace for workspace, namespace in self.workspaces.items() if self.covers(namespace)]
+
+    def takes_any_workspace(self) -> bool:
+        """Whether a row that names no namespace is ours whatever its workspace."""
+        everywhere = [self.default_namespace, *self.workspaces.values()]
+        return bool(self.default_namespace) and all(self.covers(namespace) for namespace in everywhere)
+
     def step(self, row: Row) -> Step:
         if self.namespace_of(row) is None:
             return Step.NOTHING

@@ -28,7 +28,7 @@ from bugcommand_operator.gateway.bridge.mirror import Mirror
 from bugcommand_operator.gateway.bridge.refusals import Untranslatable
 from bugcommand_operator.gateway.bridge.repositories import Repositories
 from bugcommand_operator.gateway.bridge.request import command_id_of
-from bugcommand_operator.gateway.bridge.states import COMPLETED, FAILED
+from bugcommand_operator.gateway.bridge.states import COMPLETED, FAILED, PENDING
 from bugcommand_operator.gateway.bridge.turns import Turns
 from bugcommand_operator.store import notifications
 from bugcommand_operator.store.bridge_commands import FIRST_ID, BridgeCommands
@@ -79,6 +79,7 @@ class Sync:
         self._look_now = asyncio.Event()
         self._failed = False
         self._to_repair: set[str] = set()
+        self._new: set[str] = set()
 
     async def run(self) -> None:
         """For ever; ends only when it is cancelled."""
@@ -114,6 +115,8 @@ class Sync:
             return
         inserted = str(told.get("op", "")).lower() == "insert"
         self.events.emit(CommandInserted(command_id) if inserted else CommandUpdated(command_id, status))
+        if inserted and status == PENDING:
+            self._new.add(command_id)
         if inserted or status not in {COMPLETED, FAILED}:
             self._turns.add(command_id)
 
@@ -134,6 +137,7 @@ class Sync:
     async def _look_at_all(self) -> None:
         after = FIRST_ID
         self._to_repair.clear()
+        self._new.clear()  # what found no room is looked at like any other
         while page := await self.rows.due(after, _PAGE, self.grace_seconds):
             after = page[-1].command_id
             self._to_repair.update(due.command_id for due in page if due.is_claimed)
@@ -141,11 +145,12 @@ class Sync:
                 self._turns.add(due.command_id)
 
     async def _look_at(self, command_id: str) -> None:
-        repair = command_id in self._to_repair
+        repair, new = command_id in self._to_repair, command_id in self._new
         self._to_repair.discard(command_id)
+        self._new.discard(command_id)
         for last in (False, True):
             try:
-                await self.claims.look_at(command_id, repair=repair)
+                await self.claims.look_at(command_id, repair=repair, new=new)
                 return
             except (StoreError, ClusterError, IdentityUnavailable) as error:
                 if last or not isinstance(error, StoreUnavailable):

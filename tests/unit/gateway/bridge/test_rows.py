@@ -102,6 +102,25 @@ def test_the_setting_is_a_list_of_namespaces_or_an_object_of_workspaces() -> Non
     assert territory_of("m", {"W": "a"}, {"v": "b"}, "d") == Territory("m", {"w": "a", "v": "b"}, "d")
 
 
+SPACES = st.sampled_from(["", "a", "b", "kube-system"])
+TERRITORIES = st.builds(
+    Territory,
+    st.just("lab"),
+    st.dictionaries(st.sampled_from(["w1", "w2"]), SPACES.filter(bool)),
+    SPACES,
+    st.frozensets(SPACES.filter(bool), max_size=2),
+)
+
+
+@given(TERRITORIES, st.sampled_from([None, "w1", "w2", "w3"]))
+def test_a_row_that_is_claimed_unseen_is_always_one_that_would_have_been_claimed_seen(
+    territory: Territory, workspace: str | None
+) -> None:
+    row = {"workspace_id": workspace, "namespace": None, "status": "pending"}
+    if territory.takes_any_workspace() or workspace in territory.sure_workspaces():
+        assert territory.step(row) is Step.CLAIM
+
+
 def bug(phase: str = "", truth: str | None = None, **status: Any) -> dict[str, Any]:
     reason = {"reason": "Because", "message": "of this"}
     conditions = [{"type": "Succeeded", "status": truth, **reason}] if truth else None
