@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 
-from .lines import Redactor, sanitise, split_message
+from .lines import Part, Redactor, sanitise
+from .long_line import LongLine, fitting
 from .spool import Spool, SpooledLine
 
 STDOUT, STDERR = "stdout", "stderr"
@@ -40,7 +41,7 @@ class Clock:
         if self._last is not None and now <= self._last:
             now = self._last + _MICROSECOND
         self._last = now
-        return now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return now.isoformat(timespec="microseconds")[:-6] + "Z"  # a quarter of what strftime takes
 
 
 class Journal:
@@ -56,6 +57,7 @@ class Journal:
         self.lost = 0
         self._trouble, self._trouble_at = "", float("-inf")
         self.last_stderr = ""
+        self._unfinished: dict[str, LongLine] = {}
 
     def write(self, stream: str, text: str) -> None:
         """One line of the agent (or of the runner about it)."""
@@ -63,14 +65,35 @@ class Journal:
 
     def write_block(self, stream: str, lines: Sequence[str]) -> None:
         """Lines that came together are kept together: a system call for each would be most of their cost."""
-        safe = [self.redactor(sanitise(text)) for text in lines]
-        parts = [part for text in safe for part in split_message(text)]
+        self._write(stream, self._safe(stream, lines))
+
+    def finish(self) -> None:
+        """No more comes: what was held back of lines that never ended is let go."""
+        for stream in list(self._unfinished):
+            self.write(stream, "")
+
+    def _safe(self, stream: str, lines: Sequence[str]) -> list[str]:
+        if stream in self._unfinished or any(isinstance(text, Part) for text in lines):
+            return [part for text in lines for part in self._safe_part(stream, text)]
+        clean = [sanitise(text) for text in lines]
+        return [part for text in self.redactor.lines(stream, clean) for part in fitting(text)]
+
+    def _safe_part(self, stream: str, text: str) -> list[str]:
+        goes_on = isinstance(text, Part)
+        if not goes_on and stream not in self._unfinished:
+            return fitting(self.redactor.line(stream, sanitise(text)))
+        parts = self._unfinished.setdefault(stream, LongLine(self.redactor)).feed(text, goes_on)
+        if not goes_on:
+            del self._unfinished[stream]
+        return parts
+
+    def _write(self, stream: str, parts: Sequence[str]) -> None:
         if not parts:
             return
         self._keep(stream, parts)
         self._print(stream, parts)
         if stream == STDERR:
-            self.last_stderr = next((text.strip() for text in reversed(safe) if text.strip()), self.last_stderr)
+            self.last_stderr = next((text.strip() for text in reversed(parts) if text.strip()), self.last_stderr)
         self.arrived.set()
 
     def _keep(self, stream: str, parts: Sequence[str]) -> None:
@@ -93,7 +116,7 @@ class Journal:
 
     def note(self, text: str, problem: bool = False) -> None:
         """Something that the runner itself has to say."""
-        self.write(STDERR if problem else STDOUT, f"mentu: {text}")
+        self._write(STDERR if problem else STDOUT, fitting(self.redactor(sanitise(f"mentu: {text}"))))
 
     @property
     def full(self) -> bool:

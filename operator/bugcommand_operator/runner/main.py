@@ -122,6 +122,7 @@ class Run:
             traceback.print_exc()
             outcome = Outcome(EXIT_RUNNER, "RunnerFailed", f"{type(error).__name__}: {error}")
         self._children.end_all(1.0)
+        self._journal.finish()
         if not self._config.plain:
             self._journal.write("stdout", usage_line(self._session.transcript.usage))
         self._checkpointer.finish(self._time_left(0.4, 60.0))

@@ -1,8 +1,9 @@
 """Send what is spooled to the log intake, until it is stored.
 
 A line waits a few milliseconds while the intake answers, and at most 100: sent at once when nothing was sent lately,
-together with what came in the meantime otherwise. Whatever goes wrong, the lines stay in the spool and are tried again with back-off;
-what is left at the end is counted and shipped by the next pod that mounts the volume. It never blocks the agent.
+together with what came in the meantime otherwise. Whatever goes wrong, the lines stay in the spool and are tried again
+with back-off; what is left at the end is counted and shipped by the next pod that mounts the volume. It never blocks
+the agent.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ import stat
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring
 from pathlib import Path
-from typing import Any
 
 COMPACT_BYTES = 8 * 1024 * 1024
 LONGEST_RECORD = 1024 * 1024
@@ -31,8 +31,10 @@ class SpooledLine:
     raw: bytes = field(default=b"", compare=False, repr=False)
     """As it stands in the spool, where it came from there: it is sent as it is."""
 
-    def to_json(self) -> dict[str, Any]:
-        return {"seq": self.seq, "stream": self.stream, "ts": self.ts, "message": self.message}
+    def to_json(self) -> str:
+        """By hand, for only the message can hold what JSON has to escape."""
+        message = encode_basestring(self.message)
+        return f'{{"seq": {self.seq}, "stream": "{self.stream}", "ts": "{self.ts}", "message": {message}}}\n'
 
 
 class Spool:
@@ -52,7 +54,7 @@ class Spool:
 
     def append(self, lines: Sequence[SpooledLine]) -> None:
         """All in one write. Raises OSError when not all of them fitted: then none is there."""
-        encoded = "".join([json.dumps(line.to_json(), ensure_ascii=False) + "\n" for line in lines])
+        encoded = "".join([line.to_json() for line in lines])
         data = encoded.encode("utf-8", "replace")
         with self._lock:
             os.lseek(self._fd, self._size, os.SEEK_SET)

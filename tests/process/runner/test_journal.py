@@ -14,7 +14,7 @@ from tests.process.runner.builders import journal, messages
 from bugcommand_operator.runner import journal as journal_module
 from bugcommand_operator.runner import spool as spool_module
 from bugcommand_operator.runner.journal import STDERR, STDOUT, Clock, Journal
-from bugcommand_operator.runner.lines import MAX_MESSAGE_BYTES, Redactor
+from bugcommand_operator.runner.lines import MAX_MESSAGE_BYTES, Part, Redactor
 from bugcommand_operator.runner.spool import Spool
 
 SECRET = "sk-ant-made-up-0123456789abcdef"
@@ -51,8 +51,37 @@ def test_a_secret_with_an_escape_inside_is_hidden(tmp_path: Path) -> None:
 def test_a_huge_line_becomes_numbered_parts(tmp_path: Path) -> None:
     written, spool = journal(tmp_path, limit=1 << 30)
     written.write(STDOUT, "x" * (MAX_MESSAGE_BYTES * 2 + 1))
-    assert [len(part) for part in messages(spool)] == [MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES, 1]
+    parts = messages(spool)
+    assert max(len(part.encode()) for part in parts) <= MAX_MESSAGE_BYTES
+    assert [(part.startswith("↪"), part.endswith("↩")) for part in parts] == [
+        (False, True),
+        (True, True),
+        (True, False),
+    ]
+    assert "".join(part.strip("↩↪") for part in parts) == "x" * (MAX_MESSAGE_BYTES * 2 + 1)
     assert written.last_seq == 3
+
+
+def test_a_long_line_that_arrives_in_pieces_is_one_line_and_what_the_runner_says_meanwhile_is_not_in_it(
+    tmp_path: Path,
+) -> None:
+    written, spool = journal(tmp_path, SECRET, limit=1 << 30)
+    written.write_block(STDOUT, [Part("a" * 70_000 + SECRET[:7])])
+    written.note("something")
+    written.write_block(STDOUT, [SECRET[7:] + "z" * 10])
+    written.write_block(STDOUT, ["next"])
+    parts = messages(spool)
+    assert [part for part in parts if not set(part) & set("↩↪")] == ["mentu: something", "next"]
+    joined = "".join(part.strip("↩↪") for part in parts if set(part) & set("↩↪"))
+    assert joined == "a" * 70_000 + "[redacted]" + "z" * 10
+
+
+def test_a_line_that_never_ended_is_let_go_at_the_end(tmp_path: Path) -> None:
+    written, spool = journal(tmp_path, limit=1 << 30)
+    written.write_block(STDERR, [Part("held back")])
+    assert messages(spool) == []
+    written.finish()
+    assert messages(spool) == ["held back"]
 
 
 def test_a_container_log_that_nobody_reads_does_not_stop_the_run(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import base64
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bugcommand_operator.runner.lines import MAX_MESSAGE_BYTES, LineBuffer, Redactor, sanitise, split_message
+from bugcommand_operator.runner.long_line import LongLine, fitting
 
 SECRET = "sk-ant-api03-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789_-AA"  # gitleaks:allow, made up
 
@@ -105,6 +106,76 @@ def test_a_secret_that_is_wrapped_over_two_lines_cannot_be_put_together(cut: int
     assert len(shown.replace("[redacted]", "")) <= 15
 
 
+@given(
+    st.integers(min_value=1, max_value=len(SECRET) - 1),
+    st.sampled_from(["", "    ", "  ⎿ ", "│ ", "\t"]),
+    st.sampled_from(["", " ", "…", " │"]),
+)
+def test_of_a_secret_that_a_line_break_has_cut_no_more_is_shown_than_its_beginning(
+    cut: int, lead: str, trail: str
+) -> None:
+    redact = Redactor([SECRET])
+    first = redact.line("stdout", "key: " + SECRET[:cut] + trail)
+    second = redact.line("stdout", lead + SECRET[cut:])
+    assert len(first) - len("key: " + trail) <= max(5, len("[redacted]"))
+    assert second.removeprefix(lead) == "[redacted]"
+    assert cut <= 5 or SECRET[:6] not in first
+
+
+@pytest.mark.parametrize("width", [6, 7, 10, 16, 40])
+def test_a_secret_in_a_narrow_column_is_hidden_line_by_line(width: int) -> None:
+    redact = Redactor([SECRET])
+    wrapped = [SECRET[at : at + width] for at in range(0, len(SECRET), width)]
+    assert [redact.line("stdout", line) for line in wrapped] == ["[redacted]"] * len(wrapped)
+
+
+@given(st.integers(min_value=0, max_value=80), st.integers(min_value=0, max_value=80))
+def test_a_secret_in_base64_with_line_breaks_is_hidden_at_each_alignment(before: int, after: int) -> None:
+    text = base64.encodebytes(b"#" * before + SECRET.encode() + b"#" * after).decode()
+    redact = Redactor([SECRET])
+    shown = "".join(redact.line("stdout", line) for line in text.splitlines()).replace("[redacted]", "")
+    secrets = {base64.b64encode(b"#" * shift + SECRET.encode()).decode()[4:-4] for shift in range(3)}
+    pieces = {form[at : at + 12] for form in secrets for at in range(len(form) - 12)}
+    assert not any(piece in shown for piece in pieces)
+
+
+def test_the_streams_of_an_agent_do_not_continue_each_other() -> None:
+    redact = Redactor([SECRET])
+    redact.line("stderr", SECRET[:10])
+    assert redact.line("stdout", SECRET[10:16]) == SECRET[10:16]
+    assert redact.line("stderr", SECRET[10:16]) == "[redacted]"
+
+
+def test_what_looks_like_a_continuation_by_chance_is_left_as_it_is() -> None:
+    redact = Redactor([SECRET])
+    redact.line("stdout", SECRET[:10])
+    assert redact.line("stdout", SECRET[10] + " is a letter") == SECRET[10] + " is a letter"
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from([SECRET, "word " * 700, "x" * 5000, "\x1b[31m", "\x1b]0;title\x07", "é€"]), max_size=9),
+    st.lists(st.integers(min_value=1, max_value=6000), min_size=1, max_size=7),
+)
+def test_a_line_that_arrives_in_pieces_reads_as_if_it_had_come_at_once(words: list[str], sizes: list[int]) -> None:
+    whole = "".join(words)
+    line, parts, at, number = LongLine(Redactor([SECRET])), list[str](), 0, 0
+    while at < len(whole):
+        size = sizes[number % len(sizes)]
+        parts += line.feed(whole[at : at + size], True)
+        at, number = at + size, number + 1
+    parts += line.feed("", False)
+    assert "".join(part.removeprefix("↪").removesuffix("↩") for part in parts) == Redactor([SECRET])(sanitise(whole))
+    assert all(len(part.encode()) <= MAX_MESSAGE_BYTES for part in parts)
+
+
+def test_no_token_is_cut_by_the_end_of_a_part_where_a_space_is_near() -> None:
+    token = "eyJ" + "a" * 500
+    parts = fitting(("word " * 14_000)[: MAX_MESSAGE_BYTES - 100] + " " + token + " end")
+    assert len(parts) == 2
+    assert parts[1] == f"↪{token} end"
+
+
 def test_two_secrets_beside_each_other_are_both_hidden() -> None:
     other = "ghp_" + "9876543210" * 3
     assert Redactor([SECRET, other])(f"{SECRET}{other}") == "[redacted][redacted]"
@@ -124,3 +195,18 @@ def test_secrets_that_are_learnt_later_are_hidden_too() -> None:
     redact = Redactor()
     redact.add([SECRET])
     assert redact(SECRET) == "[redacted]"
+
+
+@given(st.lists(st.sampled_from([SECRET, SECRET[:20], SECRET[20:], "a word", "", "  ⎿ " + SECRET[9:]]), max_size=8))
+def test_lines_that_come_together_read_as_if_each_had_come_alone(texts: list[str]) -> None:
+    together, alone = Redactor([SECRET]), Redactor([SECRET])
+    half = len(texts) // 2
+    found = [*together.lines("stdout", texts[:half]), *together.lines("stdout", texts[half:])]
+    assert found == [alone.line("stdout", text) for text in texts]
+
+
+def test_a_secret_with_a_blank_is_hidden_too() -> None:
+    redact = Redactor(["correct horse battery staple", SECRET])
+    assert redact.lines("stdout", [f"it is correct horse battery staple and {SECRET}"]) == [
+        "it is [redacted] and [redacted]"
+    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -187,5 +186,5 @@ def test_an_endless_line_that_somebody_wrote_there_does_not_fill_the_memory(tmp_
     first.close()
     with (tmp_path / "1.jsonl").open("ab") as file:
         file.write(b"x" * 5_000_000 + b"\n")
-        file.write(json.dumps(line(2).to_json()).encode() + b"\n")
+        file.write(line(2).to_json().encode())
     assert seqs(Spool(tmp_path, 1)) == [1, 2]
