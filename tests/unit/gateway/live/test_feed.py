@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +13,7 @@ from bugcommand_operator.gateway.live import feed as feed_module
 from bugcommand_operator.gateway.live.cursor import parse_cursor, show_cursor
 from bugcommand_operator.gateway.live.feed import Feed
 from bugcommand_operator.gateway.live.order import PATIENCE_SECONDS
-from bugcommand_operator.store.lines import LogBatch
+from bugcommand_operator.store.lines import LogBatch, LogRow
 
 steps = st.lists(
     st.one_of(
@@ -235,3 +235,29 @@ async def test_nothing_is_kept_of_commands_that_nobody_follows(store: MemoryStor
     reader.close()
     reader.close()
     assert (feed._ring.size, feed._watched, feed.readers) == (0, {}, 0)
+
+
+async def test_a_read_that_began_before_a_commit_is_not_shared_after_it(store: MemoryStore) -> None:
+    """Else a reader that was woken would get the state before, and wait although there is more."""
+    feed, began, may_end = Feed(store), asyncio.Event(), asyncio.Event()
+    look_up = store.lines_after
+
+    async def slowly(command_id: str, cursor: Mapping[int, int], limit: int) -> list[LogRow]:
+        rows = await look_up(command_id, cursor, limit)
+        if not began.is_set():
+            began.set()
+            await may_end.wait()
+        return rows
+
+    store.lines_after = slowly  # type: ignore[method-assign]
+    reader, other = follow(feed), follow(feed)
+    first = asyncio.create_task(drain(reader))
+    await began.wait()
+    foreign = batch_of([1])
+    store.commit(foreign)
+    feed._watched[COMMAND].tell(1, 1, 0.0)
+    second = asyncio.create_task(drain(other))
+    await asyncio.sleep(0)
+    may_end.set()
+    assert await second == [(1, 1)]
+    assert await first + await drain(reader) == [(1, 1)]
