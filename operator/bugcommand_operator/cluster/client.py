@@ -17,6 +17,7 @@ from bugcommand_operator.cluster.errors import ClusterUnavailable, error_for
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
+_OPENING_SECONDS = 15.0
 _LONGEST_LINE = 16 << 20  # an object has at most 1.5 MiB
 
 
@@ -78,9 +79,10 @@ class Cluster:
         """A GET whose answer has no end of its own (a watch), line by line as it comes, for at most so long."""
         from aiohttp import ClientError
 
-        deadline, response = asyncio.get_running_loop().time() + seconds, None
+        now, response = asyncio.get_running_loop().time(), None
+        deadline = now + seconds
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(min(deadline, now + _OPENING_SECONDS)):
                 response = await self._call("GET", path, dict(query), None, "application/json", seconds)
                 await _raise_if_refused(response, path)
             kept = b""
@@ -90,7 +92,9 @@ class Cluster:
                     yield line
                 if len(kept) > _LONGEST_LINE:
                     raise ClusterUnavailable(f"GET {path}: a line of more than {_LONGEST_LINE} bytes")
-        except TimeoutError:
+        except TimeoutError as error:
+            if response is None:
+                raise ClusterUnavailable(f"GET {path}: no answer in time") from error
             return  # as long as it was to be; nothing is known to be wrong
         except (ClientError, OSError) as error:
             raise ClusterUnavailable(f"GET {path}: {error or type(error).__name__}") from error
