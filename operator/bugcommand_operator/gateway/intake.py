@@ -100,10 +100,10 @@ def check_ownership(pod: PodIdentity, submission: Submission) -> None:
 
 def as_batch(submission: Submission, pod: PodIdentity) -> tuple[LogBatch, int]:
     """What is stored of a submission, and how many tokens were taken out of it."""
-    messages, redacted = redact_all([storable(line["message"]) for line in submission.lines])
+    sent = submission.lines
+    messages, redacted = redact_all([storable(line["message"]) for line in sent], [line["stream"] for line in sent])
     lines = [
-        LogLine(line["seq"], line["stream"], line["ts"], message)
-        for line, message in zip(submission.lines, messages, strict=True)
+        LogLine(line["seq"], line["stream"], line["ts"], message) for line, message in zip(sent, messages, strict=True)
     ]
     key = AttemptKey(pod.namespace, submission.command_id, submission.attempt)
     batch = LogBatch(key, submission.epoch, submission.machine_id, lines, pod.repository, pod.command_uid)

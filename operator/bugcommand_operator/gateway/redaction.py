@@ -5,9 +5,12 @@ an agent came by otherwise: only shapes that are unmistakable, so that no ordina
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 PLACEHOLDER = "[redacted]"
+GOES_ON, CONTINUES = "↩", "↪"
+"""How the runner marks the parts of a line that is longer than a row may be."""
+_SEAM = 4096
 
 # Each shape with a text that it cannot do without: looking for that first keeps ordinary lines fast.
 _SHAPES: tuple[tuple[str, str], ...] = (
@@ -24,14 +27,47 @@ _SHAPES: tuple[tuple[str, str], ...] = (
 _PATTERNS = tuple((marker, re.compile(pattern)) for marker, pattern in _SHAPES)
 
 
-def redact_all(messages: Sequence[str]) -> tuple[list[str], int]:
-    """The messages without tokens, and how many were found."""
-    everything = "\n".join(messages)
-    patterns = [(marker, pattern) for marker, pattern in _PATTERNS if marker in everything]
+def redact_all(messages: Sequence[str], streams: Sequence[str] = ()) -> tuple[list[str], int]:
+    """The messages without tokens, and how many were found. `streams`: which one each belongs to, so that a token
+    which the end of a part has cut is found where both of its halves are here."""
     cleaned, found = list(messages), 0
+    for before, after in _seams(messages, streams):
+        cleaned[before], cleaned[after], count = _over_seam(cleaned[before], cleaned[after])
+        found += count
+    everything = "\n".join(cleaned)
+    patterns = [(marker, pattern) for marker, pattern in _PATTERNS if marker in everything]
     for marker, pattern in patterns:
         for index, message in enumerate(cleaned):
             if marker in message:
                 cleaned[index], count = pattern.subn(PLACEHOLDER, message)
                 found += count
     return cleaned, found
+
+
+def _seams(messages: Sequence[str], streams: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Each two messages that are parts of one line; between them may be some of the other stream, or the runner's."""
+    going_on: dict[str, int] = {}
+    for index, (message, stream) in enumerate(zip(messages, streams, strict=False)):
+        if message.startswith(CONTINUES) and stream in going_on:
+            yield going_on.pop(stream), index
+        if message.endswith(GOES_ON):
+            going_on[stream] = index
+
+
+def _over_seam(before: str, after: str) -> tuple[str, str, int]:
+    """Both without the tokens that lie in both of them."""
+    left, right = before[:-1], after[1:]
+    tail, head = left[-_SEAM:], right[:_SEAM]
+    joined = tail + head
+    spans = [
+        match.span()
+        for marker, pattern in _PATTERNS
+        if marker in joined
+        for match in pattern.finditer(joined)
+        if match.start() < len(tail) < match.end()
+    ]
+    if not spans:
+        return before, after, 0
+    start, end = min(spans)[0], max(end for _, end in spans)
+    kept = left[: len(left) - len(tail) + start]
+    return kept + PLACEHOLDER + GOES_ON, CONTINUES + right[end - len(tail) :], 1

@@ -53,3 +53,19 @@ def test_a_batch_made_to_look_like_tokens_does_not_hold_up_the_gateway(hostile: 
     began = time.process_time()
     redact_all([hostile] * 14)
     assert time.process_time() - began < 3.0
+
+
+@pytest.mark.parametrize("cut", [1, 4, 10, 30, 80, len(JWT) - 1])
+@pytest.mark.parametrize("token", [JWT, "ghp_" + "a" * 90, "sk-ant-" + "b" * 100])
+def test_a_token_that_the_end_of_a_part_has_cut_is_found(token: str, cut: int) -> None:
+    cut = min(cut, len(token) - 1)
+    parts = ["x" * 5000 + "/" + token[:cut] + "↩", "↪" + token[cut:] + " end"]
+    messages, found = redact_all([parts[0], "of the other stream", parts[1]], ["stdout", "stderr", "stdout"])
+    assert messages == ["x" * 5000 + "/[redacted]↩", "of the other stream", "↪ end"]
+    assert found == 1
+
+
+def test_parts_of_different_lines_are_not_put_together() -> None:
+    messages = ["ghp_" + "a" * 20 + "↩", "↪" + "a" * 20, "b↩", "c"]
+    assert redact_all(messages, ["stdout", "stderr", "stdout", "stdout"])[0] == messages
+    assert redact_all(messages, ["stdout"] * 4)[0] == ["[redacted]↩", "↪", "b↩", "c"]
