@@ -9,14 +9,17 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
+from starlette.applications import Starlette
 from tests.process.gateway.bridges import NAMESPACE, TERRITORY, WORKSPACE, Table, running_bridge, until
 from tests.process.gateway.fake_api import FakeApi
-from tests.support.postgres import postgres_server, postgres_url  # noqa: F401 (fixtures)
+from tests.support.postgres import PostgresServer, postgres_server, postgres_url  # noqa: F401 (fixtures)
 
 from bugcommand_operator.gateway.bridge.rows import Territory
+from bugcommand_operator.store.migrate import upgrade
 
 PREFIX = "/home/mentu/Workspaces/shop"
 ENDED = {
@@ -46,6 +49,51 @@ async def table(url: str) -> AsyncIterator[Table]:
     engine = create_async_engine(url)
     yield Table(engine)
     await engine.dispose()
+
+
+# As another program may have made it long ago: types of its own, and nothing of ours.
+OLD_TABLE = """
+CREATE TABLE bridge_commands (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(), workspace_id uuid NOT NULL, prompt text NOT NULL,
+  working_directory varchar(500) NOT NULL, agent varchar(20) NOT NULL DEFAULT 'claude', flags text[] DEFAULT '{}',
+  timeout_seconds integer DEFAULT 3600, target_machine_id text, status varchar(20) NOT NULL DEFAULT 'pending'
+    CHECK (status IN ('pending', 'claimed', 'running', 'completed', 'failed')),
+  claimed_by_machine_id text, claimed_at timestamptz, started_at timestamptz, completed_at timestamptz,
+  exit_code integer, output text, error text, approval_required boolean DEFAULT false, approval_status text,
+  with_worktree boolean DEFAULT false, commitment_id text, payload json)
+"""
+
+
+async def test_a_table_that_others_made_is_served_as_it_is(
+    postgres_server: PostgresServer,  # noqa: F811
+    api: FakeApi,
+    tmp_path: Path,
+) -> None:
+    name = postgres_server.new_database()
+    postgres_server.execute(OLD_TABLE, name)
+    url = postgres_server.url(name)
+    await upgrade(url)
+    engine = create_async_engine(url)
+    table = Table(engine)
+    async with running_bridge(url, api, tmp_path) as bridge:
+        command = await table.insert(working_directory=PREFIX, payload='{"commitment_id": "cmt_a"}')
+        await table.until(command, lambda row: row["bugcommand"] is not None)
+        spec = (api.bug(NAMESPACE, name_of(command)) or {})["spec"]
+        assert (spec["commitmentId"], spec["withWorktree"], spec["timeoutSeconds"]) == ("cmt_a", False, 3600)
+        api.set_status(NAMESPACE, name_of(command), ENDED)
+        await table.until(command, lambda row: row["status"] == "completed")
+        payload = {"commitment_id": "cmt_b", "more": [1]}
+        body = {"prompt": "x", "working_directory": PREFIX, "flags": ["-p"], "payload": payload}
+        transport = httpx.ASGITransport(Starlette(routes=bridge.bridge.routes))
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+            answer = await client.post("/bridge/commands", json=body, headers={"Idempotency-Key": "k"})
+            again = await client.post("/bridge/commands", json=body, headers={"Idempotency-Key": "k"})
+        assert (answer.status_code, again.json()["id"]) == (201, answer.json()["id"])
+        row = await table.until(answer.json()["id"], lambda row: row["bugcommand"] is not None)
+        assert (row["payload"], row["flags"], str(row["workspace_id"])) == (payload, ["-p"], WORKSPACE)
+        assert bridge.events("Error") == 0
+    await engine.dispose()
+    postgres_server.drop_database(name)
 
 
 def name_of(command_id: str) -> str:
