@@ -18,9 +18,14 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
 _TURN = 0x6D656E7475  # "mentu": a number that all gateways share
+_DROPPING = _TURN + 1
 _PREFIX = "spawn_logs_"
 _EXISTING = """SELECT c.relname, i.inhdetachpending FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
  WHERE i.inhparent = 'spawn_logs'::regclass"""
+
+_TABLES = (
+    "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE 'spawn_logs_%' AND pg_table_is_visible(oid)"
+)
 
 
 def partition_of(day: date) -> str:
@@ -75,18 +80,38 @@ async def _make(connection: "AsyncConnection[Any]", day: date) -> None:
         await connection.execute(statement.encode())
 
 
-async def drop_day(connection: "AsyncConnection[Any]", day: date) -> None:
-    """Take the day's rows away, all at once. Outside of a transaction; what was interrupted is finished by the next."""
-    table = partition_of(day)
+async def all_days(connection: "AsyncConnection[Any]") -> list[date]:
+    """Of existing partitions, and of those that somebody was interrupted in taking away."""
+    rows = await (await connection.execute(_TABLES)).fetchall()
+    return sorted(day for (name,) in rows if (day := day_of(name)) is not None)
+
+
+async def drop_day(connection: "AsyncConnection[Any]", day: date) -> bool:
+    """Take the day's rows away, all at once. Outside of a transaction. False: somebody else is at it or in the way;
+    what was left half way is finished by the next."""
+    turn = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (_DROPPING,))).fetchone()
+    if turn != (True,):
+        return False
+    try:
+        await connection.execute("SET lock_timeout = '5s'")
+        return await _drop(connection, partition_of(day))
+    finally:
+        await connection.execute("RESET lock_timeout")
+        await connection.execute("SELECT pg_advisory_unlock(%s)", (_DROPPING,))
+
+
+async def _drop(connection: "AsyncConnection[Any]", table: str) -> bool:
+    from psycopg.errors import LockNotAvailable
+
     pending = dict(await (await connection.execute(_EXISTING)).fetchall()).get(table)
-    await connection.execute("SET lock_timeout = '5s'")
     try:
         if pending is not None:
             how = "FINALIZE" if pending else "CONCURRENTLY"
             await connection.execute(f"ALTER TABLE spawn_logs DETACH PARTITION {table} {how}".encode())
         await connection.execute(f"DROP TABLE IF EXISTS {table}".encode())
-    finally:
-        await connection.execute("RESET lock_timeout")
+    except LockNotAvailable:
+        return False
+    return True
 
 
 @asynccontextmanager

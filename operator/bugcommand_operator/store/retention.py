@@ -6,6 +6,7 @@ partition when all that is in it has ended, else some at a time. What says whose
 interrupted is found again.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from sqlalchemy import and_, delete, false, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bugcommand_operator.store.engine import own_errors
-from bugcommand_operator.store.partitions import autocommit, drop_day, existing_days
+from bugcommand_operator.store.partitions import all_days, autocommit, drop_day
 from bugcommand_operator.store.schema import (
     spawn_log_chunks,
     spawn_log_indexed,
@@ -30,6 +31,8 @@ _MARKED_AT_ONCE = 200
 _ENDED_AT_ONCE = 20
 _LINES_AT_ONCE = {"sqlite": 1000, "postgresql": 5000}
 _CHUNKS_AT_ONCE = 200
+_PIECES = 20
+_PAUSE_SECONDS = 0.02  # in which the intake of a SQLite gets the lock
 _SAFELY_OVER = timedelta(days=2)  # no gateway's clock gives a new command this day any more
 
 _owner, _progress = spawn_log_owners.c, spawn_log_progress.c
@@ -55,14 +58,14 @@ class Expired:
 
 
 async def expire(engine: AsyncEngine, policy: RetentionPolicy, *, now: datetime | None = None) -> Expired:
-    """One small piece. Call it again while there is `more`."""
+    """A bounded amount of it, in small transactions. Call it again while there is `more`."""
     moment = now or datetime.now(UTC)
     with own_errors():
         if marked := await _mark(engine, policy, moment):
             return Expired(marked=marked, more=True)
         if engine.dialect.name != "sqlite" and (dropped := await _drop_a_day(engine, moment.date())):
             return Expired(partitions=dropped, more=True)
-        return await _delete_some(engine)
+        return await _delete(engine)
 
 
 # Marking
@@ -70,9 +73,7 @@ async def expire(engine: AsyncEngine, policy: RetentionPolicy, *, now: datetime 
 
 async def _mark(engine: AsyncEngine, policy: RetentionPolicy, now: datetime) -> int:
     marked = 0
-    async with engine.begin() as connection:
-        started = update(spawn_log_progress).where(_progress.last_at.is_(None)).values(last_at=now)
-        await connection.execute(started)  # written by a version that did not write that down: their time begins
+    await _begin_time(engine, now)
     for days, where in _rules(policy):
         before = now - timedelta(days=days)
         for command_id in await _over(engine, where, before, _MARKED_AT_ONCE - marked):
@@ -80,6 +81,16 @@ async def _mark(engine: AsyncEngine, policy: RetentionPolicy, now: datetime) -> 
         if marked >= _MARKED_AT_ONCE:
             break
     return marked
+
+
+async def _begin_time(engine: AsyncEngine, now: datetime) -> None:
+    """Of attempts that a version has written which did not write down when."""
+    timeless = _progress.last_at.is_(None)
+    async with engine.connect() as connection:
+        if (await connection.execute(select(_progress.attempt).where(timeless).limit(1))).first() is None:
+            return
+    async with engine.begin() as connection:
+        await connection.execute(update(spawn_log_progress).where(timeless).values(last_at=now))
 
 
 def _rules(policy: RetentionPolicy) -> list[tuple[int, Any]]:
@@ -132,13 +143,23 @@ async def _mark_one(engine: AsyncEngine, command_id: str, before: datetime, now:
 async def _drop_a_day(engine: AsyncEngine, today: date) -> int:
     """The partition of a day of which no log is left that has not ended."""
     async with autocommit(engine) as driver:
-        days = [day for day in sorted(await existing_days(driver)) if day < today - _SAFELY_OVER]
+        days = [day for day in await all_days(driver) if day < today - _SAFELY_OVER]
         for day in days:
             alive = "SELECT 1 FROM spawn_log_owners WHERE day = %s AND expired_at IS NULL LIMIT 1"
             if await (await driver.execute(alive, (day,))).fetchone() is None:
-                await drop_day(driver, day)
-                return 1
+                return int(await drop_day(driver, day))
     return 0
+
+
+async def _delete(engine: AsyncEngine) -> Expired:
+    commands = lines = 0
+    for _ in range(_PIECES):
+        done = await _delete_some(engine)
+        commands, lines = commands + done.commands, lines + done.lines
+        if not done.more:
+            return Expired(commands=commands, lines=lines)
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return Expired(commands=commands, lines=lines, more=True)
 
 
 async def _delete_some(engine: AsyncEngine) -> Expired:

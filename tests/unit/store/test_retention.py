@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import pytest_asyncio
 from sqlalchemy import text
 from tests.unit.store.builders import KEY, batch, open_reading, open_store
 
+from bugcommand_operator.store import retention
 from bugcommand_operator.store.indexing import index_once
 from bugcommand_operator.store.lines import AttemptKey, Progress, Refusal
-from bugcommand_operator.store.partitions import ensure_ahead
+from bugcommand_operator.store.partitions import ensure_ahead, partition_of
 from bugcommand_operator.store.reading import LogReader, RowQuery
 from bugcommand_operator.store.retention import Expired, RetentionPolicy, expire
 from bugcommand_operator.store.spawn_logs import SpawnLogs
@@ -129,7 +131,8 @@ async def test_what_is_being_deleted_is_neither_read_nor_written(store: Store) -
     assert await store.commands() == {KEY.command_id, OTHER.command_id}
 
 
-async def test_an_interrupted_deletion_is_gone_on_with(store: Store) -> None:
+async def test_an_interrupted_deletion_is_gone_on_with(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "_PIECES", 1)
     await store.logs.append([batch(range(1, 9001))])
     await store.index()
     later = datetime.now(UTC) + timedelta(days=1)
@@ -175,6 +178,19 @@ async def test_the_day_of_logs_that_have_all_ended_goes_at_once(postgres_url: st
         assert await store.commands() == {THIRD.command_id}
         partitions = await store.sql("SELECT relname FROM pg_class WHERE relname ~ '^spawn_logs_2[0-9]+$'")
         assert len(partitions) == 3
+
+
+async def test_a_day_that_was_left_half_way_is_taken_away_too(postgres_url: str) -> None:
+    then = datetime.now(UTC) - timedelta(days=9)
+    async with open_store(postgres_url, clock=lambda: then) as logs, open_reading(postgres_url) as reader:
+        store = Store(logs, reader, postgres_url)
+        await logs.append([batch(range(1, 11))])
+        await store.sql("UPDATE spawn_log_progress SET last_at = now() - interval '9 days'")
+        await store.sql(f"ALTER TABLE spawn_logs DETACH PARTITION {partition_of(then.date())}")
+
+        done = await store.expire(RetentionPolicy(7), 0)
+        assert (done.commands, done.partitions) == (1, 1)
+        assert await store.sql(f"SELECT 1 FROM pg_class WHERE relname = '{partition_of(then.date())}'") == []
 
 
 async def test_a_day_with_a_log_that_lives_on_is_kept(postgres_url: str) -> None:
