@@ -10,9 +10,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bugcommand_operator.store.engine import own_errors
@@ -134,7 +135,12 @@ class Unfinished:
 def open_engine(url: str) -> AsyncEngine:
     """An engine of the bridge's own: logs must not wait for commands. A connection that has died is found by using it,
     and whatever failed with it is tried again."""
-    return create_async_engine(url, pool_size=8, max_overflow=4, pool_timeout=10)
+    return create_async_engine(url, pool_size=8, max_overflow=4, pool_timeout=10, pool_use_lifo=True)
+
+
+@lru_cache(64)
+def _parsed(statement: str) -> TextClause:
+    return text(statement)
 
 
 class BridgeCommands:
@@ -188,7 +194,7 @@ class BridgeCommands:
         with own_errors():
             async with asyncio.timeout(_LONGEST_SECONDS), self._engine.begin() as connection:
                 for state in sorted(states, key=lambda one: one.command_id):
-                    result = await connection.execute(text(_FOLLOW), self._values(state))
+                    result = await connection.execute(_parsed(_FOLLOW), self._values(state))
                     changed += result.rowcount
         return changed
 
@@ -210,9 +216,9 @@ class BridgeCommands:
     async def _rows(self, statement: str, values: Mapping[str, Any]) -> list[Row]:
         with own_errors():
             async with asyncio.timeout(_LONGEST_SECONDS), self._single.connect() as connection:
-                return [dict(row) for row in (await connection.execute(text(statement), values)).mappings()]
+                return [dict(row) for row in (await connection.execute(_parsed(statement), values)).mappings()]
 
     async def _change(self, statement: str, values: Mapping[str, Any]) -> int:
         with own_errors():
             async with asyncio.timeout(_LONGEST_SECONDS), self._single.connect() as connection:
-                return (await connection.execute(text(statement), values)).rowcount
+                return (await connection.execute(_parsed(statement), values)).rowcount
