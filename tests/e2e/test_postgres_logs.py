@@ -195,13 +195,20 @@ def test_helms_own_test_finds_a_gateway_that_is_ready(postgres: PostgresLab) -> 
     call(["helm", "test", RELEASE, "--namespace", SYSTEM, "--timeout=60s"], timeout=70, env=postgres.kubectl.env)
 
 
-def test_an_installation_without_its_databases_secret_is_refused_before_anything_is_made(
-    postgres: PostgresLab,
+@pytest.mark.parametrize(
+    ("release", "values", "said"),
+    [
+        (
+            "other",
+            "database.type=postgres,database.urlSecret.name=missing",
+            rf"Secret {SYSTEM}/missing \(database.urlSecret\) does not exist",
+        ),
+        (RELEASE, "database.type=sqlite", r"made without a volume for logs.*delete statefulset mentu-executor"),
+    ],
+)
+def test_what_the_cluster_as_it_is_cannot_take_is_refused_before_anything_is_changed(
+    postgres: PostgresLab, release: str, values: str, said: str
 ) -> None:
-    missing = "--set=crds.enabled=false,database.type=postgres,database.urlSecret.name=missing"
-    with pytest.raises(CommandError, match=rf"Secret {SYSTEM}/missing \(database.urlSecret\) does not exist"):
-        call(
-            ["helm", "install", "other", str(CHART), "--namespace", SYSTEM, missing],
-            timeout=60,
-            env=postgres.kubectl.env,
-        )
+    command = ["helm", "upgrade", "--install", release, str(CHART), "--namespace", SYSTEM]
+    with pytest.raises(CommandError, match=said):
+        call([*command, f"--set=crds.enabled=false,{values}"], timeout=60, env=postgres.kubectl.env)
