@@ -21,12 +21,14 @@ from bugcommand_operator.gateway.live.wiring import Live
 from bugcommand_operator.gateway.metrics import Metrics
 from bugcommand_operator.gateway.readers import ReaderAuth
 from bugcommand_operator.gateway.readiness import Readiness
+from bugcommand_operator.gateway.recordings import RecordingIntake
 from bugcommand_operator.gateway.retention import retention_policy
 from bugcommand_operator.gateway.settings import GatewaySettings
 from bugcommand_operator.gateway.writer import BatchWriter
 from bugcommand_operator.store.engine import is_sqlite, open_reader, open_writer
 from bugcommand_operator.store.pages import PageReader
 from bugcommand_operator.store.reading import LogReader
+from bugcommand_operator.store.recordings import Recordings
 from bugcommand_operator.store.retention import RetentionPolicy
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
@@ -73,8 +75,10 @@ def build_app(
             await engine.dispose()
 
     intake = Intake(authenticator, admission, writer, metrics)
+    recordings = RecordingIntake(intake, Recordings(engine))
     routes = [
         *_routes(intake, readiness, background),
+        Route("/intake/v1/recordings", recordings.post, methods=["POST"]),
         *rest.routes(readers, logs, PageReader(reading, logs), metrics),
         *live.routes(),
         *(bridge.routes if bridge else []),

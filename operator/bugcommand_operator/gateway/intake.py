@@ -6,6 +6,7 @@ of a stranger's body is read.
 
 import asyncio
 from dataclasses import dataclass
+from typing import Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -56,17 +57,17 @@ class Intake:
         return JSONResponse({"acked": acked})
 
     async def _take(self, request: Request) -> int:
-        pod = await self._identify(request)
-        size = _declared_size(request)
+        pod = await self.identify(request)
+        size = declared_size(request)
         with self.admission.reserve(pod.pod_uid, size):
-            submission = parse_submission(await _read(request, size))
+            submission = parse_submission(await read_body(request, size))
             check_ownership(pod, submission)
             batch, redacted = as_batch(submission, pod)
             self.metrics.redactions.inc(redacted)
             await self._store(batch)
         return max(line.seq for line in batch.lines)
 
-    async def _identify(self, request: Request) -> PodIdentity:
+    async def identify(self, request: Request) -> PodIdentity:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthorized("Unauthenticated", "a bearer token is required")
@@ -90,7 +91,16 @@ class Intake:
             raise Malformed("RejectedByStore", "the log store refuses these values") from error
 
 
-def check_ownership(pod: PodIdentity, submission: Submission) -> None:
+class Owned(Protocol):
+    """What is sent says whose it is."""
+
+    @property
+    def command_id(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+
+
+def check_ownership(pod: PodIdentity, submission: Owned) -> None:
     """A pod writes its own command's lines, of its own attempt or of an earlier one that left some behind."""
     if submission.command_id != pod.command_id:
         raise Forbidden("NotYourCommand", f"this pod works on {pod.command_id}", field="commandId")
@@ -110,7 +120,7 @@ def as_batch(submission: Submission, pod: PodIdentity) -> tuple[LogBatch, int]:
     return batch, redacted
 
 
-def _declared_size(request: Request) -> int:
+def declared_size(request: Request) -> int:
     """How much the body takes; a sender that does not say is given room for the largest."""
     declared = request.headers.get("Content-Length", "")
     size = int(declared) if declared.isascii() and declared.isdigit() else MAX_BODY
@@ -119,7 +129,7 @@ def _declared_size(request: Request) -> int:
     return size
 
 
-async def _read(request: Request, size: int) -> bytes:
+async def read_body(request: Request, size: int) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS):

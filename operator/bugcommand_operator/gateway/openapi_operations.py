@@ -110,20 +110,39 @@ READING = (
     ),
 )
 
+_NUMBER = {"type": "integer", "minimum": 1}
+_ACKED = {200: Answer("Committed.", _JSON, {"type": "object", "properties": {"acked": {"type": "integer"}}})}
+_INTAKE_REFUSES = {
+    400: "The same bytes will be refused again; `field` says where.",
+    403: "Not a command's pod, or not its command or attempt, or the command id is another command's.",
+    413: "Send less at once.",
+    **_TOKENS,
+}
+
 INTAKE = (
     Operation(
         "/intake/v1/logs",
         "post",
         "Lines of a command's pod, acknowledged once they are committed",
-        {200: Answer("Committed.", _JSON, {"type": "object", "properties": {"acked": {"type": "integer"}}})},
+        _ACKED,
         text="The token is the pod's own, projected for the audience `mentu`. To send a line again is harmless.",
         body={"$ref": "#/components/schemas/Submission"},
-        refuses={
-            400: "The same bytes will be refused again; `field` says where.",
-            403: "Not a command's pod, or not its command or attempt, or the command id is another command's.",
-            413: "Send less at once.",
-            **_TOKENS,
+        refuses=_INTAKE_REFUSES,
+        problem="Refusal",
+        tag="intake",
+    ),
+    Operation(
+        "/intake/v1/recordings",
+        "post",
+        "A part of a terminal session's recording (asciicast v2), acknowledged once it is committed",
+        _ACKED,
+        text="The token is as for lines. The first write of a part wins. Not before a line of its command is stored.",
+        body={
+            "type": "object",
+            "required": ["commandId", "attempt", "part", "data"],
+            "properties": {"commandId": _TEXT, "attempt": _NUMBER, "part": _NUMBER, "data": _TEXT},
         },
+        refuses=_INTAKE_REFUSES,
         problem="Refusal",
         tag="intake",
     ),

@@ -59,6 +59,8 @@ class RunConfig:
     termination_log: str = DEFAULT_TERMINATION_LOG
     drain_seconds: float = 900.0
     spool_bytes: int = 256 * MIB
+    recording_bytes: int = 8 * MIB
+    """Of a terminal session; 0: none is kept."""
     patience_seconds: float = 180.0
     background_seconds: float = 600.0
     inferred_quiet_seconds: float = 120.0
@@ -140,6 +142,7 @@ def _tuning(env: Mapping[str, str]) -> dict[str, Any]:
         "MENTU_TERMINATION_LOG": ("termination_log", str),
         "MENTU_DRAIN_SECONDS": ("drain_seconds", float),
         "MENTU_SPOOL_BYTES": ("spool_bytes", int),
+        "MENTU_RECORDING_BYTES": ("recording_bytes", int),
         "MENTU_MODEL_PATIENCE_SECONDS": ("patience_seconds", float),
         "MENTU_BACKGROUND_SECONDS": ("background_seconds", float),
         "MENTU_INFERRED_QUIET_SECONDS": ("inferred_quiet_seconds", float),

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from .lines import LineBuffer
 
 PIECE = 1 << 18
 MOST_READS = 1000
+_MOST_AT_ONCE = 16
 
 
 class Fifo:
-    def __init__(self, path: Path, stream: str) -> None:
+    def __init__(self, path: Path, stream: str, tap: Callable[[bytes], object] = lambda _data: None) -> None:
+        """`tap` gets all that is read, as it is."""
         path.unlink(missing_ok=True)
         os.mkfifo(path, 0o600)
         self.path, self.stream = path, stream
         self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._buffer = LineBuffer()
+        self._tap = tap
 
     def read(self) -> list[str]:
         return self._buffer.feed(self._raw())
@@ -35,6 +39,25 @@ class Fifo:
 
     def _raw(self) -> bytes:
         try:
-            return os.read(self.fd, PIECE)
+            data = os.read(self.fd, PIECE)
         except BlockingIOError:
             return b""
+        self._tap(data)
+        return data
+
+
+class Drain(Fifo):
+    """One that is only listened to: there are no lines in it."""
+
+    def read(self) -> list[str]:
+        for _ in range(_MOST_AT_ONCE):
+            if not self._raw():
+                break
+        return []
+
+    def close(self) -> list[str]:
+        for _ in range(MOST_READS):
+            if not self._raw():
+                break
+        os.close(self.fd)
+        return []

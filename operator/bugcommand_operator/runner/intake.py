@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 REQUEST_TIMEOUT = 10.0
 _FOREIGN = frozenset({"CommandOfAnotherNamespace", "CommandIdInUse"})
+_OF_THE_CONTENT = ("lines.", "part", "data")
 _OF_THE_LINES = frozenset({"RejectedByStore", "InvalidJSON"})
 
 
@@ -117,7 +118,7 @@ def read_token(path: str) -> str:
 def _refusal(status: int, told: dict[str, Any], text: str, wait: float) -> Exception:
     reason, field = str(told.get("reason") or ""), str(told.get("field") or "")
     words = f"{reason}: {told.get('message')}" if reason else text[:300]
-    if status in (400, 422) and (field.startswith("lines.") or reason in _OF_THE_LINES):
+    if status in (400, 422) and (field.startswith(_OF_THE_CONTENT) or reason in _OF_THE_LINES):
         return Refused(words[:300])
     if status == 413:
         return TooLarge(words[:300], final=reason == "TooLarge")

@@ -15,7 +15,7 @@ __all__ = ["MAX_MESSAGE_BYTES", "REDACTED", "LineBuffer", "Part", "Redactor", "s
 MAX_MESSAGE_BYTES = 64 * 1024
 _LOOK_BACK = 4096
 
-_ESCAPES = re.compile(
+ESCAPES = re.compile(
     r"\x1b\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)"  # OSC: titles, clipboard, hyperlinks
     r"|\x9d[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)"
     r"|[\x1b][PX^_][^\x1b\x9c]*(?:\x1b\\|\x9c|$)"  # DCS, SOS, PM, APC
@@ -23,7 +23,7 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*(?:[0-~]|$)"  # the two-character ones
 )
 # What is left of the control characters, and the marks that let text pretend to be other text.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -31,10 +31,10 @@ def sanitise(text: str) -> str:
     """One line: no escapes, no control characters; of text that overwrote itself by `\\r`, what stays visible."""
     if text.isascii() and text.isprintable():  # nearly every line, and ten times as fast
         return text
-    text = _ESCAPES.sub("", text).rstrip("\r\n")
+    text = ESCAPES.sub("", text).rstrip("\r\n")
     if "\r" in text:
         text = text.rsplit("\r", 1)[1]
-    return _SURROGATES.sub("\ufffd", _CONTROLS.sub("", text.replace("\n", " ⏎ ")))
+    return _SURROGATES.sub("\ufffd", CONTROLS.sub("", text.replace("\n", " ⏎ ")))
 
 
 def unfinished_escape(text: str) -> int:
@@ -42,7 +42,7 @@ def unfinished_escape(text: str) -> int:
     at = max(text.rfind(mark, max(0, len(text) - _LOOK_BACK)) for mark in ("\x1b", "\x9b", "\x9d"))
     if at < 0:
         return len(text)
-    found = _ESCAPES.match(text, at)
+    found = ESCAPES.match(text, at)
     return at if found is None or found.end() == len(text) else len(text)
 
 

@@ -29,12 +29,14 @@ from .journal import Journal
 from .lines import Redactor, sanitise
 from .outcome import EXIT_RAN, EXIT_RUNNER, Outcome, Report, write
 from .processes import Children
-from .queues import Envelope, LineQueue
+from .queues import Envelope, LineQueue, Queue
+from .recorder import Recorder
+from .recording import RecordingQueue, earlier_recordings
 from .session import TERMINATED, Session, StartFailed, outcome_of
 from .shipper import Shipper
 from .spool import Spool, earlier_spools
 from .terminal import Terminal
-from .tmux import attach_hint
+from .tmux import COLUMNS, ROWS, attach_hint
 from .transcript import usage_line
 
 CONTEXT = ".mentu/bug-context.md"
@@ -75,11 +77,13 @@ class Run:
         secrets = [env[name] for name in config.redact_env if env.get(name)]
         self._journal = Journal(self._spool, Redactor([*secrets, token]), config.spool_bytes)
         self._children = Children()
-        self._queues = _queues(config, self._spool, spools)
+        self._recording = RecordingQueue(Path(config.state_dir), config.attempt, _envelope(config))
+        self._queues = _queues(config, self._spool, self._recording)
         self._shipper = self._make_shipper() if config.intake_url else None
         self._session = Session(
             config, self._env, self._prompt(), str(uuid.uuid4()), self._journal, self._children, self._scratch
         )
+        self._session.recorder = self._make_recorder()
         self._checkpointer = self._make_checkpointer()
 
     def execute(self) -> int:
@@ -161,6 +165,23 @@ class Run:
         checkpoint = Checkpoint(self._children, config.worktree, ref, self._scratch, config.identity)
         return Checkpointer(checkpoint, self._journal, config.checkpoint_seconds)
 
+    def _make_recorder(self) -> Recorder | None:
+        """Of a terminal that somebody can keep the recording of."""
+        config = self._config
+        if config.headless or not config.intake_url or config.recording_bytes <= 0:
+            return None
+        header = {"width": COLUMNS, "height": ROWS, "timestamp": int(time.time()), "title": config.name}
+        env = {"env": {"TERM": "tmux-256color"}}
+        return Recorder(self._journal.redactor, self._keep_part, {**header, **env}, config.recording_bytes)
+
+    def _keep_part(self, part: bytes) -> bool:
+        kept = self._recording.keep(part)
+        if kept:
+            self._journal.arrived.set()
+        else:
+            self._journal.note(f"the session is not recorded any more: {self._recording.trouble}", problem=True)
+        return kept
+
     def _make_shipper(self) -> Shipper:
         intake = Intake(
             self._config.intake_url, self._config.token_file, lambda token: self._journal.redactor.add([token])
@@ -182,7 +203,7 @@ class Run:
             lines=self._journal.count,
             last_sequence=self._journal.last_seq,
             unshipped=self._unshipped(),
-            refused=sum(queue.lost for queue in self._queues) + self._journal.lost,
+            refused=self._refused() + self._journal.lost,
             usage=self._session.transcript.usage.total(),
             started_at=started,
             ended_at=_now(),
@@ -197,7 +218,7 @@ class Run:
 
     def _troubles(self) -> str:
         told = [self._journal.lost_message()] if self._journal.lost else []
-        refused = sum(queue.lost for queue in self._queues)
+        refused = self._refused()
         told += [f"the log intake refused {refused} lines"] if refused else []
         told += [f"the log intake takes no line of this command: {self._spool.undeliverable}"] * bool(
             self._spool.undeliverable
@@ -206,7 +227,13 @@ class Run:
 
     def _unshipped(self) -> int:
         """Without an intake lines are nobody's but the container's log's and the volume's."""
-        return sum(queue.pending for queue in self._queues) if self._shipper is not None else 0
+        return sum(queue.pending for queue in self._lines()) if self._shipper is not None else 0
+
+    def _refused(self) -> int:
+        return sum(queue.lost for queue in self._lines())
+
+    def _lines(self) -> list[LineQueue]:
+        return [queue for queue in self._queues if isinstance(queue, LineQueue)]
 
     def _time_left(self, share: float, most: float) -> float:
         """How long a last step may take: while the pod is being ended, a share of what is left until it is killed."""
@@ -236,10 +263,15 @@ def mark_started(state_dir: Path, attempt: int) -> bool:
     return True
 
 
-def _queues(config: RunConfig, own: Spool, spools: Path) -> list[LineQueue]:
-    """This attempt's lines first, then what earlier ones left."""
-    envelope = Envelope(config.command_id, config.epoch, config.machine_id)
-    return [LineQueue(spool, envelope) for spool in (own, *earlier_spools(spools, config.attempt))]
+def _envelope(config: RunConfig) -> Envelope:
+    return Envelope(config.command_id, config.epoch, config.machine_id)
+
+
+def _queues(config: RunConfig, own: Spool, recording: RecordingQueue) -> list[Queue]:
+    """This attempt's lines first, then what earlier ones left; recordings after them."""
+    state, envelope = Path(config.state_dir), _envelope(config)
+    lines = [LineQueue(spool, envelope) for spool in (own, *earlier_spools(state / "spool", config.attempt))]
+    return [*lines, recording, *earlier_recordings(state, config.attempt, envelope)]
 
 
 def _now() -> str:

@@ -45,9 +45,8 @@ class Parcel:
 class Queue(ABC):
     """Each steps back on its own: what an earlier attempt left never delays this one."""
 
-    is_waited_for = False  # at the end, although it has failed
-
     def __init__(self) -> None:
+        self.wait_for = False
         self.failures = 0
         self.not_before = 0.0
 
@@ -55,6 +54,11 @@ class Queue(ABC):
     @abstractmethod
     def pending(self) -> int:
         """How much waits here that can still be sent."""
+
+    @property
+    def is_waited_for(self) -> bool:
+        """At the end, although it has failed."""
+        return self.wait_for
 
     @property
     def has_much(self) -> bool:

@@ -35,6 +35,8 @@ class _Table:
     windows: dict[str, tuple[Place, ...]] = field(default_factory=dict)
     ends: dict[str, tuple[Place, ...]] = field(default_factory=dict)
     """The last characters that a form's beginning may end in, and how much of the form that is."""
+    starts: frozenset[str] = frozenset()
+    """Beginnings that are too short to be told by their ends."""
     longest: int = 0
     with_blanks: bool = False
     """Seldom: otherwise only runs without a blank are looked at, and a text has few that are long enough."""
@@ -89,6 +91,13 @@ class Redactor:
             self._cut[stream] = going_on
         return _without(text, spans) if spans else text
 
+    def begun(self, text: str) -> int:
+        """How many characters at the end of the text, blanks and all, may be the beginning of a secret."""
+        table, end = self._table, text.rstrip(_AROUND)
+        sizes = [size for form, size in table.ends.get(end[-_PREFIX:], ()) if end.endswith(form[:size])]
+        sizes += [size for size in range(1, _PIECE) if size <= len(end) and end[-size:] in table.starts]
+        return max(sizes) + len(text) - len(end) if sizes else 0
+
     def spans(self, text: str) -> list[Span]:
         table = self._table
         found = [span for form in table.short for span in _whole(text, form)]
@@ -115,6 +124,7 @@ def _table(forms: frozenset[str]) -> _Table:
         tuple(sorted((form for form in forms if len(form) < _PIECE), key=lambda form: (-len(form), form))),
         {key: tuple(places[:_MOST_PLACES]) for key, places in windows.items()},
         {key: tuple(places[:_MOST_PLACES]) for key, places in ends.items()},
+        frozenset(form[:size] for form in forms for size in range(1, _PREFIX if len(form) >= _PIECE else len(form))),
         max((len(form) for form in forms), default=0),
         any(_BLANK.search(form) for form in forms),
     )

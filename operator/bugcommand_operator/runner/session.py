@@ -11,6 +11,7 @@ from .journal import Journal
 from .model_errors import ModelError
 from .outcome import EXIT_MODEL, EXIT_TERMINATED, EXIT_TIMED_OUT, Outcome
 from .processes import Children
+from .recorder import Recorder
 from .transcript import Transcript
 
 NOT_STARTED = (126, 127)
@@ -34,6 +35,7 @@ class Session:
     terminate_at: float | None = None  # when SIGTERM came
     transcript: Transcript = field(default_factory=Transcript)
     agent_session: str | None = None
+    recorder: Recorder | None = None
 
     def ending(self, now: float) -> str | None:
         """Why the agent has to end although it has not finished."""

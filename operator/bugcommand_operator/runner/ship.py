@@ -18,7 +18,8 @@ from typing import Any
 from .config import DEFAULT_TERMINATION_LOG, DEFAULT_TOKEN_FILE
 from .intake import Intake
 from .outcome import write
-from .queues import Envelope, LineQueue
+from .queues import Envelope, LineQueue, Queue
+from .recording import earlier_recordings
 from .shipper import Shipper
 from .spool import earlier_spools
 
@@ -41,17 +42,19 @@ def ship(request: Mapping[str, Any], token_file: str) -> dict[str, Any]:
     spools = earlier_spools(folder, int(request["attempt"]) + 1, read_only=True) if is_there else []
     envelope = Envelope(str(request["commandId"]), int(request["epoch"]), str(request["machineId"]))
     queues = [LineQueue(spool, envelope) for spool in spools]
+    recordings = earlier_recordings(folder.parent, int(request["attempt"]) + 1, envelope, read_only=True)
     before = sum(queue.pending for queue in queues)
-    if queues and request.get("intakeUrl"):
-        _drain(Intake(str(request["intakeUrl"]), token_file), queues, float(request["seconds"]))
+    if (queues or recordings) and request.get("intakeUrl"):
+        for queue in queues:
+            queue.wait_for = True
+        everything: list[Queue] = [*queues, *recordings]
+        _drain(Intake(str(request["intakeUrl"]), token_file), everything, float(request["seconds"]))
     unshipped = sum(queue.pending for queue in queues) if request.get("intakeUrl") else 0
     refused = sum(queue.lost for queue in queues)
     return {"reason": "", "message": "", "shipped": before - unshipped, "unshipped": unshipped, "refused": refused}
 
 
-def _drain(intake: Intake, queues: list[LineQueue], seconds: float) -> None:
-    for queue in queues:
-        queue.is_waited_for = True
+def _drain(intake: Intake, queues: list[Queue], seconds: float) -> None:
     shipper = Shipper(intake, queues, lambda text: print(text, file=sys.stderr), threading.Event())  # noqa: T201
     deadline = time.monotonic() + seconds
     shipper.start()

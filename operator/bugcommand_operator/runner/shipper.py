@@ -112,8 +112,15 @@ class Shipper:
             self._step_back(queue, error)
         else:
             queue.stored(parcel)
+            if queue.failures:
+                self._try_all_again()
             queue.failures, queue.not_before = 0, 0.0
         return True
+
+    def _try_all_again(self) -> None:
+        """An intake that is back takes of the others too what it did not take while it was away."""
+        for queue in self._queues:
+            queue.failures, queue.not_before = min(queue.failures, 1), 0.0
 
     def _say(self, text: str) -> None:
         if text:

@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 
 from . import hooks
-from .fifo import Fifo
+from .fifo import Drain, Fifo
 from .follow import Follow, SessionFiles
 from .journal import STDERR, STDOUT
 from .session import Session
@@ -32,7 +32,16 @@ class Sources:
         self.mark = f"\x1b]777;mentu-{uuid.uuid4()}\x07"  # shown last in the terminal; nobody sees it
         self.hooks = hooks.HookState()
         self.stderr = Fifo(session.scratch / "stderr", STDERR)
-        self.output = Fifo(session.scratch / "stdout", STDOUT) if session.config.plain else None
+        tap = session.recorder.feed if session.recorder else _ignore
+        self.output = Fifo(session.scratch / "stdout", STDOUT, tap) if session.config.plain else None
+        is_only_recorded = session.recorder is not None and self.output is None
+        self._recorded = Drain(session.scratch / "stdout", STDOUT, tap) if is_only_recorded else None
+
+    @property
+    def shown(self) -> Path | None:
+        """Where what the terminal shows is to be copied to, if anybody wants it."""
+        pipe = self.output or self._recorded
+        return pipe.path if pipe else None
 
     @property
     def began(self) -> bool:
@@ -45,6 +54,7 @@ class Sources:
     def read(self) -> bool:
         """True if the agent moved."""
         told = self._read_hooks()
+        self._record()
         if self._journal.full:
             self._say_full()
             return True
@@ -72,6 +82,20 @@ class Sources:
                 break
         for fifo in self._fifos():
             self._journal.write_block(fifo.stream, self._without_mark(fifo.close()))
+        self._end_recording()
+
+    def _end_recording(self) -> None:
+        if self._recorded is not None:
+            self._recorded.close()
+        if self._session.recorder is not None:
+            self._session.recorder.close()
+
+    def _record(self) -> None:
+        """Also while nothing else is read: what tmux cannot copy it would keep in its memory."""
+        if self._recorded is not None:
+            self._recorded.read()
+        if self._session.recorder is not None:
+            self._session.recorder.tick()
 
     def fds(self) -> list[int]:
         return [] if self._journal.full else [fifo.fd for fifo in self._fifos()]
@@ -120,3 +144,7 @@ class Sources:
         if not self._said_full:
             self._said_full = True
             self._journal.note("the log spool is full; reading goes on when lines were stored", problem=True)
+
+
+def _ignore(_data: bytes) -> None:
+    """Nobody listens."""

@@ -63,15 +63,15 @@ class Terminal:
     def _start(self) -> None:
         self._exit_file.unlink(missing_ok=True)
         path = self._session.scratch / "launch.json"
-        stderr, output = self._sources.stderr, self._sources.output
+        stderr, shown = self._sources.stderr, self._sources.shown
         cwd = self._session.config.cwd
         spec = {"argv": self._argv, "cwd": cwd, "stderr": str(stderr.path), "exitFile": str(self._exit_file)}
-        if output:
+        if self._sources.output:
             spec["mark"] = self._sources.mark + "\n"
         path.write_text(json.dumps(spec))
         launcher = str(Path(__file__).with_name("launch.py"))
         argv = [sys.executable, "-I", "-S", launcher, str(path)]
-        self._launcher, self._server = self._tmux.start(argv, cwd, output.path if output else None)
+        self._launcher, self._server = self._tmux.start(argv, cwd, shown)
 
     def _finish(self) -> Outcome:
         self._sources.settle()

@@ -16,6 +16,8 @@ class FakeIntake:
     def __init__(self) -> None:
         self.rows: dict[tuple[str, int, int], str] = {}
         self.batches: list[dict[str, Any]] = []
+        self.recordings: dict[tuple[int, int], str] = {}
+        self.takes_recordings = True
         self.tokens: list[str] = []
         self.connections = 0
         self.retry_after = ""
@@ -37,6 +39,16 @@ class FakeIntake:
             self.changed.notify_all()
             return status
 
+    def cast(self, attempt: int = 1) -> str:
+        return "".join(data for (of, _), data in sorted(self.recordings.items()) if of == attempt)
+
+    def take_part(self, part: dict[str, Any]) -> int:
+        with self.changed:
+            if self.takes_recordings:
+                self.recordings.setdefault((part["attempt"], part["part"]), part["data"])
+            self.changed.notify_all()
+            return 200 if self.takes_recordings else 404
+
     def messages(self, attempt: int = 1) -> list[str]:
         return [text for (_, of, _), text in sorted(self.rows.items()) if of == attempt]
 
@@ -57,14 +69,18 @@ def _handler(intake: FakeIntake) -> type[BaseHTTPRequestHandler]:
             """Quiet."""
 
         def do_POST(self) -> None:
-            assert self.path == "/intake/v1/logs"
             batch = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status = intake.take(batch, self.headers.get("Authorization", ""))
+            if self.path == "/intake/v1/recordings":
+                status, acked = intake.take_part(batch), batch["part"]
+            else:
+                assert self.path == "/intake/v1/logs"
+                status = intake.take(batch, self.headers.get("Authorization", ""))
+                acked = batch["lines"][-1]["seq"]
             if status == 599:
                 self.close_connection = True
                 return
             refusal = intake.refusal if status != 200 else None
-            body = json.dumps(refusal or {"acked": batch["lines"][-1]["seq"]}).encode()
+            body = json.dumps(refusal or {"acked": acked}).encode()
             body = intake.page if status != 200 and intake.page else body
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
