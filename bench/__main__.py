@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -50,6 +51,7 @@ def main() -> None:
     )
     parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md as well")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what rests meanwhile is woken, however this ends
     if unknown := set(arguments.rows) - set(ROUNDS):
         parser.error(f"unknown: {' '.join(sorted(unknown))}")
     console = Console(width=None if sys.stdout.isatty() else 160)  # in a file or a pipe nothing has to be cut off

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sqlite3
 import sys
 import tempfile
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30, help="how long the agents write; default: 30")
     parser.add_argument("--lines", type=int, default=5_000_000, help="of the fidelity run; default: five million")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(width=None if sys.stdout.isatty() else 160)
     rows = asyncio.run(soak(arguments.minutes, arguments.lines, console))
     report.show(rows, console)
