@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bugcommand_operator.api.names import TOKEN_AUDIENCE
-from bugcommand_operator.cli.errors import CliError, NotAllowed, NotFound, Usage
+from bugcommand_operator.cli.errors import NotAllowed, NotFound, Usage
 from bugcommand_operator.cli.kubectl import Kubectl, Object
 from bugcommand_operator.cli.transport import is_private, parsed
 
@@ -95,20 +95,15 @@ class ClusterAccess:
         return found[0]
 
     def _found(self, kind: str, labels: str) -> list[Object]:
-        """In the named namespace, else in all; where one may not look at all, in one's own."""
+        """In the named namespace, else in all, so that a second one is noticed. Never in the kubeconfig's own namespace
+        only: whoever may make a Service there could be given the tokens of everybody else."""
         if self.gateway_namespace:
             return self.kubectl.items(kind, f"--selector={labels}", namespace=self.gateway_namespace)
         try:
             return self.kubectl.items(kind, f"--selector={labels}", "--all-namespaces")
         except NotAllowed as refusal:
-            hint = "You may not list them in all namespaces: name the right one with --gateway-namespace, or --gateway."
-            try:
-                found = self.kubectl.items(kind, f"--selector={labels}")
-            except CliError:
-                found = []
-            if not found:
-                raise NotAllowed(str(refusal), hint) from refusal
-            return found
+            hint = "You may not list them in all namespaces: name the operator's with --gateway-namespace, or --gateway."
+            raise NotAllowed(str(refusal), hint) from refusal
 
 
 def _bearer(kubectl: Kubectl) -> str:

@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> None:
     with (HERE / "calls").open("a") as calls:
         calls.write(json.dumps(arguments) + "\n")
     for word, message in state.get("refusals", {}).items():
-        if word in words:
+        if word in arguments:
             sys.exit(message)
     if words[0] == "port-forward":
         forward(int(state["port"]))

@@ -285,6 +285,20 @@ def test_several_installations_have_to_be_told_apart(lab: Lab) -> None:
     assert lab.run("logs", "fix", "--gateway-namespace", "other").returncode == 0
 
 
+def test_a_token_is_not_given_to_what_calls_itself_the_gateway_in_a_namespace_of_one_s_own(lab: Lab) -> None:
+    """Somebody else may have made that Service, and may not have been given the token."""
+    lab.state["services"][0]["metadata"]["namespace"] = "team-a"
+    lab.state["refusals"] = {"--all-namespaces": "Error from server (Forbidden): services is forbidden"}
+    lab.save()
+    lab.gateway.add_lines(1, 1, 1)
+    done = lab.run("logs", "fix", "-n", "team-a")
+
+    assert (done.returncode, "--gateway-namespace" in done.stderr) == (4, True), done.stderr
+    assert (lab.forwards(), lab.gateway.seen_tokens) == ([], [])
+    assert not [call for call in lab.calls() if {"config", "token"} & set(call)], "no token was asked for"
+    assert lab.run("logs", "fix", "-n", "team-a", "--gateway-namespace", "team-a").stdout == "line 1:1\n"
+
+
 def test_nothing_heavy_is_loaded(lab: Lab) -> None:
     code = (
         "import sys\nfrom bugcommand_operator.cli import main\n"

@@ -80,18 +80,28 @@ def test_what_is_no_address_is_refused(url: str) -> None:
         transport.parsed(url)
 
 
-def test_without_rights_to_look_everywhere_it_looks_at_home_and_else_says_what_to_name(answers: dict[str, Any]) -> None:
+@pytest.mark.parametrize("kind", ["services", "serviceaccounts"])
+def test_without_rights_to_look_everywhere_nothing_at_home_is_trusted(answers: dict[str, Any], kind: str) -> None:
     answers["config view"] = config({"client-certificate-data": "AAAA"})
-    everywhere = "get serviceaccounts --selector=app.kubernetes.io/part-of=mentu,app.kubernetes.io/component=log-reader"
-    answers[f"{everywhere} --all-namespaces"] = NotAllowed("forbidden")
-    answers[everywhere] = {"items": []}
+    component = {"services": "gateway", "serviceaccounts": "log-reader"}[kind]
+    search = f"get {kind} --selector=app.kubernetes.io/part-of=mentu,app.kubernetes.io/component={component}"
+    answers[f"{search} --all-namespaces"] = NotAllowed("forbidden")
+    answers[search] = {"items": [{"metadata": {"name": "planted", "namespace": "here"}}]}
     with pytest.raises(NotAllowed) as refusal:
-        ClusterAccess(FakeKubectl(), "https://gateway.example").token()
+        if kind == "services":
+            ClusterAccess(FakeKubectl()).url()
+        else:
+            ClusterAccess(FakeKubectl(), "https://gateway.example").token()
     assert "--gateway-namespace" in refusal.value.hint
 
-    answers[everywhere] = {"items": [{"metadata": {"name": "reader", "namespace": "here"}}]}
+
+def test_in_the_namespace_that_is_named_nobody_has_to_look_everywhere(answers: dict[str, Any]) -> None:
+    answers["config view"] = config({"client-certificate-data": "AAAA"})
+    search = "get serviceaccounts --selector=app.kubernetes.io/part-of=mentu,app.kubernetes.io/component=log-reader"
+    answers[f"{search} --all-namespaces"] = NotAllowed("forbidden")
+    answers[search] = {"items": [{"metadata": {"name": "reader", "namespace": "mentu"}}]}
     answers["create token reader --duration=1h --audience=mentu"] = "made-for-reading\n"
-    assert ClusterAccess(FakeKubectl(), "https://gateway.example").token() == "made-for-reading"
+    assert ClusterAccess(FakeKubectl(), "https://gateway.example", "", "mentu").token() == "made-for-reading"
 
 
 def test_a_cluster_without_the_operator_says_so(answers: dict[str, Any]) -> None:
