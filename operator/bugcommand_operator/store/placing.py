@@ -102,7 +102,7 @@ def place(
     """`known`: which of those in question are stored already; None when none were and all below `last_seq` are."""
     sent = sum(len(batch.lines) for batch in batches)
     new = _new_lines(reached, batches, known)
-    size = sum(size_of(line) for _, line in new)
+    size = _size_of_all(new)
     if reached.truncated_at is not None:
         return Placed(where, reached, (), sent - len(new), len(new))
     if cap and reached.bytes + size > cap:
@@ -113,6 +113,13 @@ def place(
 def size_of(line: LogLine) -> int:
     message = line.message
     return ROW_BYTES + (len(message) if message.isascii() else len(message.encode("utf-8", "surrogatepass")))
+
+
+def _size_of_all(new: Sequence[Stored]) -> int:
+    """Their `size_of`, at once: most messages are ASCII, of which Python knows the size."""
+    messages = [line.message for _, line in new]
+    beyond = sum(len(text.encode("utf-8", "surrogatepass")) - len(text) for text in messages if not text.isascii())
+    return ROW_BYTES * len(messages) + sum(map(len, messages)) + beyond
 
 
 def _new_lines(reached: Reached, batches: Sequence[LogBatch], known: AbstractSet[int] | None) -> list[Stored]:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bugcommand_operator.store.placing import Claim, Owned, Place, Placed, Reached
 from bugcommand_operator.store.tables import Inconsistent
-from bugcommand_operator.store.types import as_text
+from bugcommand_operator.store.types import as_text, neighbours_as_text
 
 _LOCK = """SELECT p.command_id, p.attempt, p.lines, p.bytes, p.last_seq, p.truncated_at,
  o.namespace, o.repository, o.command_uid, o.day, o.expired_at IS NOT NULL
@@ -87,7 +87,7 @@ class SqliteTransaction:
     async def store(self, placed: Sequence[Placed]) -> None:
         now = as_text(datetime.now(UTC))
         try:
-            await self._many(_LINES, [row for attempt in placed for row in _line_rows(attempt)])
+            await self._many(_LINES, list(_line_rows(placed)))
         except IntegrityError as error:
             if "UNIQUE" in str(error.orig):
                 raise Inconsistent(str(error.orig)) from error
@@ -110,9 +110,13 @@ def _counters(reached: Reached) -> tuple[int, int, int, int | None]:
     return reached.lines, reached.bytes, reached.last_seq, reached.truncated_at
 
 
-def _line_rows(attempt: Placed) -> Iterator[tuple[Any, ...]]:
-    command_id, number = attempt.place
-    namespace, day = attempt.reached.owner.namespace, attempt.reached.owner.day.isoformat()
-    for batch, line in attempt.lines:
-        at, from_ = as_text(line.ts), batch.machine_id
-        yield command_id, number, line.seq, line.stream, at, line.message, batch.epoch, from_, namespace, day
+def _line_rows(placed: Sequence[Placed]) -> Iterator[tuple[Any, ...]]:
+    text_of = neighbours_as_text()
+    for attempt in placed:
+        (command_id, number), owner = attempt.place, attempt.reached.owner
+        namespace, day = owner.namespace, owner.day.isoformat()
+        for batch, line in attempt.lines:
+            yield (
+                command_id, number, line.seq, line.stream, text_of(line.ts), line.message,
+                batch.epoch, batch.machine_id, namespace, day,
+            )  # fmt: skip

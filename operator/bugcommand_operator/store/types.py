@@ -3,7 +3,8 @@
 Postgres' own types are imported when a Postgres asks for them: SQLite's users start without them.
 """
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, DateTime, LargeBinary, String, Text
@@ -13,11 +14,26 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 def as_text(moment: datetime) -> str:
     """One fixed width and always UTC, so that text sorts as time does."""
-    if moment.tzinfo is UTC:  # as nearly all are: a batch has thousands
-        return moment.isoformat(timespec="microseconds")[:26] + "Z"
     offset = moment.utcoffset()
     in_utc = moment - offset if offset else moment
     return in_utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def neighbours_as_text() -> Callable[[datetime], str]:
+    """`as_text` for many moments of which most are of the same second as the one before: writing the second only
+    when it changes takes a third of the time, and a batch has thousands of lines."""
+    first = beyond = datetime.min.replace(tzinfo=UTC)
+    second = ""
+
+    def text_of(moment: datetime) -> str:
+        nonlocal first, beyond, second
+        in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+        if not first <= in_utc < beyond:
+            first = in_utc.replace(microsecond=0)
+            beyond, second = first + timedelta(seconds=1), first.isoformat()[:19]
+        return f"{second}.{in_utc.microsecond:06d}Z"
+
+    return text_of
 
 
 class Timestamp(TypeDecorator[datetime]):
