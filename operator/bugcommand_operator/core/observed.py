@@ -176,5 +176,8 @@ class Observed:
     volumes_bind_at_once: bool = False
     """False: a volume is bound only when its pod is scheduled, so that waiting for it would be for ever."""
     namespace_is_terminating: bool = False
+    log_store_away_since: datetime | None = None
+    """Since when the log store has not answered; None while it does, or while nobody has asked."""
+    log_store_answers: bool = False
     refused: str = ""
     """What the API server said when it last refused to make the agent's pod or volume; empty when it did not."""

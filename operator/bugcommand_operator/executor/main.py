@@ -58,7 +58,7 @@ class Executor:
         self._reconciler = Reconciler(kube, self._world, actor, self._events, config.identity(), config.limits())
         self._reconciler.slot_is_free = Routes(self._world, self._queue.add).room_was_made
         self._resync = Resync(kube, self._world, config.namespaces, self._queue.add)
-        self._tails = Tails(kube, self._world, SpawnLogs(open_reader(config.database_url)))
+        self._tails = Tails(kube, self._world, SpawnLogs(open_reader(config.database_url)), self._queue.add)
 
     async def run(self) -> None:
         start_http_server(self._config.metrics_port)

@@ -145,6 +145,8 @@ class Reconciler:
             ship_pod=await self._pod(namespace, ship_pod_name(command.name, attempt), must_know),
             mirror=world.volumes.items.get((namespace, mirror_volume_name(command.spec.repository.name))),
             volume=await self._volume(namespace, workspace_volume_name(command), must_know),
+            log_store_away_since=world.log_store_away_since,
+            log_store_answers=world.log_store_answers,
         )
         return replace(seen, volumes_bind_at_once=await self._bind_at_once(seen))
 

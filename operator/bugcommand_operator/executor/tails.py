@@ -5,14 +5,17 @@ budget for all of them together, so that many agents talking do not fill etcd.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from bugcommand_operator.api.bugcommand import MAX_TAIL_LINES, Logs
+from bugcommand_operator.api.conditions import ConditionType
 from bugcommand_operator.cluster.errors import ClusterError
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.core.observed import Command
+from bugcommand_operator.core.policies.log_store import STORE_AWAY, store_is_missed
 from bugcommand_operator.core.tail import tail_of
 from bugcommand_operator.executor.world import Key, World
 from bugcommand_operator.store.errors import StoreError
@@ -26,8 +29,11 @@ log = structlog.get_logger()
 
 
 class Tails:
-    def __init__(self, kube: Kube, world: World, source: LogSource) -> None:
+    def __init__(
+        self, kube: Kube, world: World, source: LogSource, wake: Callable[[Key], object] = lambda _key: None
+    ) -> None:
         self._kube = kube
+        self._wake = wake
         self._world = world
         self._source = source
         self._turns: dict[AttemptKey, int] = {}
@@ -36,15 +42,37 @@ class Tails:
     async def run(self) -> None:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            try:
-                await self.once()
-            except StoreError as error:
-                log.warning("log tails not read", error=str(error))
+            await self.round()
 
-    async def once(self) -> None:
+    async def round(self) -> None:
+        """One, and what it shows of the store: commands of which that changes something are looked at anew."""
+        world, now = self._world, datetime.now(UTC)
+        try:
+            world.log_store_answers = await self.once()
+            world.log_store_away_since = None
+        except StoreError as error:
+            log.warning("log tails not read", error=str(error))
+            world.log_store_answers = False
+            world.log_store_away_since = world.log_store_away_since or now
+        for key, command in list(world.commands.items.items()):
+            if command.is_active and self._is_news(command, now):
+                self._wake(key)
+
+    def _is_news(self, command: Command, now: datetime) -> bool:
+        since = self._world.log_store_away_since
+        if store_is_missed(command):
+            return self._world.log_store_answers
+        return since is not None and now - since > STORE_AWAY and self._is_working(command)
+
+    @staticmethod
+    def _is_working(command: Command) -> bool:
+        return command.condition_status(ConditionType.AGENT_RUNNING) == "True"
+
+    async def once(self) -> bool:
+        """False: there was nothing to ask the store for."""
         followed = {attempt_key(c): c for c in self._world.commands.items.values() if _is_followed(c)}
         if not followed:
-            return
+            return False
         progress = await self._source.progress([key.command_id for key in followed])
         behind = [
             (key, c, progress[key]) for key, c in followed.items() if key in progress and _is_behind(c, progress[key])
@@ -55,6 +83,7 @@ class Tails:
             self._turns[key] = self._turn
             await self._write(key, command.key, reached)
         self._turns = {key: turn for key, turn in self._turns.items() if key in followed}
+        return True
 
     async def _write(self, key: AttemptKey, command_key: Key, reached: Progress) -> None:
         lines = await self._source.tail(key, MAX_TAIL_LINES)

@@ -6,6 +6,7 @@ It may be late, never ahead: an older version never replaces a newer one, and wh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from bugcommand_operator.api.agent import AgentSpec
@@ -64,6 +65,8 @@ class World:
         self.unreadable: dict[Key, str] = {}
         self.claiming: set[Key] = set()
         """Commands whose claim is on its way to the API server: they count as running."""
+        self.log_store_away_since: datetime | None = None
+        self.log_store_answers = False
         self._by_uid: dict[str, Key] = {}
         self._active: set[Key] = set()
         """Those that take room: with ten thousand waiting, each pass may not count them all."""

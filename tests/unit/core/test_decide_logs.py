@@ -200,3 +200,50 @@ def test_a_volume_with_lines_that_nobody_took_is_kept(left: int | None, words: s
 
 def test_a_volume_whose_lines_were_shipped_at_the_last_moment_goes() -> None:
     assert DeleteVolume(volume().name) in decide(deleted(LEFT, rescue_pod=rescued(0)), NOW).actions
+
+
+WORKS = (
+    condition(ConditionType.AGENT_RUNNING, "True", Reason.AGENT_STARTED),
+    condition(ConditionType.WORKSPACE_READY, "True", Reason.WORKSPACE_READY, "The worktree is there."),
+)
+MISSED = condition(ConditionType.LOGS_STORED, "False", Reason.LOG_STORE_UNAVAILABLE, "since …")
+LONG_AGO = NOW - timedelta(seconds=61)
+
+
+def works(*conditions: Condition, **fields: Any) -> Observed:
+    return observed(held_command(working(*WORKS, *conditions)), agent_pod=working_pod(), **fields)
+
+
+@pytest.mark.parametrize(
+    ("seen", "status", "reason"),
+    [
+        (works(log_store_away_since=LONG_AGO), "False", Reason.LOG_STORE_UNAVAILABLE),
+        (works(STORED, log_store_away_since=LONG_AGO), "False", Reason.LOG_STORE_UNAVAILABLE),
+        (works(log_store_away_since=NOW - timedelta(seconds=60)), None, None),
+        (works(log_store_answers=True), None, None),
+        (works(MISSED, log_store_answers=True), "True", Reason.LOG_STORE_AVAILABLE),
+        (works(MISSED), "False", Reason.LOG_STORE_UNAVAILABLE),
+        (works(MISSED, log_store_away_since=NOW), "False", Reason.LOG_STORE_UNAVAILABLE),
+        (works(MISSED, log_store_away_since=LONG_AGO), "False", Reason.LOG_STORE_UNAVAILABLE),
+    ],
+)
+def test_a_running_command_tells_that_the_log_store_is_away_and_back_and_each_once(
+    seen: Observed, status: str | None, reason: Reason | None
+) -> None:
+    plan = decide(seen, NOW)
+    found = logs(plan)
+    assert (found and found.status, found and found.reason) == (status, reason)
+    before = seen.command.condition_reason(ConditionType.LOGS_STORED)
+    changed = reason is not None and reason != before
+    assert [event.reason for event in plan.events] == ([reason] if changed else [])
+
+    assert plan.status is not None
+    again = replace(seen, command=replace(seen.command, status=plan.status))
+    assert (decide(again, NOW).status, decide(again, NOW).events) == (None, ())
+
+
+def test_what_the_runner_says_at_its_end_goes_before_what_was_seen_of_the_store() -> None:
+    seen = observed(held_command(working(*WORKS, MISSED)), agent_pod=ended_pod(1, says={"unshipped": 0}))
+    found = logs(decide(replace(seen, log_store_away_since=LONG_AGO), NOW))
+    assert found is not None
+    assert (found.status, found.reason) == ("True", Reason.LOGS_STORED)

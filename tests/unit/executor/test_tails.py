@@ -14,6 +14,7 @@ from tests.support.fake_kube import FakeKube
 from bugcommand_operator.cluster.errors import ClusterUnavailable
 from bugcommand_operator.executor.tails import WRITES_PER_ROUND, Tails
 from bugcommand_operator.executor.world import World
+from bugcommand_operator.store.errors import StoreUnavailable
 from bugcommand_operator.store.lines import AttemptKey, LogLine, LogRow, Progress
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -26,6 +27,7 @@ class Lines:
     def __init__(self) -> None:
         self.stored: dict[AttemptKey, list[LogLine]] = {}
         self.asked = 0
+        self.away = False
 
     def say(self, key: AttemptKey, *messages: str) -> None:
         lines = self.stored.setdefault(key, [])
@@ -36,6 +38,8 @@ class Lines:
 
     async def progress(self, command_ids: Collection[str]) -> Mapping[AttemptKey, Progress]:
         self.asked += 1
+        if self.away:
+            raise StoreUnavailable("away")
         return {k: Progress(len(v), v[-1].seq) for k, v in self.stored.items() if k.command_id in command_ids}
 
     async def read(self, command_id: str, **_: Any) -> list[LogRow]:
@@ -47,7 +51,8 @@ class Following:
         self.cluster = ClusterModel()
         self.world = World()
         self.lines = Lines()
-        self.tails = Tails(FakeKube(self.cluster), self.world, self.lines)
+        self.woken: list[tuple[str, str]] = []
+        self.tails = Tails(FakeKube(self.cluster), self.world, self.lines, self.woken.append)
 
     def add(self, number: int = 0, *, ended: datetime | None = None, claimed: bool = True) -> AttemptKey:
         uid = f"{number:08d}" + UID[8:]
@@ -184,3 +189,48 @@ async def test_a_store_that_begins_anew_is_followed_from_its_beginning(following
     await following.tails.once()
 
     assert (following.logs()["lines"], following.logs()["tail"]) == (1, ["four"])
+
+
+def shows(following: Following, number: int, type_: str, status: str, reason: str) -> None:
+    condition = {"type": type_, "status": status, "reason": reason, "lastTransitionTime": "2026-03-01T12:00:00Z"}
+    body = {"status": {"conditions": [condition]}}
+    following.world.put_command(following.cluster.patch("BugCommand", NAMESPACE, f"bug-{number}", body, status=True))
+
+
+async def test_running_commands_are_looked_at_when_the_store_has_been_away_for_long_and_not_before(
+    following: Following,
+) -> None:
+    following.add()
+    following.add(1)
+    shows(following, 0, "AgentRunning", "True", "AgentStarted")
+    following.lines.away = True
+    await following.tails.round()
+    since = following.world.log_store_away_since
+    await following.tails.round()
+    assert following.world.log_store_away_since == since is not None
+    assert (following.woken, following.world.log_store_answers) == ([], False)
+
+    following.world.log_store_away_since = datetime.now(UTC) - timedelta(seconds=61)
+    await following.tails.round()
+    assert following.woken == [(NAMESPACE, "bug-0")]
+
+
+async def test_those_that_were_told_are_looked_at_once_the_store_answers(following: Following) -> None:
+    following.add()
+    following.add(1)
+    shows(following, 0, "LogsStored", "False", "LogStoreUnavailable")
+    following.world.log_store_away_since = datetime.now(UTC) - timedelta(seconds=100)
+    following.lines.away = True
+    await following.tails.round()
+    assert following.woken == []
+
+    following.lines.away = False
+    await following.tails.round()
+    assert following.woken == [(NAMESPACE, "bug-0")]
+    assert (following.world.log_store_away_since, following.world.log_store_answers) == (None, True)
+
+
+async def test_a_store_that_is_not_asked_is_not_away(following: Following) -> None:
+    following.world.log_store_away_since = datetime.now(UTC) - timedelta(seconds=100)
+    await following.tails.round()
+    assert (following.world.log_store_away_since, following.world.log_store_answers) == (None, False)

@@ -9,7 +9,7 @@ from bugcommand_operator.api.conditions import AGENT_REASONS, WORKSPACE_REASONS,
 from bugcommand_operator.core.observed import PREPARATION, Container, Observed, Pod
 from bugcommand_operator.core.plan import DeletePod, Event, Plan
 from bugcommand_operator.core.policies.ending import failed, succeeded
-from bugcommand_operator.core.policies.log_store import note_logs
+from bugcommand_operator.core.policies.log_store import note_logs, note_store
 from bugcommand_operator.core.policies.start import TRY_AGAIN, start_deadline_has_passed
 from bugcommand_operator.core.status import StatusEditor
 from bugcommand_operator.core.termination import AgentResult, WorkspaceResult, known_reason, result_of
@@ -150,7 +150,8 @@ def agent_running(seen: Observed, now: datetime) -> Plan | None:
     status = facts(seen, now, pod)
     status.progressing(Reason.AGENT_STARTED, f"The agent works in pod {pod.name}.")
     is_news = seen.command.condition_status(ConditionType.AGENT_RUNNING) != "True"
-    events = (Event("AgentStarted", f"The agent works in pod {pod.name}."),) if is_news else ()
+    started = (Event("AgentStarted", f"The agent works in pod {pod.name}."),) if is_news else ()
+    events = (*started, *note_store(seen, status, now))
     return Plan(status=status.done(), events=events, look_again_after=_until_overdue(seen, pod, now))
 
 

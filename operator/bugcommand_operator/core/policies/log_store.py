@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bugcommand_operator.api.conditions import ConditionType, Reason
-from bugcommand_operator.core.observed import Observed, Pod
+from bugcommand_operator.core.observed import Command, Observed, Pod
 from bugcommand_operator.core.plan import NOTHING, CreatePod, DeletePod, Event, Plan
 from bugcommand_operator.core.status import StatusEditor
 from bugcommand_operator.core.termination import ShipResult, result_of
@@ -17,6 +17,8 @@ from bugcommand_operator.core.termination import ShipResult, result_of
 SHIP = "ship"
 LOOK_AGAIN = timedelta(seconds=60)
 TRY_AGAIN = timedelta(minutes=10)
+STORE_AWAY = timedelta(seconds=60)
+"""Shorter absences, of a database that is started anew, are nobody's concern."""
 LONGEST = timedelta(minutes=30)
 """A pod that has not ended by then, perhaps for want of a node, is made anew."""
 GIVE_UP = timedelta(days=1)
@@ -36,6 +38,25 @@ def note_logs(status: StatusEditor, unshipped: int | None, refused: int) -> None
         status.condition(ConditionType.LOGS_STORED, "False", Reason.LOGS_REFUSED, message)
     else:
         status.condition(ConditionType.LOGS_STORED, "True", Reason.LOGS_STORED)
+
+
+def note_store(seen: Observed, status: StatusEditor, now: datetime) -> tuple[Event, ...]:
+    """Whether a running command's lines can be stored at all. Only what changes is said."""
+    told = store_is_missed(seen.command)
+    since = seen.log_store_away_since
+    if since is not None and now - since > STORE_AWAY and not told:
+        message = f"The log store has not answered since {since:%Y-%m-%dT%H:%M:%SZ}: lines wait on the volume."
+        status.condition(ConditionType.LOGS_STORED, "False", Reason.LOG_STORE_UNAVAILABLE, message)
+        return (Event(Reason.LOG_STORE_UNAVAILABLE, message, "Warning"),)
+    if told and seen.log_store_answers:
+        message = "The log store answers again: lines that have waited are stored."
+        status.condition(ConditionType.LOGS_STORED, "True", Reason.LOG_STORE_AVAILABLE, message)
+        return (Event(Reason.LOG_STORE_AVAILABLE, message),)
+    return ()
+
+
+def store_is_missed(command: Command) -> bool:
+    return command.condition_reason(ConditionType.LOGS_STORED) == Reason.LOG_STORE_UNAVAILABLE
 
 
 def note_end(seen: Observed, status: StatusEditor) -> None:
