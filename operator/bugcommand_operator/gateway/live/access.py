@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from bugcommand_operator.cluster.token_review import IdentityUnavailable
+from bugcommand_operator.cluster.token_review import IdentityUnavailable, Unauthenticated
 from bugcommand_operator.gateway.live.ports import LineSource, Owner
 from bugcommand_operator.gateway.readers import Reader, ReaderAuth
 from bugcommand_operator.store.errors import StoreError
@@ -37,25 +37,37 @@ class Access:
 
 
 class Credential:
-    """A token that is in use for long. `reader` raises `Unauthenticated` once it is no longer good."""
+    """A token that is in use for long. `reader` raises `Unauthenticated` once it is no longer good, to all who ask:
+    several channels share one."""
 
     def __init__(self, access: Access, token: str, client: str, reader: Reader) -> None:
         self.access, self._token, self._client, self._reader = access, token, client, reader
         self._checked = time.monotonic()
+        self._refusal: str | None = None
 
     async def reader(self) -> Reader:
         if time.monotonic() - self._checked >= CHECK_SECONDS:
             self._checked = time.monotonic()
-            try:
-                self._reader = await self.access.auth.identify(self._token, self._client)
-            except IdentityUnavailable as error:
-                _log.info("a token cannot be reviewed now", reader=self._reader.name, error=str(error))
+            await self._review(self._token)
+        if self._refusal is not None:
+            raise Unauthenticated(self._refusal)
         return self._reader
+
+    async def _review(self, token: str) -> None:
+        reader, refusal = self._reader, self._refusal
+        try:
+            reader, refusal = await self.access.auth.identify(token, self._client), None
+        except Unauthenticated as error:
+            refusal = str(error)
+        except IdentityUnavailable as error:
+            _log.info("a token cannot be reviewed now", reader=reader.name, error=str(error))
+        if token == self._token:  # not renewed meanwhile
+            self._reader, self._refusal = reader, refusal
 
     async def renew(self, token: str) -> None:
         """Another token from here on. Raises `Unauthenticated`, or `IdentityUnavailable`, and keeps the old one."""
         self._reader = await self.access.auth.identify(token, self._client)
-        self._token, self._checked = token, time.monotonic()
+        self._token, self._checked, self._refusal = token, time.monotonic(), None
 
 
 async def identify(access: Access, token: str, client: str) -> Credential:

@@ -21,12 +21,14 @@ class Channel:
     subscriptions: Sequence[Subscription]
     give_back: Sequence[Callable[[], None]]
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    is_closed: bool = False
 
     def start(self, group: asyncio.TaskGroup, send: Send) -> None:
         self.tasks = [group.create_task(self._serve(one, send)) for one in self.subscriptions]
 
     def close(self) -> None:
         """End all of it. What is being sent is cut off by the task's end, never in the middle of a message."""
+        self.is_closed = True
         current = asyncio.current_task()
         for task in self.tasks:
             if task is not current:

@@ -97,6 +97,7 @@ class Session:
 
     async def _handle(self, incoming: Message) -> None:
         if incoming.topic == SYSTEM_TOPIC:
+            await self._stay()
             answer = reply_ok(incoming) if incoming.event == "heartbeat" else reply_error(incoming, "unknown event")
             await self.send(answer)
         elif incoming.event == "phx_join":
@@ -108,6 +109,14 @@ class Session:
             await self._new_token(incoming)
         else:
             await self.send(reply_error(incoming, f"{incoming.event[:40]} is not offered here"))
+
+    async def _stay(self) -> None:
+        """A socket whose own token is refused stays only for channels that have brought another."""
+        if all(channel.is_closed or channel.credential is self._credential for channel in self._channels.values()):
+            try:
+                await self._credential.reader()
+            except Unauthenticated as error:
+                raise _Over(1008, "the token is no longer good") from error
 
     def _leave(self, topic: str) -> None:
         channel = self._channels.pop(topic, None)
