@@ -102,7 +102,7 @@ class ClusterAccess:
         try:
             return self.kubectl.items(kind, f"--selector={labels}", "--all-namespaces")
         except NotAllowed as refusal:
-            hint = "You may not list them in all namespaces: name the operator's with --gateway-namespace, or --gateway."
+            hint = "You may not list them in all namespaces: name the right one with --gateway-namespace, or --gateway."
             raise NotAllowed(str(refusal), hint) from refusal
 
 

@@ -1,11 +1,13 @@
 """Which command is meant by a name, and whether it has ended: as its BugCommand says, through kubectl."""
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bugcommand_operator.api.names import GROUP
-from bugcommand_operator.cli.errors import CliError, NotAllowed, NotFound, Unreachable
+from bugcommand_operator.cli.errors import CliError, KindUnknown, NotFound
 from bugcommand_operator.cli.following import Finished
 from bugcommand_operator.cli.kubectl import Kubectl, Object
 
@@ -27,8 +29,9 @@ class Command:
 
     kubectl: Kubectl
     given: str
+    say: Callable[[str], None] = lambda text: None  # noqa: ARG005
     _name: str = field(default="", init=False)
-    _found: Object | None = field(default=None, init=False)
+    _told: bool = field(default=False, init=False)
 
     @property
     def id(self) -> str:
@@ -42,14 +45,25 @@ class Command:
             return None
 
     def state(self) -> Finished | None:
-        """None while it works, and where nobody can tell."""
-        try:
+        """None while it works, and where nobody can tell: what keeps kubectl from answering ends no log."""
+        with suppress(CliError):
             found = self._look()
-        except (Unreachable, NotAllowed):
-            return None
-        if found is None:
-            return Finished({})  # deleted: nothing more will be written
-        return finished(found, datetime.now(UTC))
+            if found is not None:
+                return finished(found, datetime.now(UTC))
+            if self._is_seen:
+                return Finished({})  # deleted: nothing more will be written
+        self._tell()
+        return None
+
+    @property
+    def _is_seen(self) -> bool:
+        """Whether it is, or was, in this cluster. An id that is not there may be another cluster's."""
+        return bool(self._name) or not is_command_id(self.given)
+
+    def _tell(self) -> None:
+        if not self._is_seen and not self._told:
+            self._told = True
+            self.say("its BugCommand cannot be seen from here: if that stays so, only Ctrl-C ends this")
 
     def _look(self) -> Object | None:
         """The BugCommand; None when it is sure that there is none."""
@@ -57,6 +71,8 @@ class Command:
             return self._search()
         try:
             return self._read()
+        except KindUnknown:
+            raise
         except NotFound:
             return None
 
@@ -66,6 +82,8 @@ class Command:
             raise NotFound("that is neither a BugCommand's name nor a command id", _NAMES)
         try:
             return self.kubectl.get(KIND, name)
+        except KindUnknown:
+            raise
         except NotFound as error:
             raise NotFound(str(error), error.hint or _NAMES) from error
 

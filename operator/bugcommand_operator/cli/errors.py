@@ -38,6 +38,10 @@ class NotFound(CliError):
     code = ExitCode.NOT_FOUND
 
 
+class KindUnknown(NotFound):
+    """The API server does not serve BugCommands, or not yet again: that says nothing of any single one."""
+
+
 class NotAllowed(CliError):
     """The API server or the gateway refuses this person."""
 
@@ -55,7 +59,8 @@ class Unreachable(CliError):
 
 
 class Interrupted(CliError):
-    """Told to end by a signal."""
+    """Told to end by a signal. Made of a KeyboardInterrupt at the very edge: on its way there nothing may take it for
+    something that did not work."""
 
     code = ExitCode.INTERRUPTED
 

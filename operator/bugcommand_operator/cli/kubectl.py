@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any
 
-from bugcommand_operator.cli.errors import CliError, NotAllowed, NotFound, Unreachable
+from bugcommand_operator.cli.errors import CliError, KindUnknown, NotAllowed, NotFound, Unreachable
 from bugcommand_operator.cli.safe_text import visible
 
 Object = dict[str, Any]
@@ -66,10 +66,10 @@ def error_of(stderr: str) -> CliError:
     said = stderr.strip().splitlines()
     text = visible(said[-1][-1000:]) if said else "kubectl failed without a word"
     lower = text.lower()
+    if "doesn't have a resource type" in lower or "could not find the requested resource" in lower:
+        return KindUnknown(text, "The operator's CRDs are not installed in this cluster.")
     if "(notfound)" in lower:
         return NotFound(text)
-    if "doesn't have a resource type" in lower:
-        return NotFound(text, "The operator's CRDs are not installed in this cluster.")
     if any(word in lower for word in _DENIED):
         return NotAllowed(text)
     if any(word in lower for word in _AWAY):

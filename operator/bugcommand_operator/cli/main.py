@@ -125,7 +125,7 @@ def _reached(
     access = ClusterAccess(kubectl, gateway, token, gateway_namespace)
     way = Gateway(access, output.note)
     try:
-        yield Command(kubectl, name), way
+        yield Command(kubectl, name, output.note), way
     except KeyboardInterrupt as error:
         raise Interrupted("interrupted") from error
     except BrokenPipeError as error:

@@ -169,12 +169,38 @@ def test_following_a_command_that_has_not_written_yet(lab: Lab) -> None:
     assert (following.returncode, out, err) == (0, "line 1:1\nline 1:2\n", "no lines yet\n")
 
 
-def test_a_deleted_command_is_followed_to_its_end_by_its_id(lab: Lab) -> None:
+def test_a_command_that_is_deleted_while_it_is_followed_by_its_id_has_ended(lab: Lab) -> None:
+    lab.gateway.add_lines(1, 1, 2)
+    following = lab.start("logs", COMMAND, "-f")
+    until(lambda: sum("get" in call for call in lab.calls()) >= 2 if lab.gateway.streams else False)
     lab.state["bugcommands"] = []
     lab.save()
-    lab.gateway.add_lines(1, 1, 2)
 
-    assert lab.run("logs", COMMAND, "-f").stdout.splitlines() == messages(2)
+    assert following.communicate(timeout=SECONDS)[0].splitlines() == messages(2)
+    assert following.returncode == 0
+
+
+@pytest.mark.parametrize("trouble", ["no kubectl", "no CRDs", "another cluster"])
+def test_following_by_id_goes_on_whatever_kubectl_says(lab: Lab, trouble: str) -> None:
+    lab.gateway.add_lines(1, 1, 2)
+    if trouble == "no kubectl":
+        (lab.folder / "bin" / "kubectl").unlink()
+    elif trouble == "no CRDs":
+        message = 'error: the server doesn\'t have a resource type "bugcommands"'
+        lab.state["refusals"] = {"bugcommands.mentu.dev": message}
+    lab.state["bugcommands"] = []
+    lab.save()
+    following = lab.start("logs", COMMAND, "-f", "--gateway", lab.gateway.url, "--token", "x")
+    assert following.stdout is not None
+    assert following.stderr is not None
+    assert [following.stdout.readline() for _ in range(2)] == ["line 1:1\n", "line 1:2\n"]
+    assert "Ctrl-C" in following.stderr.readline(), "it has asked, and says why it goes on"
+    lab.gateway.add_lines(1, 3, 3)
+    assert following.stdout.readline() == "line 1:3\n"
+    following.send_signal(signal.SIGINT)
+
+    assert following.communicate(timeout=SECONDS) == ("", "")
+    assert following.returncode == 130
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -9,7 +9,7 @@ from tests.unit.cli.fakes import COMMAND
 from bugcommand_operator.api.conditions import FINISHED_PHASES as PHASES_OF_THE_API
 from bugcommand_operator.cli import command as module
 from bugcommand_operator.cli.command import FINISHED_PHASES, Command, command_id, finished, is_command_id
-from bugcommand_operator.cli.errors import CliError, NotAllowed, NotFound, Unreachable
+from bugcommand_operator.cli.errors import CliError, KindUnknown, NotAllowed, NotFound, Unreachable
 from bugcommand_operator.cli.following import Finished
 from bugcommand_operator.cli.kubectl import Kubectl, error_of
 
@@ -89,13 +89,45 @@ def test_lines_of_long_ago_are_not_waited_for() -> None:
     assert finished(ended, NOW - timedelta(hours=2)) == Finished({1: 50})
 
 
-def test_a_deleted_command_has_ended_and_one_that_nobody_can_ask_about_has_not(kubectl: type[FakeKubectl]) -> None:
+def test_a_deleted_command_has_ended(kubectl: type[FakeKubectl]) -> None:
     by_name, by_id = Command(FakeKubectl(), "fix"), Command(FakeKubectl(), COMMAND)
-    assert by_name.state() == by_id.state() == Finished({})
-    assert by_id.exists() is False
-    kubectl.fails = NotAllowed("forbidden")
+    kubectl.objects = [bugcommand(commandId=COMMAND, phase="Running")]
     assert by_name.state() is by_id.state() is None
-    assert by_id.exists() is None
+    kubectl.objects = []
+    assert by_name.state() == by_id.state() == Finished({})
+
+
+def test_an_id_that_this_cluster_never_had_may_be_running_in_another(kubectl: type[FakeKubectl]) -> None:
+    said: list[str] = []
+    command = Command(FakeKubectl(), COMMAND, said.append)
+    assert command.state() is command.state() is None
+    assert command.exists() is False
+    assert len(said) == 1, "a person is told, once, why it will not end"
+    kubectl.objects = [bugcommand(commandId=COMMAND, phase="Succeeded")]
+    assert command.state() == Finished({})
+
+
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        NotAllowed("forbidden"),
+        Unreachable("away"),
+        CliError("kubectl was not found"),
+        error_of('error: the server doesn\'t have a resource type "bugcommands"'),
+        error_of("Error from server (NotFound): the server could not find the requested resource"),
+    ],
+)
+def test_whatever_keeps_kubectl_from_answering_is_no_end(
+    kubectl: type[FakeKubectl], failure: CliError, *, seen: bool
+) -> None:
+    by_name, by_id = Command(FakeKubectl(), "fix"), Command(FakeKubectl(), COMMAND)
+    if seen:
+        kubectl.objects = [bugcommand(commandId=COMMAND, phase="Running")]
+        assert by_name.state() is by_id.state() is None
+    kubectl.fails = failure
+    assert by_name.state() is by_id.state() is None
+    assert by_name.exists() is by_id.exists() is None
 
 
 def test_an_id_is_found_among_the_objects_and_then_asked_for_by_name(kubectl: type[FakeKubectl]) -> None:
@@ -111,7 +143,8 @@ def test_an_id_is_found_among_the_objects_and_then_asked_for_by_name(kubectl: ty
     ("said", "kind"),
     [
         ('Error from server (NotFound): bugcommands.mentu.dev "x" not found', NotFound),
-        ('error: the server doesn\'t have a resource type "bugcommands"', NotFound),
+        ('error: the server doesn\'t have a resource type "bugcommands"', KindUnknown),
+        ("Error from server (NotFound): the server could not find the requested resource", KindUnknown),
         ('Error from server (Forbidden): bugcommands is forbidden: User "a" cannot list', NotAllowed),
         ("error: You must be logged in to the server (Unauthorized)", NotAllowed),
         ("The connection to the server localhost:8080 was refused - did you specify", Unreachable),
