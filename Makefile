@@ -5,6 +5,8 @@ SHELL := /bin/bash
 PYTHON := $(CURDIR)/.venv/bin/python
 # Most unit tests that take time wait for tmux, git or a process.
 WORKERS ?= 4
+# Floods that use the whole machine for a minute or two: nothing runs beside them.
+FIDELITY := tests/process/fidelity
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)
 
 include $(wildcard dev/mk/*.mk)
@@ -57,7 +59,8 @@ test-unit: setup ## Unit and property tests: no cluster, no Helm
 	$(PYTHON) -m pytest tests/unit -n $(WORKERS)
 
 test-process: setup ## Tests with real git, tmux and servers on loopback: minutes
-	$(PYTHON) -m pytest tests/process -n $(WORKERS)
+	$(PYTHON) -m pytest tests/process --ignore=$(FIDELITY) -n $(WORKERS)
+	$(PYTHON) -m pytest $(FIDELITY)
 
 test-chart: setup cluster-tools ## The Helm chart, rendered
 	$(PYTHON) -m pytest tests/chart -n $(WORKERS)
@@ -69,7 +72,8 @@ test-e2e: setup setup-system cluster images ## Tests on the whole cluster
 	$(PYTHON) -m pytest tests/e2e
 
 test: setup setup-system lint cluster images ## All tests, on a fresh machine too
-	$(PYTHON) -m pytest tests/unit tests/process tests/chart -n $(WORKERS)
+	$(PYTHON) -m pytest tests/unit tests/process tests/chart --ignore=$(FIDELITY) -n $(WORKERS)
+	$(PYTHON) -m pytest $(FIDELITY)
 	$(PYTHON) -m pytest tests/integration tests/e2e
 
 bench: setup setup-system cluster images ## Measure against peers: make bench BENCH="P1 P3"
