@@ -66,6 +66,9 @@ class Following:
         self.cluster.calls.clear()
         return AttemptKey(NAMESPACE, uid, 1)
 
+    def store(self) -> tuple[datetime | None, bool]:
+        return self.world.log_store_away_since, self.world.log_store_answers
+
     def logs(self, number: int = 0) -> dict[str, Any]:
         found = self.cluster.find("BugCommand", f"bug-{number}")
         assert found is not None
@@ -227,10 +230,10 @@ async def test_those_that_were_told_are_looked_at_once_the_store_answers(followi
     following.lines.away = False
     await following.tails.round()
     assert following.woken == [(NAMESPACE, "bug-0")]
-    assert (following.world.log_store_away_since, following.world.log_store_answers) == (None, True)
+    assert following.store() == (None, True)
 
 
 async def test_a_store_that_is_not_asked_is_not_away(following: Following) -> None:
     following.world.log_store_away_since = datetime.now(UTC) - timedelta(seconds=100)
     await following.tails.round()
-    assert (following.world.log_store_away_since, following.world.log_store_answers) == (None, False)
+    assert following.store() == (None, False)
