@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bugcommand_operator.cli import sse
@@ -57,13 +57,14 @@ class Follower:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     idle_seconds: float = IDLE_SECONDS
+    _finished: Finished | None = field(default=None, init=False)
 
     def lines(self) -> Iterator[Line | None]:
         """Lines as they come; None when nothing more is there for the moment."""
         failures = _Failures(self.clock)
         while True:  # bounded by the command's end, or by GIVE_UP_SECONDS without a stream
             try:
-                if failures.count and self.state() is not None:
+                if failures.count and self._end() is not None:
                     yield from self._rest()
                     return
                 for line in self._stream():
@@ -110,12 +111,20 @@ class Follower:
                 if reader.is_empty:
                     yield None
                 if self.clock() - quiet_since >= self.idle_seconds:
-                    if self.state() is not None:
+                    if self._end() is not None:
                         break
                     quiet_since = self.clock()
         finally:
             reader.close()
         yield from self._rest()
+
+    def _end(self) -> Finished | None:
+        """What was seen of the end stays true when nobody can be asked any more, or the object is deleted."""
+        now = self.state()
+        if now is not None:
+            known = self._finished.ends if self._finished else {}
+            self._finished = Finished({**known, **now.ends})
+        return self._finished
 
     def _new(self, event: sse.ServerEvent | None) -> Iterator[Line]:
         if event is not None and event.kind == "refused":
@@ -134,7 +143,7 @@ class Follower:
         while True:  # ends at the deadline
             yield from self.log.after(self.position)
             yield None
-            finished = self.state()
+            finished = self._end()
             if finished is None or self.position.covers(finished.ends):
                 return
             if self.clock() > deadline:

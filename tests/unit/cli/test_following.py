@@ -134,6 +134,36 @@ def test_lines_that_are_on_their_way_after_the_end_are_waited_for() -> None:
     assert lab.follow() == [(1, 1), (1, 2), (1, 3)]
 
 
+@pytest.mark.parametrize("meanwhile", [None, Finished({})], ids=["cluster away", "object deleted"])
+def test_the_end_that_was_seen_counts_when_nobody_can_be_asked_any_more(meanwhile: Finished | None) -> None:
+    lab = Lab([event(row(1, seq)) for seq in range(1, 6)], stored=rows(*range(1, 6)))
+    lab.states = [Finished({1: 10}), meanwhile, meanwhile, Finished({1: 10})]
+    slept = lab.sleep
+
+    def sleep_and_store(seconds: float) -> None:
+        slept(seconds)
+        if len(lab.states) == 1:
+            lab.tables.tables["spawn_logs"] = rows(*range(1, 11))
+
+    lab.sleep = sleep_and_store  # type: ignore[method-assign]
+    assert lab.follow() == [(1, seq) for seq in range(1, 11)]
+
+
+def test_the_end_that_was_seen_is_not_forgotten_with_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab(Unreachable("away"), stored=rows(1, 2, 3))
+    lab.states = [Finished({1: 3}), None]
+    ask, failing = lab.tables.rows, [True]
+
+    def sometimes(table: str, query: dict[str, str]) -> list[Row]:
+        if failing:
+            failing.pop()
+            raise Unreachable("away")
+        return ask(table, query)
+
+    monkeypatch.setattr(lab.tables, "rows", sometimes)
+    assert lab.follow() == [(1, 1), (1, 2), (1, 3)]
+
+
 def test_lines_that_never_arrive_end_it_with_a_word() -> None:
     lab = Lab([event(row(1, 1))], stored=rows(1))
     lab.states = [Finished({1: 3})]
