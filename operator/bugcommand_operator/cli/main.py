@@ -165,7 +165,8 @@ def _program(arguments: list[str]) -> str:
 
 
 def _told_to_end(signum: int, _frame: FrameType | None) -> None:
-    raise Interrupted(f"ended by {signal.Signals(signum).name}")
+    """As Ctrl-C does: nothing that handles what may go wrong with kubectl can take that for an error."""
+    raise KeyboardInterrupt(signal.Signals(signum).name)
 
 
 if __name__ == "__main__":

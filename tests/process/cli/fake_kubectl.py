@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ def main(arguments: list[str]) -> None:
     for word, message in state.get("refusals", {}).items():
         if word in arguments:
             sys.exit(message)
+    if state.get("sleeps") in words:
+        time.sleep(600)
     if words[0] == "port-forward":
         forward(int(state["port"]))
     elif words[:2] == ["config", "view"]:

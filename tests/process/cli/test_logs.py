@@ -15,6 +15,7 @@ from tests.process.cli.conftest import Lab, is_running
 from tests.process.cli.stub import COMMAND, TOKEN, row
 
 SECONDS = 60
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
@@ -217,6 +218,23 @@ def test_an_interrupted_follow_ends_with_130_says_nothing_and_leaves_nothing(lab
     assert not is_running(lab.forwards()[0])
 
 
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("arguments", [("logs", UNKNOWN), ("logs", UNKNOWN, "-f"), ("logs", COMMAND, "-f")])
+def test_it_ends_at_once_while_kubectl_does_not_answer(lab: Lab, arguments: tuple[str, ...], ending: int) -> None:
+    lab.gateway.add_lines(1, 1, 1)
+    lab.state["sleeps"] = "bugcommands.mentu.dev"
+    lab.save()
+    program = lab.start(*arguments)
+    until(lambda: (lab.folder / "calls").exists() and any("bugcommands.mentu.dev" in call for call in lab.calls()))
+    started = time.monotonic()
+    program.send_signal(ending)
+    out, err = program.communicate(timeout=SECONDS)
+
+    assert (program.returncode, err) == (130, "")
+    assert out in ("", "line 1:1\n")
+    assert time.monotonic() - started < 5
+
+
 def test_a_killed_program_takes_its_port_forward_along(lab: Lab) -> None:
     lab.gateway.add_lines(1, 1, 1)
     following = lab.start("logs", "fix", "-f")
@@ -246,9 +264,6 @@ def closed_port() -> int:
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
-
-
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.mark.parametrize(
