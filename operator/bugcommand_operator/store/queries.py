@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Date, Integer, Select, Table, and_, or_, select
+from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Date, Integer, Select, Table, and_, not_, or_, select
 
 from bugcommand_operator.store.errors import BadQuery
 from bugcommand_operator.store.lines import Owner
@@ -38,6 +38,15 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Conditions of which all have to hold, or `any` of them; at least one."""
+
+    parts: "tuple[Filter | Group, ...]"
+    any: bool = False
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     column: str
     descending: bool = False
@@ -58,12 +67,11 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class RowQuery:
-    """`filters` hold together; of each of `any_of`'s groups, if there are any, one has to hold as a whole.
-    No columns: all of them. An unknown column or a value of the wrong kind is a `BadQuery`."""
+    """`filters` hold together. No columns: all of them. An unknown column or a value of the wrong kind is a
+    `BadQuery`."""
 
     columns: tuple[str, ...] = ()
-    filters: tuple[Filter, ...] = ()
-    any_of: tuple[tuple[Filter, ...], ...] = ()
+    filters: tuple[Filter | Group, ...] = ()
     order: tuple[Order, ...] = ()
     limit: int = 1000
     offset: int = 0
@@ -76,6 +84,8 @@ def named_commands(query: RowQuery) -> frozenset[str] | None:
     found: frozenset[str] | None = None
     if query.table != "bridge_commands":
         for one in query.filters:
+            if isinstance(one, Group):
+                continue
             if one.column == "command_id" and one.op in ("eq", "in") and not one.negated:
                 values = frozenset([str(one.value)] if one.op == "eq" else map(str, one.value))
                 found = values if found is None else found & values
@@ -87,9 +97,6 @@ def rows_matching(query: RowQuery, owners: Mapping[str, Owner] | None) -> Select
     what is in scope, and which days' partitions to look into."""
     table = _TABLES[query.table]
     statement = select(*_selected(table, query.columns)).where(*(_condition(table, one) for one in query.filters))
-    if query.any_of:
-        groups = (and_(*(_condition(table, one) for one in group)) for group in query.any_of)
-        statement = statement.where(or_(*groups))
     if owners is None:
         return statement.where(*_in_scope(table, query.scope))
     seen = {key: owner for key, owner in owners.items() if query.scope.holds(owner.namespace, owner.repository)}
@@ -140,7 +147,11 @@ def _one_of(column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     return column == some[0] if len(some) == 1 else column.in_(some)
 
 
-def _condition(table: Table, one: Filter) -> ColumnElement[bool]:
+def _condition(table: Table, one: Filter | Group) -> ColumnElement[bool]:
+    """As nested as it was asked: what is in it once is in the statement once."""
+    if isinstance(one, Group):
+        together = (or_ if one.any else and_)(*(_condition(table, part) for part in one.parts))
+        return not_(together) if one.negated else together
     column = _column(table, one.column)
     if one.op == "in":
         found: ColumnElement[bool] = column.in_([_value(column, value) for value in one.value])

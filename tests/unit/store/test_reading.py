@@ -3,15 +3,20 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, insert, text
 from tests.unit.store.builders import EPOCH, KEY, batch, open_reading, open_store
 
+from bugcommand_operator.store import schema
 from bugcommand_operator.store.engine import open_reader
 from bugcommand_operator.store.errors import BadQuery, StoreUnavailable, TooBroad
 from bugcommand_operator.store.lines import AttemptKey, Owner
+from bugcommand_operator.store.queries import Group, page_of, rows_matching
 from bugcommand_operator.store.reading import Filter, LogReader, Order, RowQuery, Scope
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
@@ -113,12 +118,57 @@ async def test_a_filter_means_the_same_in_both_databases(store: Store, condition
 
 async def test_one_of_several_groups_has_to_hold_as_a_whole(store: Store) -> None:
     await store.logs.append([batch(range(1, 6)), batch(range(1, 4), SECOND)])
-    after = ((Filter("attempt", "eq", 1), Filter("seq", "gt", 3)), (Filter("attempt", "gt", 1),))
+    after = Group((Group((Filter("attempt", "eq", 1), Filter("seq", "gt", 3))), Filter("attempt", "gt", 1)), any=True)
 
     rows = await store.reader.rows(
-        RowQuery(("attempt", "seq"), (MINE,), after, (Order("attempt"), Order("seq", descending=True)))
+        RowQuery(("attempt", "seq"), (MINE, after), (Order("attempt"), Order("seq", descending=True)))
     )
     assert [(row["attempt"], row["seq"]) for row in rows] == [(1, 5), (1, 4), (2, 3), (2, 2), (2, 1)]
+
+
+leaf = st.builds(Filter, st.just("seq"), st.sampled_from(["eq", "gt"]), st.integers(0, 4), st.booleans())
+trees: st.SearchStrategy[Filter | Group] = st.recursive(
+    leaf,
+    lambda inner: st.builds(Group, st.lists(inner, min_size=1, max_size=3).map(tuple), st.booleans(), st.booleans()),
+    max_leaves=8,
+)
+
+
+def holds(condition: Filter | Group, seq: int) -> bool:
+    if isinstance(condition, Filter):
+        return bool(seq == condition.value if condition.op == "eq" else seq > condition.value) != condition.negated
+    parts = [holds(part, seq) for part in condition.parts]
+    return (any(parts) if condition.any else all(parts)) != condition.negated
+
+
+def test_nested_conditions_hold_in_the_database_exactly_when_they_do_here(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/logs.db")
+    schema.spawn_logs.create(engine)
+    line = {
+        **dict.fromkeys(schema.spawn_logs.columns.keys(), ""),
+        "attempt": 1,
+        "epoch": 1,
+        "ts": EPOCH,
+        "day": EPOCH,
+        "stream": "stdout",
+    }
+    with engine.connect() as connection:
+        connection.execute(insert(schema.spawn_logs), [{**line, "seq": seq} for seq in range(1, 5)])
+
+        @given(trees)
+        def check(tree: Filter | Group) -> None:
+            statement = page_of(rows_matching(RowQuery(("seq",), (tree,)), None), RowQuery())
+            assert connection.execute(statement).scalars().all() == [seq for seq in range(1, 5) if holds(tree, seq)]
+
+        check()
+    engine.dispose()
+
+
+def test_a_statement_has_each_value_once_however_conditions_are_combined() -> None:
+    lists = [Group((Filter("seq", "in", tuple(range(500))), Filter("seq", "eq", n)), any=True) for n in range(4)]
+    groups = [Group((Filter("seq", "eq", n), Filter("attempt", "eq", n)), any=True) for n in range(10)]
+    compiled = rows_matching(RowQuery(filters=(*lists, *groups)), None).compile()
+    assert sum(len(one) if isinstance(one, list) else 1 for one in compiled.params.values()) == 2024
 
 
 async def test_pages_follow_each_other_though_many_rows_have_the_same_time(store: Store) -> None:

@@ -3,8 +3,8 @@
 A grammar for strangers' input: bounded in depth and number, and what it does not know it refuses by name.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from bugcommand_operator.gateway.rest.errors import unreadable
@@ -16,6 +16,7 @@ _IS = {"null": None, "true": True, "false": False}
 MAX_CONDITIONS = 100
 MAX_DEPTH = 5
 MAX_VALUES = 1000
+MAX_VALUES_IN_ALL = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,16 @@ def parse_condition(table: Table, key: str, text: str) -> Condition:
         condition = _Tree(table, text).junction(kind, negated=negated)
     else:
         condition = _comparison(table, _unquoted(key), text)
-    if sum(1 for _ in leaves(condition)) > MAX_CONDITIONS:
-        raise unreadable(f"there are more than {MAX_CONDITIONS} conditions")
     return condition
+
+
+def check_number(conditions: Iterable[Condition]) -> None:
+    """Of all that a request asks: each value is a part of the statement that the database has to understand."""
+    compared = [leaf for condition in conditions for leaf in leaves(condition)]
+    if len(compared) > MAX_CONDITIONS:
+        raise unreadable(f"there are more than {MAX_CONDITIONS} conditions")
+    if sum(len(leaf.value) for leaf in compared if leaf.op == "in") > MAX_VALUES_IN_ALL:
+        raise unreadable(f"the lists have more than {MAX_VALUES_IN_ALL} values together")
 
 
 def leaves(condition: Condition) -> Iterator[Compare]:
@@ -205,19 +213,3 @@ class _Tree:
     def end(self) -> None:
         if self._at != len(self._text):
             raise unreadable(f'nothing may follow at character {self._at + 1}: "{self._text[self._at :][:20]}"')
-
-
-def disjunction(condition: Condition, *, negated: bool = False) -> tuple[tuple[Compare, ...], ...]:
-    """The same as groups, of which one has to hold as a whole: what `RowQuery.any_of` takes."""
-    if isinstance(condition, Compare):
-        return ((replace(condition, negated=condition.negated != negated),),)
-    negated = condition.negated != negated
-    parts = [disjunction(part, negated=negated) for part in condition.parts]
-    if (condition.kind == "or") != negated:
-        return tuple(group for groups in parts for group in groups)
-    found: tuple[tuple[Compare, ...], ...] = ((),)
-    for groups in parts:
-        if len(found) * len(groups) > MAX_CONDITIONS:
-            raise unreadable("these conditions are too many to combine")
-        found = tuple((*one, *other) for one in found for other in groups)
-    return found

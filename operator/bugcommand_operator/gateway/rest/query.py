@@ -8,7 +8,7 @@ from typing import Literal
 from bugcommand_operator.gateway.rest.conditions import (
     MAX_CONDITIONS,
     Condition,
-    leaves,
+    check_number,
     parse_condition,
 )
 from bugcommand_operator.gateway.rest.errors import BadQuery, NotAcceptable, RangeError, unreadable
@@ -73,8 +73,7 @@ def parse_query(table: Table, parameters: Iterable[tuple[str, str]], headers: Ma
             special[key] = value
         elif key != "apikey":
             conditions.append(parse_condition(table, key, value))
-    if sum(1 for condition in conditions for _ in leaves(condition)) > MAX_CONDITIONS:
-        raise unreadable(f"there are more than {MAX_CONDITIONS} conditions")
+    check_number(conditions)
     limit, offset = _rows(table, special, headers.get("range", ""), headers.get("range-unit", "items"))
     count = _COUNT.search(headers.get("prefer", ""))
     return Asked(

@@ -4,7 +4,7 @@ Order matters: nothing is looked up for somebody unknown, and few questions are 
 reading does not hold up the intake.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from bugcommand_operator.gateway.metrics import Metrics
 from bugcommand_operator.gateway.readers import Reader, ReaderAuth, client_of, token_of
 from bugcommand_operator.gateway.rest import errors
 from bugcommand_operator.gateway.rest.answer import Streamed, head, named, respond
-from bugcommand_operator.gateway.rest.conditions import Compare, Condition, Junction, disjunction
+from bugcommand_operator.gateway.rest.conditions import Compare, Condition
 from bugcommand_operator.gateway.rest.query import Asked, check_profile, check_size, parse_query
 from bugcommand_operator.gateway.rest.scope import Permitted, permitted
 from bugcommand_operator.gateway.rest.search import parse_search, search_scope
@@ -25,6 +25,7 @@ from bugcommand_operator.gateway.rest.slots import Slots
 from bugcommand_operator.gateway.rest.tables import SPAWN_LOGS, TABLES
 from bugcommand_operator.store.errors import BadQuery, StoreError, StoreRejected, TooBroad
 from bugcommand_operator.store.pages import FAST, PageReader, Piece
+from bugcommand_operator.store.queries import Group
 from bugcommand_operator.store.reading import Filter, LogReader, Order, RowQuery
 
 COUNT_BOUND = {"exact": 1_000_000, "planned": 10_000, "estimated": 10_000}
@@ -107,15 +108,13 @@ async def _streamed(first: Piece, pieces: AsyncIterator[Piece]) -> AsyncIterator
 
 
 def row_query(asked: Asked, allowed: Permitted) -> RowQuery:
-    filters = [_filter(condition) for condition in asked.conditions if isinstance(condition, Compare)]
+    filters = [_filter(condition) for condition in asked.conditions]
     if allowed.commands is not None:
         filters.append(_among(asked.table.command_column, allowed.commands))
-    grouped = [condition for condition in asked.conditions if not isinstance(condition, Compare)]
     columns = tuple(dict.fromkeys(selected.column for selected in asked.select))
     return RowQuery(
         columns=columns,
         filters=tuple(filters),
-        any_of=_any_of(grouped),
         order=tuple(Order(ordered.column, ordered.descending) for ordered in asked.order),
         limit=2 if asked.accepted.form == "object" else asked.limit,
         offset=asked.offset,
@@ -124,19 +123,14 @@ def row_query(asked: Asked, allowed: Permitted) -> RowQuery:
     )
 
 
-def _any_of(conditions: Sequence[Condition]) -> tuple[tuple[Filter, ...], ...]:
-    if not conditions:
-        return ()
-    groups = disjunction(Junction("and", tuple(conditions)))
-    return tuple(tuple(_filter(compare) for compare in group) for group in groups)
-
-
 def _among(column: str, values: tuple[str, ...]) -> Filter:
     return Filter(column, "eq", values[0]) if len(values) == 1 else Filter(column, "in", values)
 
 
-def _filter(compare: Compare) -> Filter:
-    return Filter(compare.column, compare.op, compare.value, compare.negated)
+def _filter(condition: Condition) -> Filter | Group:
+    if isinstance(condition, Compare):
+        return Filter(condition.column, condition.op, condition.value, condition.negated)
+    return Group(tuple(map(_filter, condition.parts)), condition.kind == "or", condition.negated)
 
 
 def routes(auth: ReaderAuth, logs: LogReader, pages: PageReader, metrics: Metrics) -> list[BaseRoute]:

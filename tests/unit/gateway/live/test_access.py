@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import time
+from types import SimpleNamespace
 
 import pytest
 import websockets
@@ -18,15 +20,8 @@ from bugcommand_operator.gateway.readers import Reader
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds to add to the time that rights are measured by."""
-    ahead = [0.0]
-    real = access_module.time.monotonic
-
-    class Time:
-        @staticmethod
-        def monotonic() -> float:
-            return real() + ahead[0]
-
-    monkeypatch.setattr(access_module, "time", Time)
+    ahead, real = [0.0], time.monotonic
+    monkeypatch.setattr(access_module, "time", SimpleNamespace(monotonic=lambda: real() + ahead[0]))
     return ahead
 
 
