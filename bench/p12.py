@@ -91,6 +91,7 @@ async def _bench(folder: Path) -> AsyncIterator[Bench]:
         await tables.open()
         await tables.ours()
         await tables.close()
+        server.execute("ANALYZE", url.rpartition("/")[2])  # as its autovacuum does after a minute
         port = free_port()
         settings = {
             "MENTU_HOST": "127.0.0.1",
