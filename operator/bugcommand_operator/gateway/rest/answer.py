@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
@@ -34,8 +34,8 @@ def respond(asked: Asked, rows: Rows, total: int | None) -> Response:
     if asked.accepted.form == "object":
         return Response(encode(_single(asked.accepted, rows)), 200, headers)
     if asked.accepted.form == "csv":
-        return Response(_csv(rows, asked.select), status, headers)
-    rows = [_stripped(row) for row in rows] if asked.accepted.strip_nulls else rows
+        return Response(csv_header(asked.select) + csv_rows(rows), status, headers)
+    rows = [stripped(row) for row in rows] if asked.accepted.strip_nulls else rows
     return Response(encode(rows), status, headers)
 
 
@@ -84,18 +84,24 @@ def _single(accepted: Accepted, rows: Rows) -> Mapping[str, Any]:
     if len(rows) != 1:
         details = f"The result contains {'more than 1' if rows else 0} rows"
         raise NotAcceptable("PGRST116", "Cannot coerce the result to a single JSON object", details=details)
-    return _stripped(rows[0]) if accepted.strip_nulls else rows[0]
+    return stripped(rows[0]) if accepted.strip_nulls else rows[0]
 
 
-def _stripped(row: Mapping[str, Any]) -> dict[str, Any]:
+def stripped(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _csv(rows: Rows, select: Sequence[Selected]) -> bytes:
+def csv_header(select: Sequence[Selected]) -> bytes:
+    return _csv([[selected.name for selected in select]])
+
+
+def csv_rows(rows: Rows) -> bytes:
+    return _csv([_cell(value) for value in row.values()] for row in rows)
+
+
+def _csv(records: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([selected.name for selected in select])
-    writer.writerows([_cell(value) for value in row.values()] for row in rows)
+    csv.writer(text, lineterminator="\n").writerows(records)
     return text.getvalue().encode("utf-8", "replace")
 
 

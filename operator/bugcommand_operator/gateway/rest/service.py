@@ -18,6 +18,7 @@ from bugcommand_operator.gateway.readers import Reader, ReaderAuth, client_of, t
 from bugcommand_operator.gateway.rest import errors
 from bugcommand_operator.gateway.rest.answer import Streamed, head, named, respond
 from bugcommand_operator.gateway.rest.conditions import Compare, Condition
+from bugcommand_operator.gateway.rest.pieces import Form, pages_form
 from bugcommand_operator.gateway.rest.query import Asked, check_profile, check_size, parse_query
 from bugcommand_operator.gateway.rest.scope import Permitted, permitted
 from bugcommand_operator.gateway.rest.search import parse_search, search_scope
@@ -39,6 +40,7 @@ class Rest:
     pages: PageReader
     metrics: Metrics
     slots: Slots
+    streams: Slots
 
     async def table(self, request: Request, reader: Reader) -> Response:
         name = request.url.path.rpartition("/")[2]
@@ -53,7 +55,7 @@ class Rest:
         if allowed.nothing:
             return respond(asked, [], 0 if asked.count else None)
         query = row_query(asked, allowed)
-        if table.name in FAST and asked.accepted.form == "array" and not asked.accepted.strip_nulls:
+        if table.name in FAST and asked.accepted.form != "object":
             return await self._page(asked, query, reader)
         async with self.slots.take(reader.name):
             rows = await self.logs.rows(query)
@@ -61,17 +63,18 @@ class Rest:
         return respond(asked, named(rows, asked.select), total)
 
     async def _page(self, asked: Asked, query: RowQuery, reader: Reader) -> Response:
-        """JSON from the database as it is. What one piece does not hold is streamed, in the same snapshot."""
-        async with AsyncExitStack() as held:
-            await held.enter_async_context(self.slots.take(reader.name))
+        """What one piece does not hold is streamed, in the same snapshot; a slow reader takes no question's slot."""
+        async with AsyncExitStack() as held, self.slots.take(reader.name):
             names = [(selected.column, selected.name) for selected in asked.select]
             pieces = await held.enter_async_context(aclosing(self.pages.pieces(query, names)))
             first = await anext(pieces)
             total = await self._total(asked, query, first.whole) if asked.count else None
             status, headers = head(asked, first.whole, total)
+            form = pages_form(asked)
             if first.rows == first.whole:
-                return Response(f"[{first.text}]".encode("utf-8", "replace"), status, headers)
-            return Streamed(_streamed(first, pieces), status, headers, held.pop_all().aclose)
+                return Response(b"".join((form.begin, form.encode(first.text), form.end)), status, headers)
+            await held.enter_async_context(self.streams.take(reader.name))
+            return Streamed(_streamed(form, first, pieces), status, headers, held.pop_all().aclose)
         raise AssertionError("unreachable")
 
     async def _total(self, asked: Asked, query: RowQuery, found: int) -> int | None:
@@ -100,11 +103,12 @@ class Rest:
         return respond(asked.answer(request.headers), found, None)
 
 
-async def _streamed(first: Piece, pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
-    yield f"[{first.text}".encode("utf-8", "replace")
+async def _streamed(form: Form, first: Piece, pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
+    yield form.begin + form.encode(first.text)
     async for piece in pieces:
-        yield f",{piece.text}".encode("utf-8", "replace")
-    yield b"]"
+        if piece.rows:
+            yield form.between + form.encode(piece.text)
+    yield form.end
 
 
 def row_query(asked: Asked, allowed: Permitted) -> RowQuery:
@@ -134,7 +138,7 @@ def _filter(condition: Condition) -> Filter | Group:
 
 
 def routes(auth: ReaderAuth, logs: LogReader, pages: PageReader, metrics: Metrics) -> list[BaseRoute]:
-    rest = Rest(auth, logs, pages, metrics, Slots())
+    rest = Rest(auth, logs, pages, metrics, Slots(), Slots(4, 2))
 
     def answering(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:

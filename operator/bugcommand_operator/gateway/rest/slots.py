@@ -1,5 +1,5 @@
 """How many questions are open at the store at a time, in all and for each reader. Others wait a moment, and are then
-told to come back."""
+told to come back; what is free is taken without waiting, however many wait for their own."""
 
 import asyncio
 from collections import Counter
@@ -10,11 +10,12 @@ from bugcommand_operator.gateway.rest.errors import NotNow
 
 
 class Slots:
-    def __init__(self, total: int = 6, per_reader: int = 3, *, waiting: int = 64, seconds: float = 10.0) -> None:
+    def __init__(self, total: int = 6, per_reader: int = 3, *, waiting: int = 16, seconds: float = 10.0) -> None:
+        """`waiting`: how many may wait of one reader."""
         self._per_reader, self._waiting, self._seconds = per_reader, waiting, seconds
         self._free = total
         self._held: Counter[str] = Counter()
-        self._queue = 0
+        self._queued: Counter[str] = Counter()
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
@@ -26,18 +27,28 @@ class Slots:
             await asyncio.shield(self._release(reader))
 
     async def _acquire(self, reader: str) -> None:
-        if self._queue >= self._waiting:
+        if not self._is_free(reader):
+            await self._wait(reader)
+        self._free -= 1
+        self._held[reader] += 1
+
+    def _is_free(self, reader: str) -> bool:
+        return self._free > 0 and self._held[reader] < self._per_reader
+
+    async def _wait(self, reader: str) -> None:
+        """Until one is free; nothing may be awaited between that and taking it."""
+        if self._queued[reader] >= self._waiting:
             raise _busy()
-        self._queue += 1
+        self._queued[reader] += 1
         try:
             async with asyncio.timeout(self._seconds), self._changed:
-                await self._changed.wait_for(lambda: self._free > 0 and self._held[reader] < self._per_reader)
-                self._free -= 1
-                self._held[reader] += 1
+                await self._changed.wait_for(lambda: self._is_free(reader))
         except TimeoutError as error:
             raise _busy() from error
         finally:
-            self._queue -= 1
+            self._queued[reader] -= 1
+            if not self._queued[reader]:
+                del self._queued[reader]
 
     async def _release(self, reader: str) -> None:
         async with self._changed:

@@ -29,6 +29,22 @@ async def test_one_reader_cannot_take_all_and_waits_for_its_own() -> None:
     await asyncio.gather(*greedy)
 
 
+async def test_one_reader_that_fills_its_queue_shuts_nobody_else_out() -> None:
+    slots, end = Slots(seconds=5), asyncio.Event()
+    greedy = [asyncio.create_task(hold(slots, "greedy", end)) for _ in range(67)]
+    await turns()
+    assert sum(task.done() for task in greedy) == 67 - 3 - 16
+
+    taken = asyncio.create_task(hold(slots, "another", end))
+    await turns()
+    assert (slots._held["another"], slots._queued["another"]) == (1, 0)
+    end.set()
+    await taken
+    refused = await asyncio.gather(*greedy, return_exceptions=True)
+    assert sum(isinstance(one, NotNow) for one in refused) == 48
+    assert not slots._queued
+
+
 async def test_who_waits_too_long_is_told_to_come_back() -> None:
     slots, end = Slots(1, 1, seconds=0.01), asyncio.Event()
     holding = asyncio.create_task(hold(slots, "one", end))
@@ -42,8 +58,8 @@ async def test_who_waits_too_long_is_told_to_come_back() -> None:
 
 
 async def test_not_too_many_wait_and_all_is_given_back_whatever_happens() -> None:
-    slots, end = Slots(1, 1, waiting=2, seconds=5), asyncio.Event()
-    tasks = [asyncio.create_task(hold(slots, f"reader {number}", end)) for number in range(5)]
+    slots, end = Slots(2, 1, waiting=2, seconds=5), asyncio.Event()
+    tasks = [asyncio.create_task(hold(slots, "reader 0", end)) for _ in range(5)]
     await turns()
     refused = [task for task in tasks if task.done()]
     assert len(refused) == 2
