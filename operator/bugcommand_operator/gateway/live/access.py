@@ -81,12 +81,14 @@ class Gate:
     def __init__(self, credential: Credential, command_id: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._credential, self._command_id, self._clock = credential, command_id, clock
         self._open_until = float("-inf")
+        self.is_unknown = False  # it is not open because nobody could be asked
 
     async def is_open(self) -> bool:
         reader = await self._credential.reader()
         if self._clock() < self._open_until:
             return True
         may = await self._credential.access.may_read_command(reader, self._command_id)
+        self.is_unknown = may is None
         was_open = self._open_until > float("-inf")
         if may or (may is None and was_open):
             self._open_until = self._clock() + CHECK_SECONDS

@@ -7,8 +7,10 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 _MOST = 16
 _PART = re.compile(r"([a-z_]{1,63})=(not\.)?(eq|neq|lt|lte|gt|gte|in|is)\.(.*)", re.DOTALL)
@@ -36,8 +38,8 @@ class Condition:
     negated: bool
 
     def holds(self, found: object) -> bool:
-        """Null holds for nothing but `is.null`, as in SQL."""
-        if self.op != "is" and found is None:
+        """Null holds for nothing but `is.null`, as in SQL; neither does what no text can be compared with."""
+        if self.op != "is" and (found is None or isinstance(found, dict | list)):
             return False
         return self._compare(found) != self.negated
 
@@ -89,6 +91,8 @@ def _like(found: object, text: str) -> Any:
         if isinstance(found, datetime):
             moment = datetime.fromisoformat(text)
             return moment if moment.tzinfo else moment.replace(tzinfo=found.tzinfo)
-    except (ValueError, KeyError):
+        if isinstance(found, date | float | Decimal | UUID):
+            return date.fromisoformat(text) if isinstance(found, date) else type(found)(text)
+    except (ArithmeticError, ValueError, KeyError):
         return None
-    return text.strip('"') if isinstance(found, str) else text
+    return text.strip('"') if isinstance(found, str) else None

@@ -54,7 +54,8 @@ class NamespaceFollower:
                 while found and await found[1].is_open() and (page := await found[0].page()) is not None:
                     yield page
                     await asyncio.sleep(0)
-                if found is None or found[0].look_again <= SOON:  # the store is away, or lines are waited for
+                if found is None or found[0].look_again <= SOON or found[1].is_unknown:
+                    # The store or the API server is away, or lines are waited for.
                     self._keep(command_id, news if found is None else {})
                     wait = SOON
                 self._check()

@@ -26,6 +26,7 @@ from bugcommand_operator.store.errors import StoreError
 
 SEND_SECONDS = 30.0
 _FORMAT = "sse"
+_BEGINNING = "1:0"
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ async def cursor_now(feed: Feed, command_id: str) -> Cursor:
 
 
 async def events(pages: AsyncGenerator[Page, None], cursor: Cursor) -> AsyncIterator[bytes]:
-    yield f"retry: 1000\r\nid: {show_cursor(cursor)}\r\n\r\n".encode()  # no event, yet it sets the last event's id
+    # No event, yet it sets the last event's id. An empty one would not be sent back: "now" would be another then.
+    yield f"retry: 1000\r\nid: {show_cursor(cursor) or _BEGINNING}\r\n\r\n".encode()
     async with aclosing(pages):
         try:
             async for page in pages:

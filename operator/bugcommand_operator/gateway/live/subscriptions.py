@@ -16,9 +16,11 @@ from bugcommand_operator.gateway.live.changes import LineMessages, row_message
 from bugcommand_operator.gateway.live.cursor import Cursor, parse_cursor
 from bugcommand_operator.gateway.live.feed import Feed
 from bugcommand_operator.gateway.live.line import Page
-from bugcommand_operator.gateway.live.namespaces import NamespaceFollower
+from bugcommand_operator.gateway.live.namespaces import Interrupted, NamespaceFollower
 from bugcommand_operator.gateway.live.pages import follow_pages
 from bugcommand_operator.gateway.readers import Reader
+
+_REMEMBERED = 1000
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class BridgeSubscription:
 
     def __init__(self, follower: BridgeFollower, credential: Credential, topic: str, binding: Binding) -> None:
         self._follower, self._credential, self._topic, self._binding = follower, credential, topic, binding
+        self._readable: set[tuple[Reader, str, str]] = set()  # as far as was last heard
 
     async def messages(self) -> AsyncGenerator[str, None]:
         async with aclosing(self._follower.changes()) as changes:
@@ -90,14 +93,21 @@ class BridgeSubscription:
         self._follower.close()
 
     async def _may_read(self, record: Mapping[str, Any]) -> bool:
+        """When it cannot be told the last yes holds, and without one the reader is told of an interruption."""
         namespace, repository = record.get("namespace"), record.get("repository") or ""
         if not namespace:
             return False  # nobody's yet
-        reader = await self._credential.reader()
+        asked = (await self._credential.reader(), str(namespace), str(repository))
         try:
-            return await self._credential.access.auth.may_read(reader, str(namespace), str(repository))
-        except IdentityUnavailable:
-            return False
+            may = await self._credential.access.auth.may_read(*asked)
+        except IdentityUnavailable as error:
+            if asked in self._readable:
+                return True
+            raise Interrupted("it cannot be told now which changes may be read") from error
+        self._readable.discard(asked)
+        if may and len(self._readable) < _REMEMBERED:
+            self._readable.add(asked)
+        return may
 
 
 async def prepare(

@@ -85,6 +85,7 @@ class KnownReaders:
         }
     )
     unavailable: bool = False
+    unavailable_times: int = 0  # how many of the next questions what may be read have no answer
     asked: list[str] = field(default_factory=list)
 
     async def identify(self, token: str, client: str = "") -> Reader:
@@ -97,6 +98,9 @@ class KnownReaders:
 
     async def may_read(self, reader: Reader, namespace: str, repository: str) -> bool:
         if self.unavailable:
+            raise IdentityUnavailable("away")
+        if self.unavailable_times:
+            self.unavailable_times -= 1
             raise IdentityUnavailable("away")
         in_namespace = reader.namespaces is None or namespace in reader.namespaces
         return in_namespace and (reader.repositories is None or repository in reader.repositories)

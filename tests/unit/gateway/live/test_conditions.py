@@ -1,5 +1,7 @@
 """Filters and bindings of subscriptions."""
 
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -56,6 +58,23 @@ def test_a_filter_compares_by_the_columns_type(text: str, result: bool) -> None:
 )
 def test_null_and_booleans_are_as_in_sql(text: str, result: bool) -> None:
     assert holds(text, {"error": None, "done": True}) is result
+
+
+@pytest.mark.parametrize("op", ["eq", "neq", "lt", "gte", "not.eq", "in", "not.lt"])
+def test_what_no_text_compares_with_holds_for_nothing(op: str) -> None:
+    for value in ({"a": 1}, ["a"], b"a", object()):
+        found = holds(f"payload={op}.(a)" if op == "in" else f"payload={op}.a", {"payload": value})
+        assert found is False or not isinstance(value, dict | list)
+    assert holds("payload=not.is.null", {"payload": {}})
+
+
+@pytest.mark.parametrize(
+    ("value", "below", "above"),
+    [(1.5, "1.25", "10"), (Decimal("2.5"), "2.4", "10"), (date(2026, 3, 4), "2026-03-03", "2026-10-01")],
+)
+def test_numbers_and_days_compare_as_such(value: Any, below: str, above: str) -> None:
+    assert holds(f"it=gt.{below},it=lt.{above},it=eq.{value}", {"it": value})
+    assert not holds("it=lt.many", {"it": value})
 
 
 @pytest.mark.parametrize("text", ["seq", "seq=like.%", "seq=match.x", "SEQ=eq.1", "a=is.maybe", "x" * 5000, "=eq.1"])

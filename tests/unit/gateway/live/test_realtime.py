@@ -13,6 +13,7 @@ from tests.unit.gateway.live.fakes import COMMAND, batch_of
 from tests.unit.gateway.live.serving import Served, serve, until
 
 from bugcommand_operator.gateway.live import access as access_module
+from bugcommand_operator.gateway.live import namespaces as namespaces_module
 from bugcommand_operator.gateway.live import socket as socket_module
 from bugcommand_operator.gateway.live.slots import Slots
 from bugcommand_operator.gateway.readers import Reader
@@ -195,6 +196,36 @@ async def test_who_cannot_resume_is_told_of_an_interruption_and_joins_again() ->
         served.commit(batch_of([1]))
         await until(lambda: rows.changes and lines.changes and command.changes)
         assert command.states == ["SUBSCRIBED"]
+
+
+async def test_lines_come_though_the_right_could_not_be_told_when_they_were_committed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(namespaces_module, "SOON", 0.05)
+    async with serve() as served, client(served) as realtime:
+        heard = await subscribed(realtime, None)
+        served.auth.unavailable_times = 1
+        served.commit(batch_of([1]))
+        await until(lambda: heard.changes)
+        assert heard.places == [(1, 1)]
+        assert served.auth.unavailable_times == 0
+
+
+async def test_a_right_to_changes_that_cannot_be_told_now_holds_on_or_is_an_interruption() -> None:
+    async with serve() as served, client(served) as realtime:
+        served.rows.rows[OTHER] = dict(ROW)
+        heard = await subscribed(realtime, None, "*", "bridge_commands")
+        notification = json.dumps({"op": "insert", "id": OTHER})
+        served.auth.unavailable_times = 1
+        await served.bridge.notified(notification)
+        await until(lambda: len(heard.states) == 3)
+        assert [state.split(":")[0] for state in heard.states] == ["SUBSCRIBED", "CHANNEL_ERROR", "SUBSCRIBED"]
+        await served.bridge.notified(notification)
+        await until(lambda: len(heard.changes) == 1)
+        served.auth.unavailable_times = 1
+        await served.bridge.notified(notification)
+        await until(lambda: len(heard.changes) == 2)
+        assert served.auth.unavailable_times == 0
 
 
 async def test_leaving_gives_the_place_back_and_the_topic_can_be_joined_again() -> None:

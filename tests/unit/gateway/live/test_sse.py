@@ -85,10 +85,25 @@ async def test_after_now_shows_only_what_comes() -> None:
         assert [event.place for event in await reading] == [(1, 100)]
 
 
+async def test_after_now_on_a_log_without_lines_loses_none_when_the_client_connects_again() -> None:
+    async with serve() as served, httpx.AsyncClient() as client:
+        url, params = f"http://127.0.0.1:{served.port}/live/v1/spawn_logs", {"command_id": f"eq.{COMMAND}"}
+        sent = {"apikey": "a"}
+        async with client.stream("GET", url, params={**params, "after": "now"}, headers=sent) as response:
+            lines = response.aiter_lines()
+            assert await anext(lines) == "retry: 1000"
+            last_id = (await anext(lines)).removeprefix("id: ")
+        await served.until_readers(0)
+        served.commit(batch_of([1, 2]))
+        again = {"Last-Event-ID": last_id} if last_id else {}  # as an EventSource does
+        events = await first(served, 2, headers=again, after="now")
+    assert [event.place for event in events] == [(1, 1), (1, 2)]
+
+
 async def test_a_stranger_does_not_learn_how_far_a_log_has_come() -> None:
     async with serve() as served, httpx.AsyncClient() as client:
         served.store.commit(batch_of(range(1, 100)))
-        for token, ident in (("a", "id: 1:99"), ("b", "id: ")):
+        for token, ident in (("a", "id: 1:99"), ("b", "id: 1:0")):
             params = {"command_id": f"eq.{COMMAND}", "after": "now"}
             url, headers = f"http://127.0.0.1:{served.port}/live/v1/spawn_logs", {"apikey": token}
             async with client.stream("GET", url, params=params, headers=headers) as response:
