@@ -1,16 +1,26 @@
 """The program against the real gateway, which is killed while the log is followed."""
 
+import itertools
 import json
 import threading
 import time
 from pathlib import Path
 
 from tests.process.cli.conftest import Lab
+from tests.process.cli.test_replay import on_terminal
 from tests.process.gateway.process import COMMAND, GatewayProcess, Sender, batch
 from tests.unit.gateway.fake_cluster import FakeCluster
 
+from bugcommand_operator.cli.terminal_filter import CLEAR
+from bugcommand_operator.runner.intake import Intake
+from bugcommand_operator.runner.lines import Redactor
+from bugcommand_operator.runner.queues import Envelope
+from bugcommand_operator.runner.recorder import Recorder
+from bugcommand_operator.runner.recording import RecordingQueue
+
 SECONDS = 120
 LINES, BATCH = 6000, 20
+SECRET = "a-secret-that-the-runner-knows"  # made up
 PROXY = "a-proxy-token-of-team-a"
 
 
@@ -77,3 +87,60 @@ def test_a_log_is_read_and_followed_over_a_gateway_that_is_killed(lab: Lab, tmp_
     assert [json.loads(line)["seq"] for line in tail.stdout.splitlines()] == [LINES - 1, LINES]
     assert (hidden.returncode, hidden.stdout) in [(0, ""), (3, "")]
     assert stranger.returncode == 4, stranger.stderr
+
+
+def recorded(folder: Path, output: list[bytes]) -> RecordingQueue:
+    """A session as the runner records it, a second for each piece of output; not sent yet."""
+    queue = RecordingQueue(folder, 1, Envelope(COMMAND, 1, "lab"))
+    seconds = itertools.count()
+    header: dict[str, object] = {"width": 80, "height": 24, "title": "fix"}
+    recorder = Recorder(Redactor([SECRET]), queue.keep, header, 8 << 20, lambda: float(next(seconds)))
+    for piece in output:
+        recorder.feed(piece)
+    recorder.close()
+    return queue
+
+
+def send_recording(queue: RecordingQueue, intake: Intake) -> str:
+    """The parts as they were on their way."""
+    sent = []
+    while queue.pending:
+        parcel = queue.take()
+        assert parcel is not None
+        for _ in range(2):  # an answer may have been lost
+            assert intake.post(parcel.path, parcel.body) == parcel.last
+        sent.append(str(json.loads(parcel.body)["data"]))
+        queue.stored(parcel)
+    intake.close()
+    return "".join(sent)
+
+
+def test_what_the_runner_records_is_what_is_played_and_saved(lab: Lab, tmp_path: Path) -> None:
+    screen = "\x1b[1mhi ä 你 \x1b]52;c;YQ==\x07\x1b[6n\x1b[?1049hthere\r\n".encode()
+    much = [f'\x1b[3{number % 8}m{number:06} "\\ \r\n'.encode() * 1000 for number in range(70)]
+    cut = [b"a secret: " + SECRET[:9].encode(), SECRET[9:].encode() + b" and more\r\n", b"\xe4\xbd", b"\xa0 end"]
+    queue = recorded(tmp_path / "state", [screen[:8], screen[8:], *much, *cut])
+    assert queue.pending > 4, "more than one page of parts"
+    (tmp_path / "token").write_text("pod")
+    with FakeCluster() as cluster:
+        cluster.add("pod", COMMAND, 1)
+        cluster.add_user("jane", "jane", "team-a")
+        cluster.add_user("nobody", "nobody")
+        with GatewayProcess(tmp_path / "logs.db", cluster.kubeconfig(tmp_path)) as gateway:
+            url = f"http://127.0.0.1:{gateway.port}"
+            assert Sender(gateway.port, "pod").send(batch([1])).status == 200
+            sent = send_recording(queue, Intake(url, str(tmp_path / "token")))
+            whole = lab.run("replay", COMMAND, "-o", "cast", "--gateway", url, "--token", "jane")
+            hidden = lab.run("replay", COMMAND, "-o", "cast", "--gateway", url, "--token", "nobody")
+            arguments = ("replay", "fix", "--idle-limit", "0s", "--gateway", url, "--token", "jane")
+            with on_terminal(lab, *arguments) as terminal:
+                assert terminal.end() == 0
+
+    assert (whole.returncode, whole.stdout == sent) == (0, True), whole.stderr
+    assert json.loads(sent.partition("\n")[0])["version"] == 2
+    assert (hidden.returncode, hidden.stdout) == (3, "")
+    shown = terminal.seen.decode().partition(CLEAR)[2]
+    assert shown.startswith("\x1b[1mhi ä 你 \x1b[?1049hthere\r\n" + much[0].decode())
+    assert "".join(piece.decode() for piece in much) in shown
+    assert "a secret: [redacted] and more\r\n你 end" in shown
+    assert SECRET[:9] not in shown
