@@ -1,4 +1,4 @@
-"""A connection for one question, which is interrupted when it takes too long."""
+"""A connection for questions each of which is interrupted when it takes too long."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,11 +13,19 @@ from bugcommand_operator.store.errors import BadQuery, StoreRejected, StoreUnava
 
 @asynccontextmanager
 async def bounded(engine: AsyncEngine, seconds: float, *, tell: bool = False) -> AsyncIterator[AsyncConnection]:
-    """Raises `TooBroad` for what takes longer, `BadQuery` for what the database cannot make sense of. A reader's
-    connections to Postgres have a limit of their own; `tell` it this one, at the cost of a round trip."""
+    """For one question. Raises `TooBroad` for what takes longer, `BadQuery` for what the database cannot make sense
+    of. A reader's connections to Postgres have a limit of their own; `tell` it this one, at the cost of a round
+    trip."""
+    async with asking(engine, seconds) as connection, in_time(connection, seconds, tell=tell):
+        yield connection
+
+
+@asynccontextmanager
+async def asking(engine: AsyncEngine, seconds: float) -> AsyncIterator[AsyncConnection]:
+    """The same for several, each to be put `in_time`: between them the caller may take its time."""
     try:
         with own_errors():
-            async with engine.connect() as connection, _interrupted_after(connection, seconds, tell):
+            async with engine.connect() as connection:
                 yield connection
     except StoreRejected as error:
         raise BadQuery(str(error)) from error
@@ -28,7 +36,7 @@ async def bounded(engine: AsyncEngine, seconds: float, *, tell: bool = False) ->
 
 
 @asynccontextmanager
-async def _interrupted_after(connection: AsyncConnection, seconds: float, tell: bool) -> AsyncIterator[None]:
+async def in_time(connection: AsyncConnection, seconds: float, *, tell: bool = False) -> AsyncIterator[None]:
     if connection.dialect.name != "sqlite":
         if tell:
             await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000)}")

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, literal_column, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bugcommand_operator.store.bounded import bounded
+from bugcommand_operator.store.bounded import asking, in_time
 from bugcommand_operator.store.queries import RowQuery, named_commands, page_of, rows_matching
 from bugcommand_operator.store.reading import LogReader
 from bugcommand_operator.store.types import Timestamp
@@ -50,12 +50,13 @@ class PageReader:
         if owners == {} or query.limit == 0:
             yield Piece(0, 0, "")
             return
-        async with bounded(self._engine, self._time_limit) as connection:
+        async with asking(self._engine, self._time_limit) as connection:
             await _one_snapshot(connection)
             done = whole = 0
             while done == 0 or done < whole:
                 rest = replace(query, limit=query.limit - done, offset=query.offset + done)
-                piece = await _piece(connection, page_of(statement, rest), names, self._piece)
+                async with in_time(connection, self._time_limit):
+                    piece = await _piece(connection, page_of(statement, rest), names, self._piece)
                 whole = done + piece.whole
                 done += piece.rows
                 yield piece

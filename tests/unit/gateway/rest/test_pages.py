@@ -1,14 +1,19 @@
 """Pages that the database has written as JSON: the same rows as read one by one, in pieces, in one snapshot."""
 
+import asyncio
 import json
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.store.builders import KEY, batch, open_reading, open_store
+from sqlalchemy import text
+from tests.unit.store.builders import KEY, batch, open_reading, open_store, url_of
 
 from bugcommand_operator.gateway.rest.encoding import encode
+from bugcommand_operator.store import pages as pages_module
 from bugcommand_operator.store.engine import open_reader
+from bugcommand_operator.store.errors import TooBroad
 from bugcommand_operator.store.lines import LogBatch, LogLine
 from bugcommand_operator.store.pages import PageReader, Piece
 from bugcommand_operator.store.reading import Filter, LogReader, Order, RowQuery
@@ -91,5 +96,36 @@ async def test_who_stops_reading_gives_the_connection_back(store_url: str) -> No
         pages = PageReader(engine, LogReader(engine), piece=100)
         for _ in range(30):  # more than a pool holds
             async with aclosing(pages.pieces(query(), ALL)) as pieces:
+                await anext(pieces)
+        await engine.dispose()
+
+
+async def test_the_time_limit_is_for_a_piece_and_not_for_the_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, asked = url_of(tmp_path / "logs.db"), query(order=(Order("seq"),))
+    slow = False
+    build = pages_module._sqlite
+
+    def sometimes_slow(page: Any, names: Any, most: int) -> Any:
+        endless = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*), 0, '' FROM n")
+        return endless if slow else build(page, names, most)
+
+    monkeypatch.setattr(pages_module, "_sqlite", sometimes_slow)
+    async with open_store(url) as store:
+        await store.append([batch(range(1, 5))])
+        engine = open_reader(url)
+        pages = PageReader(engine, LogReader(engine), time_limit=0.2, piece=1)
+        found: list[Piece] = []
+        async for piece in pages.pieces(asked, ALL):
+            found.append(piece)
+            await asyncio.sleep(0.3)  # the reader's own time
+        assert [row["seq"] for row in joined(found)] == [1, 2, 3, 4]
+
+        with pytest.raises(TooBroad):
+            async with asyncio.timeout(5), aclosing(pages.pieces(asked, ALL)) as pieces:
+                await anext(pieces)
+                await asyncio.sleep(0.3)
+                slow = True
                 await anext(pieces)
         await engine.dispose()
