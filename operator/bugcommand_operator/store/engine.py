@@ -17,6 +17,7 @@ from bugcommand_operator.store.errors import StoreError, StoreFull, StoreRejecte
 
 Synchronous = Literal["NORMAL", "FULL"]
 _FULL = re.compile(r"disk is full|no space left|disk full|could not extend file", re.IGNORECASE)
+_NO_SENSE = frozenset({"42883", "42804"})  # no such operator for these types, types that do not fit
 _NOT_YET = re.compile(r"no such table|relation \"\w+\" does not exist", re.IGNORECASE)
 
 
@@ -89,7 +90,10 @@ def is_missing_table(error: StoreError) -> bool:
 
 def classify(error: Exception) -> StoreError:
     """The store's own error for a driver's."""
-    text = str(getattr(error, "orig", None) or error)
+    cause = getattr(error, "orig", None) or error
+    text = str(cause)
+    if getattr(cause, "sqlstate", None) in _NO_SENSE:
+        return StoreRejected(text)
     if isinstance(error, (DataError, IntegrityError, *_of_psycopg("DataError", "IntegrityError"))):
         return StoreRejected(text)
     return StoreFull(text) if _FULL.search(text) else StoreUnavailable(text)

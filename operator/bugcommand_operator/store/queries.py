@@ -8,7 +8,21 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Date, Integer, Select, Table, and_, not_, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Date,
+    Integer,
+    Select,
+    Table,
+    and_,
+    false,
+    not_,
+    or_,
+    select,
+)
 
 from bugcommand_operator.store.errors import BadQuery
 from bugcommand_operator.store.lines import Owner
@@ -101,6 +115,8 @@ def rows_matching(query: RowQuery, owners: Mapping[str, Owner] | None) -> Select
         return statement.where(*_in_scope(table, query.scope))
     seen = {key: owner for key, owner in owners.items() if query.scope.holds(owner.namespace, owner.repository)}
     statement = statement.where(_one_of(table.c.command_id, seen))
+    if table is spawn_recordings:
+        statement = statement.where(_of_owners(seen))
     if table is spawn_logs:
         statement = statement.where(_one_of(table.c.day, {owner.day for owner in seen.values()}))
     return statement
@@ -140,6 +156,16 @@ def _in_scope(table: Table, scope: Scope) -> Iterable[ColumnElement[bool]]:
             _one_of(owner.repository, scope.repositories), owner.namespace == table.c.namespace
         )
         yield table.c.command_id.in_(theirs.correlate(table))
+
+
+def _of_owners(owners: Mapping[str, Owner]) -> ColumnElement[bool]:
+    """What a command's owner has written; there might be another's under the same id."""
+    table = spawn_recordings.c
+    theirs: dict[str, list[str]] = {}
+    for command_id, owner in owners.items():
+        theirs.setdefault(owner.namespace, []).append(command_id)
+    each = (and_(table.namespace == name, _one_of(table.command_id, ids)) for name, ids in theirs.items())
+    return or_(false(), *each)
 
 
 def _one_of(column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:

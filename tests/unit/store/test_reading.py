@@ -12,6 +12,10 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, insert, text
 from tests.unit.store.builders import EPOCH, KEY, batch, open_reading, open_store
 
+from bugcommand_operator.gateway.rest.conditions import OPERATORS, Compare
+from bugcommand_operator.gateway.rest.errors import RestError
+from bugcommand_operator.gateway.rest.query import parse_query
+from bugcommand_operator.gateway.rest.tables import TABLES
 from bugcommand_operator.store import schema
 from bugcommand_operator.store.engine import open_reader
 from bugcommand_operator.store.errors import BadQuery, StoreUnavailable, TooBroad
@@ -224,6 +228,51 @@ async def test_rows_outside_the_scope_are_as_if_they_were_not_there(store: Store
 async def test_a_question_without_meaning_is_refused(store: Store, query: RowQuery) -> None:
     with pytest.raises(BadQuery):
         await store.reader.rows(query)
+
+
+async def test_whatever_the_grammar_lets_through_both_databases_understand(store: Store) -> None:
+    values = {"text": "a", "integer": "1", "boolean": "true", "timestamp": "2026-01-01T00:00:00Z"}
+    values |= {"date": "2026-01-01", "uuid": KEY.command_id, "json": "[]"}
+    for table in TABLES.values():
+        for column, found in table.columns.items():
+            for op in OPERATORS:
+                value = "null" if op == "is" else f"({values[found.kind]})" if op == "in" else values[found.kind]
+                try:
+                    (compare,) = parse_query(table, [(column, f"{op}.{value}")], {}).conditions
+                except RestError as error:
+                    assert (error.status, error.code) == (400, "42883")
+                    continue
+                assert isinstance(compare, Compare)
+                condition = Filter(compare.column, compare.op, compare.value)
+                assert await store.reader.rows(RowQuery(filters=(condition,), table=table.name)) == []
+
+
+async def test_an_operator_that_postgres_does_not_have_is_a_bad_query(postgres_url: str) -> None:
+    async with open_store(postgres_url), open_reading(postgres_url) as reader:
+        for condition in (Filter("seq", "like", "1%"), Filter("message", "is", value=True)):
+            with pytest.raises(BadQuery):
+                await reader.rows(RowQuery(filters=(condition,)))
+
+
+@pytest.mark.parametrize("scope", [Scope(), Scope(frozenset({"team-a"}), None)])
+async def test_a_recording_is_seen_only_from_the_commands_owner(store: Store, scope: Scope) -> None:
+    await store.logs.append([batch([1]), batch([1], OTHER)])
+    part = {"attempt": 1, "data": "x"}
+    rows = [
+        {**part, "part": 1, "command_id": KEY.command_id, "namespace": "team-a"},
+        {**part, "part": 2, "command_id": KEY.command_id, "namespace": "team-b"},
+        {**part, "part": 1, "command_id": OTHER.command_id, "namespace": "team-a"},
+    ]
+    async with store.logs._engine.begin() as connection:
+        await connection.execute(insert(schema.spawn_recordings), rows)
+    both = Filter("command_id", "in", [KEY.command_id, OTHER.command_id])
+    for named in (both, Filter("command_id", "eq", KEY.command_id)):
+        found = await store.reader.rows(RowQuery(("part",), (named,), scope=scope, table="spawn_recordings"))
+        assert found == [{"part": 1}]
+    assert (
+        await store.reader.rows(RowQuery(filters=(both,), scope=Scope(frozenset({"team-c"})), table="spawn_recordings"))
+        == []
+    )
 
 
 async def test_lines_after_a_cursor_are_those_that_it_has_not_seen(store: Store) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from bugcommand_operator.gateway.rest.errors import unreadable
+from bugcommand_operator.gateway.rest.errors import BadQuery, unreadable
 from bugcommand_operator.gateway.rest.tables import Table
 
 Operator = Literal["eq", "neq", "gt", "gte", "lt", "lte", "in", "is", "like", "ilike"]
@@ -79,16 +79,29 @@ def _comparison(table: Table, column: str, text: str) -> Compare:
 
 def _compare(table: Table, column: str, op: str, text: str, *, negated: bool) -> Compare:
     value: Any
+    _check_kind(table, column, op, text)
     if op == "in":
         value = tuple(table.value(column, item) for item in _list(text))
     elif op == "is":
         value, negated = _is(text, negated=negated)
     elif op in ("like", "ilike"):
-        table.kind(column)
         value = text.replace("*", "%")
     else:
         value = table.value(column, text)
     return Compare(column, cast(Operator, op), value, negated)
+
+
+def _check_kind(table: Table, column: str, op: str, text: str) -> None:
+    """What Postgres has no operator for, or none that means much; SQLite would compare anything."""
+    kind = table.kind(column)
+    if op == "is":
+        fits = kind == "boolean" or text.lower() not in ("true", "false")
+    elif op in ("like", "ilike"):
+        fits = kind == "text"
+    else:
+        fits = kind != "json" and (kind != "boolean" or op in ("eq", "neq", "in"))
+    if not fits:
+        raise BadQuery("42883", f"operator does not exist: {column} {op}", hint=f"{column} is of type {kind}.")
 
 
 def _is(text: str, *, negated: bool) -> tuple[bool | None, bool]:

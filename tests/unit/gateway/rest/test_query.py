@@ -91,6 +91,10 @@ def test_a_filter_means_what_postgrest_makes_of_it(query: str, condition: object
         ("seq=eq.99999999999999999999", "22P02"),
         ("ts=eq.yesterday", "22P02"),
         ("message=eq.%00", "22P02"),
+        ("seq=like.1*", "42883"),
+        ("ts=ilike.2026*", "42883"),
+        ("message=is.true", "42883"),
+        ("or=(seq.not.like.1*)", "42883"),
         ("seq=5", "PGRST100"),
         ("seq=eq", "PGRST100"),
         ("seq=fts.5", "PGRST100"),
@@ -118,6 +122,13 @@ def test_a_filter_means_what_postgrest_makes_of_it(query: str, condition: object
 )
 def test_what_cannot_be_understood_is_refused(query: str, code: str) -> None:
     assert refusal(query).code == code
+
+
+@pytest.mark.parametrize("query", ["payload=eq.1", "payload=in.(1)", "id=like.5f*", "timeout_seconds=is.false"])
+def test_an_operator_that_a_column_does_not_have_is_refused(query: str) -> None:
+    with pytest.raises(RestError) as refused:
+        parse_query(BRIDGE_COMMANDS, parse_qsl(query), {})
+    assert (refused.value.status, refused.value.code) == (400, "42883")
 
 
 @pytest.mark.parametrize(
