@@ -20,7 +20,7 @@ from bench.rounds import Tick
 
 ROUNDS = 3 * rounds.LEAST_ROUNDS
 NAMESPACE = "mentu-bench-flood"
-FLOOD, SETTLE, PADDING = 100_000, 2.0, 60
+FLOOD, SETTLE, PADDING = 60_000, 2.0, 60
 FLOOD_SECONDS, TABLE_SECONDS = 200, 60
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "shared_buffers": "256MB"}
 OURS, KUBECTL, COPY, SQLITE = "operator", "kubectl logs -f", "raw COPY", "raw sqlite3"
