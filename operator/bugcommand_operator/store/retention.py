@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, false, func, or_, select, tuple_, update
+from sqlalchemy import Select, and_, delete, false, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bugcommand_operator.store.engine import own_errors
@@ -169,11 +169,17 @@ async def _delete_some(engine: AsyncEngine) -> Expired:
     lines = done = 0
     for command in commands:
         lines += (deleted := await _delete_lines(engine, command.command_id, command.day))
-        if deleted or await _delete_chunks(engine, command.command_id):
+        if deleted or await _delete_chunks(engine, command.command_id, command.day):
             return Expired(commands=done, lines=lines, more=True)
-        await _forget(engine, command.command_id)
-        done += 1
+        done += await _forget(engine, command.command_id, command.day)
     return Expired(commands=done, lines=lines, more=len(commands) == _ENDED_AT_ONCE)
+
+
+def _ended(command_id: str, day: date) -> Select[Any]:
+    """Asked anew in each transaction: another gateway may have finished, and a new log begun under the same id. The
+    lock is one that stands in the way of forgetting, but not of those who write or index."""
+    ended = (_owner.command_id == command_id, _owner.day == day, _owner.expired_at.is_not(None))
+    return select(_owner.command_id).where(*ended).with_for_update(read=True)
 
 
 async def _delete_lines(engine: AsyncEngine, command_id: str, day: date) -> int:
@@ -181,6 +187,8 @@ async def _delete_lines(engine: AsyncEngine, command_id: str, day: date) -> int:
     table = spawn_logs.c
     of_command = (table.command_id == command_id, table.day == day)
     async with _writing(engine) as connection:
+        if (await connection.execute(_ended(command_id, day))).first() is None:
+            return 0
         first = select(table.attempt, table.seq).where(*of_command).order_by(table.attempt, table.seq).limit(1)
         found = (await connection.execute(first)).first()
         if found is None:
@@ -190,9 +198,11 @@ async def _delete_lines(engine: AsyncEngine, command_id: str, day: date) -> int:
         return (await connection.execute(delete(spawn_logs).where(*piece))).rowcount
 
 
-async def _delete_chunks(engine: AsyncEngine, command_id: str) -> int:
+async def _delete_chunks(engine: AsyncEngine, command_id: str, day: date) -> int:
     chunk = spawn_log_chunks.c
     async with _writing(engine) as connection:
+        if (await connection.execute(_ended(command_id, day))).first() is None:
+            return 0
         # First its turn is taken from whoever is indexing: after that nobody begins, for its owner has ended.
         indexed = delete(spawn_log_indexed).where(spawn_log_indexed.c.command_id == command_id)
         await connection.execute(indexed)
@@ -208,10 +218,16 @@ async def _delete_chunks(engine: AsyncEngine, command_id: str) -> int:
         return (await connection.execute(gone)).rowcount
 
 
-async def _forget(engine: AsyncEngine, command_id: str) -> None:
+async def _forget(engine: AsyncEngine, command_id: str, day: date) -> int:
+    """In the order of a writer's locks: progress, then owner. How many commands: none if it is a new log by now."""
     async with _writing(engine) as connection:
+        of_command = select(_progress.attempt).where(_progress.command_id == command_id)
+        await connection.execute(of_command.order_by(_progress.attempt).with_for_update())
+        if (await connection.execute(_ended(command_id, day).with_for_update())).first() is None:
+            return 0
         for table in (spawn_recordings, spawn_log_progress, spawn_log_owners):
             await connection.execute(delete(table).where(table.c.command_id == command_id))
+        return 1
 
 
 @asynccontextmanager

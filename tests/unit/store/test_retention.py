@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -147,6 +148,27 @@ async def test_an_interrupted_deletion_is_gone_on_with(store: Store, monkeypatch
     assert sum(lines) == 9000
     assert max(lines) <= 5000, "each piece is small"
     assert await store.left() == dict.fromkeys(TABLES, 0)
+
+
+async def test_a_gateway_that_was_overtaken_leaves_the_new_log_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.logs.append([batch([1])])
+    assert (await expire(store.logs._engine, MONTH, now=datetime.now(UTC) + timedelta(days=31))).marked == 1
+    slow = retention._delete_lines
+
+    async def overtaken(*where: Any) -> int:
+        monkeypatch.setattr(retention, "_delete_lines", slow)
+        await store.expire(MONTH, 0)
+        await store.logs.append([batch([1, 2])])
+        await store.index()
+        recorded = f"('{KEY.command_id}', 1, 1, 'team-a', 'x')"
+        await store.sql(f"INSERT INTO spawn_recordings (command_id, attempt, part, namespace, data) VALUES {recorded}")
+        return await slow(*where)
+
+    monkeypatch.setattr(retention, "_delete_lines", overtaken)
+    assert await expire(store.logs._engine, MONTH) == Expired()
+    assert await store.left() == {**dict.fromkeys(TABLES, 1), "spawn_logs": 2}
 
 
 async def test_lines_of_an_older_version_have_their_time_from_now_on(store: Store) -> None:
