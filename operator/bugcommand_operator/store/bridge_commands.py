@@ -17,6 +17,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bugcommand_operator.store.engine import own_errors
+from bugcommand_operator.store.errors import StoreRejected
 
 Row = Mapping[str, Any]
 
@@ -100,8 +101,21 @@ WHERE status IN ('claimed', 'running', 'cancelled') AND claimed_by_machine_id = 
 ORDER BY id LIMIT :limit
 """
 
+# What decides about a row: columns that can be read whatever the others hold.
+_FATE = """
+SELECT CAST(id AS text) AS id, CAST(workspace_id AS text) AS workspace_id, namespace, status, prompt,
+       target_machine_id, claimed_by_machine_id, approval_required, approval_status, bugcommand,
+       completed_at IS NOT NULL AS completed_at
+FROM bridge_commands WHERE id = :id
+"""
+
 _LONGEST_SECONDS = 20.0
 FIRST_ID = "00000000-0000-0000-0000-000000000000"
+
+
+class UnreadableRow(StoreRejected):
+    """A column holds what no reader can take, such as JSON with a number or a depth beyond all bounds. What the
+    statement changed is changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +174,17 @@ class BridgeCommands:
         return await self._change(statement, values) == 1
 
     async def get(self, command_id: str) -> Row | None:
+        """All of it. Raises `UnreadableRow`."""
         found = await self._rows("SELECT * FROM bridge_commands WHERE id = :id", {"id": command_id})
         return found[0] if found else None
 
+    async def fate(self, command_id: str) -> Row | None:
+        """What decides about the row, and can always be read; of `completed_at` only whether it is set."""
+        found = await self._rows(_FATE, {"id": command_id})
+        return found[0] if found else None
+
     async def claim(self, command_id: str, namespace: str) -> Row | None:
-        """The row, now ours; None when another was faster or it may not be claimed."""
+        """The row, now ours; None when another was faster or it may not be claimed. Raises `UnreadableRow`: ours."""
         values = {"id": command_id, "machine": self.machine_id, "namespace": namespace}
         claimed = await self._rows(_CLAIM, values)
         return claimed[0] if claimed else None
@@ -214,9 +234,12 @@ class BridgeCommands:
         return [Unfinished(str(row["id"]), row["namespace"], row["bugcommand"]) for row in rows]
 
     async def _rows(self, statement: str, values: Mapping[str, Any]) -> list[Row]:
-        with own_errors():
-            async with asyncio.timeout(_LONGEST_SECONDS), self._single.connect() as connection:
-                return [dict(row) for row in (await connection.execute(_parsed(statement), values)).mappings()]
+        try:
+            with own_errors():
+                async with asyncio.timeout(_LONGEST_SECONDS), self._single.connect() as connection:
+                    return [dict(row) for row in (await connection.execute(_parsed(statement), values)).mappings()]
+        except (ValueError, RecursionError, OverflowError) as error:  # out of the driver, which decodes JSON
+            raise UnreadableRow(f"a column cannot be read: {str(error)[:200]}") from error
 
     async def _change(self, statement: str, values: Mapping[str, Any]) -> int:
         with own_errors():

@@ -404,3 +404,28 @@ async def test_a_machine_s_gateway_leaves_the_rows_of_another_machine_to_it(
             await table.until(theirs, lambda row: row["bugcommand"] is not None)
             assert (await table.row(command))["status"] == "claimed"
         assert [bug["metadata"]["name"] for bug in far.bugs()] == [name_of(theirs)]
+
+
+async def test_rows_that_nobody_can_decode_fail_and_stop_no_gateway(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    hostile = [f'{{"a": {"9" * 5000}}}', "[" * 3000 + "]" * 3000]
+
+    async def first_words(command: str) -> tuple[str, str]:
+        async with table.engine.begin() as connection:
+            statement = text("SELECT status, coalesce(error, '') FROM bridge_commands WHERE id = :id")
+            status, error = (await connection.execute(statement, {"id": command})).one()
+        return status, error.partition(":")[0]
+
+    async def all_have_failed() -> bool:
+        return all([await first_words(command) == ("failed", "InvalidField") for command in bad])
+
+    before = [await table.insert(working_directory=PREFIX, payload=payload) for payload in hostile]
+    stranger = await table.insert(working_directory=PREFIX, payload=hostile[0], workspace_id=str(uuid.uuid4()))
+    async with running_bridge(url, api, tmp_path):
+        bad = before + [await table.insert(working_directory=PREFIX, payload=payload) for payload in hostile]
+        await until(all_have_failed)
+        good = await table.insert(working_directory=PREFIX)
+        await table.until(good, lambda row: row["bugcommand"] is not None)
+        assert await first_words(stranger) == ("pending", "")
+    assert len(api.bugs()) == 1

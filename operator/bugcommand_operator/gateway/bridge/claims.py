@@ -16,7 +16,7 @@ from bugcommand_operator.gateway.bridge.request import BridgeCommand, command_id
 from bugcommand_operator.gateway.bridge.rows import Row, Step, Territory
 from bugcommand_operator.gateway.bridge.states import error_text
 from bugcommand_operator.gateway.bridge.translate import LABEL_BRIDGE, is_ours, name_of, translate
-from bugcommand_operator.store.bridge_commands import BridgeCommands
+from bugcommand_operator.store.bridge_commands import BridgeCommands, UnreadableRow
 
 
 class KubeSource(Protocol):
@@ -35,9 +35,14 @@ class Claims:
         """Do what there is to do about a row. `repair`: it was claimed long enough ago, so whoever did that will not
         make the BugCommand any more. `new`: it will most likely be there to be claimed. Raises a `StoreError` or a
         `ClusterError` to be tried again."""
-        if new and await self._claimed_outright(command_id):
-            return
-        row = await self.rows.get(command_id)
+        try:
+            if not (new and await self._claimed_outright(command_id)):
+                await self._carry_on(command_id, repair=repair)
+        except UnreadableRow as error:  # of a row that is claimed
+            await self.rows.refuse(command_id, error_text("InvalidField", error))
+
+    async def _carry_on(self, command_id: str, *, repair: bool) -> None:
+        row = await self.rows.fate(command_id)
         step = self.territory.step(row) if row is not None else Step.NOTHING
         if row is None or step is Step.NOTHING:
             return
@@ -47,7 +52,7 @@ class Claims:
             if claimed is not None:
                 await self._create(command_id, claimed, namespace)
         elif step is Step.CREATE and repair:
-            await self._create(command_id, row, namespace)
+            await self._create_claimed(command_id, namespace)
         elif step is Step.REJECT:
             await self.rows.refuse(command_id, error_text("ApprovalRejected", "somebody has rejected it"))
         elif step is Step.CANCEL:
@@ -63,6 +68,11 @@ class Claims:
             return False
         await self._create(command_id, row, territory.namespace_of(row) or "")
         return True
+
+    async def _create_claimed(self, command_id: str, namespace: str) -> None:
+        row = await self.rows.get(command_id)
+        if row is not None:
+            await self._create(command_id, row, namespace)
 
     async def _create(self, command_id: str, row: Row, namespace: str) -> None:
         try:

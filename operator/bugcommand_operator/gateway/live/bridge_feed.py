@@ -44,13 +44,13 @@ class BridgeFeed:
         try:
             told = json.loads(payload)
             event, row_id = _EVENTS[str(told["op"]).lower()], str(told["id"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
             _log.warning("a notification of a bridge command is not understood", payload=payload[:200])
             return
         try:
             record = await self._rows.row(row_id)
-        except StoreError as error:
-            _log.info("a bridge command cannot be read now", id=row_id, error=str(error))
+        except (StoreError, ValueError, RecursionError, OverflowError) as error:  # or its JSON is beyond all bounds
+            _log.info("a bridge command cannot be read now", id=row_id[:200], error=str(error)[:500])
             self.interrupt()
             return
         if record is not None:

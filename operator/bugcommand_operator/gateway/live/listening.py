@@ -54,7 +54,7 @@ class Listener:
             told = json.loads(payload)
             command_id, attempt, last = str(told["command_id"]), int(told["attempt"]), int(told["last_seq"])
             first = int(told.get("first_seq", last))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
             _log.warning("a notification of log lines is not understood", payload=payload[:200])
             return
         namespace = str(told.get("namespace", "")) or await self._namespace_of(command_id)
