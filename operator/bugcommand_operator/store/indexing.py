@@ -75,6 +75,7 @@ def chunk_start(last_indexed: int) -> int:
     return last_indexed // CHUNK * CHUNK
 
 
-def lines_seen(behind: Behind, *, read: int, asked: int, last: int) -> int:
-    """What `spawn_log_indexed.lines` is to say: all of them, or only those done when there may be more at hand."""
-    return behind.lines if read < asked else min(last, behind.lines)
+def lines_seen(behind: Behind, *, read: int, asked: int, gap: bool, last: int) -> int:
+    """What `spawn_log_indexed.lines` is to say: all of them, or only those done when there may be more at hand. At a
+    gap there is not, however many lines come after it."""
+    return behind.lines if gap or read < asked else min(last, behind.lines)

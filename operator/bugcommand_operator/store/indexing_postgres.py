@@ -30,12 +30,13 @@ WITH following AS (
   SELECT :command_id, :attempt, min(seq), max(seq), :day, min(ts), max(ts),
     array_to_tsvector(array_agg(DISTINCT word) || CAST(:scope AS text[]))
   FROM (SELECT seq, ts, chunk, unnest(mentu_words(message) || ARRAY[':']) AS word FROM whole) AS words
-  GROUP BY chunk
+  GROUP BY chunk HAVING max(seq) > :indexed
   ON CONFLICT (command_id, attempt, first_seq) DO UPDATE
   SET last_seq = excluded.last_seq, last_ts = excluded.last_ts, first_ts = excluded.first_ts, words = excluded.words
   RETURNING last_seq
 )
-SELECT (SELECT count(*) FROM written), (SELECT max(last_seq) FROM written), (SELECT count(*) FROM following)
+SELECT (SELECT count(*) FROM written), (SELECT max(last_seq) FROM written), (SELECT count(*) FROM following),
+  (SELECT count(*) FROM whole)
 """)
 _DONE = text("""
 UPDATE spawn_log_indexed SET last_seq = greatest(last_seq, :last), lines = :lines, looked_at = now()
@@ -58,8 +59,9 @@ async def visit(engine: AsyncEngine, behind: Behind, chunks: int) -> int:
 
 async def _write(connection: AsyncConnection, behind: Behind, place: dict[str, Any], indexed: int, most: int) -> int:
     scope = scope_words(behind.namespace, behind.repository, behind.command_id)
-    asked = {"start": chunk_start(indexed), "most": most, "chunk": CHUNK, "day": behind.day, "scope": scope}
-    written, last, read = (await connection.execute(_CHUNKS, {**place, **asked})).one()
-    seen = lines_seen(behind, read=read, asked=most, last=last or indexed)
+    lines = {"start": chunk_start(indexed), "indexed": indexed, "most": most, "chunk": CHUNK}
+    asked = {**lines, "day": behind.day, "scope": scope}
+    written, last, read, whole = (await connection.execute(_CHUNKS, {**place, **asked})).one()
+    seen = lines_seen(behind, read=read, asked=most, gap=whole < read, last=last or indexed)
     await connection.execute(_DONE, {**place, "last": last or indexed, "lines": seen})
     return int(written)

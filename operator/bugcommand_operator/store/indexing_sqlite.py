@@ -42,7 +42,8 @@ async def visit(engine: AsyncEngine, behind: Behind, chunks: int) -> int:
         start = chunk_start(indexed)
         rows = (await connection.exec_driver_sql(_NEXT, (INDEXED_CHARACTERS, *place, start, most))).all()
         await connection.rollback()
-        found = await asyncio.to_thread(_chunks, rows, start, behind)
+        whole = _whole(rows, start)
+        found = await asyncio.to_thread(_chunks, whole, indexed, behind)
         await connection.exec_driver_sql("BEGIN IMMEDIATE")
         alive = (await connection.exec_driver_sql(_ALIVE, place[:1])).first() is not None
         unmoved = ((await connection.exec_driver_sql(_INDEXED, place)).scalar() or 0) == indexed
@@ -50,21 +51,25 @@ async def visit(engine: AsyncEngine, behind: Behind, chunks: int) -> int:
             for chunk in found:
                 await _write(connection, behind, chunk)
             last = found[-1][0][-1][0] if found else indexed
-            seen = lines_seen(behind, read=len(rows), asked=most, last=last)
+            seen = lines_seen(behind, read=len(rows), asked=most, gap=len(whole) < len(rows), last=last)
             await connection.exec_driver_sql(_DONE, (*place, last, seen, as_text(datetime.now(UTC))))
         await connection.commit()
     return len(found) if alive and unmoved else 0
 
 
-def _chunks(rows: Iterable[Line], start: int, behind: Behind) -> list[Chunk]:
+def _whole(rows: Sequence[Line], start: int) -> Sequence[Line]:
     """Up to the first gap."""
+    first_beyond = (place for place, row in enumerate(rows) if row[0] != start + 1 + place)
+    return rows[: next(first_beyond, len(rows))]
+
+
+def _chunks(rows: Iterable[Line], indexed: int, behind: Behind) -> list[Chunk]:
+    """Those that hold a line which is not indexed yet."""
     groups: dict[int, list[Line]] = {}
-    for expected, row in enumerate(rows, start + 1):
-        if row[0] != expected:
-            break
+    for row in rows:
         groups.setdefault((row[0] - 1) // CHUNK, []).append(row)
     scope = scope_words(behind.namespace, behind.repository, behind.command_id)
-    return [(lines, _text(scope, lines)) for lines in groups.values()]
+    return [(lines, _text(scope, lines)) for lines in groups.values() if lines[-1][0] > indexed]
 
 
 def _text(scope: Iterable[str], lines: Iterable[Line]) -> str:

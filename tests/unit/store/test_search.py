@@ -172,6 +172,25 @@ async def test_lines_after_a_gap_are_indexed_when_the_gap_is_filled(store: Store
     assert await store.find("needle", limit=1000) == [(1, seq) for seq in range(199, 0, -1)]
 
 
+@pytest.mark.parametrize("before", [0, 10, 64])
+async def test_a_gap_with_many_lines_after_it_is_done_with_until_there_are_more(store: Store, before: int) -> None:
+    await store.logs.append([batch([*range(1, before + 1), *range(before + 2, before + 1300)], message="needle")])
+    assert await index_once(store.logs._engine) == min(before, 1)
+    assert await index_once(store.logs._engine) == 0
+
+    await store.logs.append([batch([*range(before + 1300, before + 1400)], message="needle")])
+    assert await index_once(store.logs._engine) == 0, "what is indexed is not written anew"
+
+
+async def test_attempts_with_gaps_do_not_stand_in_the_way_of_others(store: Store) -> None:
+    gaps = [AttemptKey("team-a", f"gap-{number}", 1) for number in range(8)]
+    await store.logs.append([batch(range(2, 1100), key) for key in gaps])
+    await store.logs.append([batch(range(1, 65), message="needle")])
+
+    assert [await index_once(store.logs._engine, 8) for _ in range(2)] == [0, 1]
+    assert len(await store.find("needle", limit=100)) == 64
+
+
 async def test_a_few_lines_more_wait_for_company(store: Store) -> None:
     await store.logs.append([batch(range(1, 11))])
     assert await store.index() == 1
