@@ -26,7 +26,7 @@ async def retention_policy(cluster: Requests, namespaces: Collection[str], defau
     for path in paths:
         for repository in await _list(cluster, f"/apis/{GROUP}/{VERSION}/{path}repositories"):
             found |= _days_of(repository)
-    return RetentionPolicy(default_days, found)
+    return RetentionPolicy(default_days, found, frozenset(namespaces) or None)
 
 
 async def _list(cluster: Requests, path: str) -> list[Mapping[str, Any]]:

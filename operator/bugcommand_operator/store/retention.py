@@ -40,10 +40,12 @@ _owner, _progress = spawn_log_owners.c, spawn_log_progress.c
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """Days after the last line; 0: for ever. `repositories`: (namespace, repository) and its own number of days."""
+    """Days after the last line; 0: for ever. `repositories`: (namespace, repository) and its own number of days.
+    `namespaces`: those whose Repositories are known, so that the default holds there; None: everywhere."""
 
     default_days: int
     repositories: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    namespaces: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ def _rules(policy: RetentionPolicy) -> list[tuple[int, Any]]:
         (policy.repositories[key], and_(_owner.namespace == key[0], _owner.repository == key[1])) for key in special
     ]
     others = ~tuple_(_owner.namespace, _owner.repository).in_(special) if special else ~false()
+    if policy.namespaces is not None:
+        others = and_(others, _owner.namespace.in_(sorted(policy.namespaces)))
     return [(days, where) for days, where in [*rules, (policy.default_days, others)] if days > 0]
 
 

@@ -44,7 +44,7 @@ async def test_each_repository_has_its_own_rule_or_the_installations() -> None:
     policy = await retention_policy(api, [], 30)
 
     kept = dict(policy.repositories)
-    assert policy.default_days == 30
+    assert (policy.default_days, policy.namespaces) == (30, None)
     assert kept.pop(("a", "shop")) == 7
     ((namespace, name), days) = kept.popitem()
     assert (namespace, days, len(name)) == ("b", 90, 63), "as the label of its pods has it"
@@ -57,6 +57,7 @@ async def test_only_the_installations_namespaces_are_looked_into() -> None:
     policy = await retention_policy(api, ["a", "b"], 30)
 
     assert policy.repositories == {("a", "shop"): 7, ("b", "shop"): 8}
+    assert policy.namespaces == {"a", "b"}
     assert all("/namespaces/" in path for path in api.asked)
 
 

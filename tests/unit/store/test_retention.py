@@ -105,6 +105,13 @@ async def test_each_repository_has_its_own_days_and_zero_is_for_ever(store: Stor
     assert await store.commands() == {THIRD.command_id}
 
 
+async def test_a_log_of_a_namespace_whose_repositories_are_not_known_does_not_end(store: Store) -> None:
+    await store.logs.append([batch([1]), batch([1], OTHER)])
+
+    assert (await store.expire(RetentionPolicy(30, {}, frozenset({"team-a"})), 31)).marked == 1
+    assert await store.commands() == {OTHER.command_id}
+
+
 async def test_a_write_keeps_the_whole_command_alive(store: Store) -> None:
     await store.logs.append([batch([1]), batch([1], replace(KEY, attempt=2))])
     await store.sql("UPDATE spawn_log_progress SET last_at = '2020-01-01T00:00:00.000000Z' WHERE attempt = 1")
