@@ -58,6 +58,13 @@ WHERE id = :id AND bugcommand IS NULL
   AND (status = 'pending' OR (status = 'claimed' AND claimed_by_machine_id = :machine))
 """
 
+# Cancelled before there was a BugCommand: so long after the claim nobody is about to make one any more.
+_END_CANCELLED = """
+UPDATE bridge_commands SET completed_at = now(), updated_at = now()
+WHERE id = :id AND status = 'cancelled' AND claimed_by_machine_id = :machine AND bugcommand IS NULL
+  AND completed_at IS NULL AND coalesce(claimed_at, updated_at, created_at) < now() - interval '10 minutes'
+"""
+
 _EXPLAIN = """
 UPDATE bridge_commands SET error = :error, updated_at = now()
 WHERE id = :id AND status = 'claimed' AND claimed_by_machine_id = :machine AND bugcommand IS NULL
@@ -88,8 +95,8 @@ WHERE status IN ('pending', 'claimed', 'running', 'cancelled') AND id > :after A
   OR (status = 'pending' AND approval_status = 'rejected')
   OR (status = 'claimed' AND claimed_by_machine_id = :machine AND bugcommand IS NULL
       AND claimed_at < now() - make_interval(secs => :grace))
-  OR (bugcommand IS NOT NULL AND claimed_by_machine_id = :machine AND completed_at IS NULL
-      AND (status = 'cancelled' OR approval_status = 'rejected'))
+  OR (claimed_by_machine_id = :machine AND completed_at IS NULL
+      AND (status = 'cancelled' OR (bugcommand IS NOT NULL AND approval_status = 'rejected')))
 )
 ORDER BY id LIMIT :limit
 """  # noqa: S608
@@ -203,6 +210,10 @@ class BridgeCommands:
     async def refuse(self, command_id: str, error: str) -> bool:
         """Ended before there was a BugCommand."""
         return await self._change(_REFUSE, {"id": command_id, "machine": self.machine_id, "error": error}) == 1
+
+    async def end_cancelled(self, command_id: str) -> None:
+        """Of a row that has no BugCommand: nothing will follow, once it is old enough."""
+        await self._change(_END_CANCELLED, {"id": command_id, "machine": self.machine_id})
 
     async def explain(self, command_id: str, error: str) -> None:
         """Why a row that is claimed has no BugCommand yet."""

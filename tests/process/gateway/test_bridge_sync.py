@@ -7,6 +7,7 @@ import contextlib
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -429,3 +430,47 @@ async def test_rows_that_nobody_can_decode_fail_and_stop_no_gateway(
         await table.until(good, lambda row: row["bugcommand"] is not None)
         assert await first_words(stranger) == ("pending", "")
     assert len(api.bugs()) == 1
+
+
+@pytest.mark.parametrize("change", [{"status": "cancelled"}, {"approval_status": "rejected"}])
+async def test_a_bugcommand_that_was_not_written_down_is_cancelled_with_its_row(
+    url: str, api: FakeApi, table: Table, tmp_path: Path, change: dict[str, str]
+) -> None:
+    async with running_bridge(url, api, tmp_path):
+        command = await table.insert(working_directory=PREFIX)
+        await table.until(command, lambda row: row["bugcommand"] is not None)
+    await table.update(command, bugcommand=None, repository=None, namespace=None, **change)
+    async with running_bridge(url, api, tmp_path):
+        await until(lambda: (api.bug(NAMESPACE, name_of(command)) or {})["spec"].get("cancel") is True)
+        row = await table.until(command, lambda row: row["bugcommand"] == name_of(command))
+        assert (row["namespace"], row["repository"], row["completed_at"]) == (NAMESPACE, "shop", None)
+        failed = [{"type": "Succeeded", "status": "False", "reason": "Cancelled", "message": "cancelled"}]
+        status = {"phase": "Cancelled", "completionTime": "2026-01-01T00:01:00Z", "conditions": failed}
+        api.set_status(NAMESPACE, name_of(command), status)
+        row = await table.until(command, lambda row: row["completed_at"] is not None)
+    assert row["error"].startswith("Cancelled")
+
+
+async def test_a_bugcommand_that_was_not_written_down_is_adopted_though_its_repository_has_changed(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path):
+        command = await table.insert(working_directory=PREFIX)
+        await table.until(command, lambda row: row["bugcommand"] is not None)
+    await table.update(command, bugcommand=None, repository=None, namespace=None)
+    api.repository(NAMESPACE, "shop", "/srv/elsewhere")
+    async with running_bridge(url, api, tmp_path):
+        row = await table.until(command, lambda row: row["bugcommand"] or row["status"] == "failed")
+    assert (row["status"], row["bugcommand"], row["repository"]) == ("claimed", name_of(command), "shop")
+
+
+async def test_a_row_that_was_cancelled_between_its_claim_and_its_bugcommand_ends(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+    columns = {"status": "cancelled", "claimed_by_machine_id": "lab", "claimed_at": long_ago}
+    command = await table.insert(working_directory=PREFIX, **columns)
+    async with running_bridge(url, api, tmp_path):
+        row = await table.until(command, lambda row: row["completed_at"] is not None)
+    assert (row["status"], row["bugcommand"]) == ("cancelled", None)
+    assert api.bugs() == []

@@ -14,8 +14,8 @@ from bugcommand_operator.gateway.bridge.refusals import Untranslatable
 from bugcommand_operator.gateway.bridge.repositories import Repositories
 from bugcommand_operator.gateway.bridge.request import BridgeCommand, command_id_of, parse_row
 from bugcommand_operator.gateway.bridge.rows import Row, Step, Territory
-from bugcommand_operator.gateway.bridge.states import error_text
-from bugcommand_operator.gateway.bridge.translate import LABEL_BRIDGE, is_ours, name_of, translate
+from bugcommand_operator.gateway.bridge.states import PENDING, error_text
+from bugcommand_operator.gateway.bridge.translate import LABEL_BRIDGE, is_made_for, is_ours, name_of, translate
 from bugcommand_operator.store.bridge_commands import BridgeCommands, UnreadableRow
 
 
@@ -51,12 +51,41 @@ class Claims:
             claimed = await self.rows.claim(command_id, namespace)
             if claimed is not None:
                 await self._create(command_id, claimed, namespace)
-        elif step is Step.CREATE and repair:
-            await self._create_claimed(command_id, namespace)
+        elif row["status"] != PENDING and not row["bugcommand"]:
+            if repair or step is Step.CANCEL:
+                await self._carry_on_claimed(command_id, row, namespace, step)
         elif step is Step.REJECT:
-            await self.rows.refuse(command_id, error_text("ApprovalRejected", "somebody has rejected it"))
+            await self._reject(command_id)
         elif step is Step.CANCEL:
             await self._cancel(command_id, namespace)
+
+    async def _carry_on_claimed(self, command_id: str, row: Row, namespace: str, step: Step) -> None:
+        """Nobody has written down that there is a BugCommand, but there may be: that is looked at before all else."""
+        if await self._noted(command_id, row, namespace):
+            if step is not Step.CREATE:
+                await self._cancel(command_id, namespace)
+        elif step is Step.CREATE:
+            whole = await self.rows.get(command_id)
+            if whole is not None:
+                await self._create(command_id, whole, namespace)
+        elif step is Step.REJECT:
+            await self._reject(command_id)
+        else:
+            await self.rows.end_cancelled(command_id)
+
+    async def _noted(self, command_id: str, row: Row, namespace: str) -> bool:
+        try:
+            found = await (await self.cluster.kube()).get("BugCommand", namespace, name_of(command_id))
+        except NotFound:
+            return False
+        if not is_made_for(found, command_id, row["prompt"]):
+            return False
+        await self.rows.created(command_id, namespace, found["spec"]["repository"]["name"], name_of(command_id))
+        self.on_created(command_id)
+        return True
+
+    async def _reject(self, command_id: str) -> None:
+        await self.rows.refuse(command_id, error_text("ApprovalRejected", "somebody has rejected it"))
 
     async def _claimed_outright(self, command_id: str) -> bool:
         territory = self.territory
@@ -68,11 +97,6 @@ class Claims:
             return False
         await self._create(command_id, row, territory.namespace_of(row) or "")
         return True
-
-    async def _create_claimed(self, command_id: str, namespace: str) -> None:
-        row = await self.rows.get(command_id)
-        if row is not None:
-            await self._create(command_id, row, namespace)
 
     async def _create(self, command_id: str, row: Row, namespace: str) -> None:
         try:

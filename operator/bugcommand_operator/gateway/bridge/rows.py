@@ -78,7 +78,7 @@ class Territory:
             return self._step_before_the_claim(row)
         if row.get("claimed_by_machine_id") != self.machine_id:
             return Step.NOTHING
-        if row.get("bugcommand"):
+        if row.get("bugcommand") or status == CANCELLED:
             return Step.CANCEL if _is_cancelled(row) and not row.get("completed_at") else Step.NOTHING
         return self._step_of_an_approved(row, Step.CREATE) if status == CLAIMED else Step.NOTHING
 

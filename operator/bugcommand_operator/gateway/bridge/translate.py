@@ -70,10 +70,14 @@ def translate(
 
 def is_ours(existing: Raw, wanted: Raw) -> bool:
     """Whether an object that has our name is the one that we would have made: then it was."""
+    return is_made_for(existing, wanted["spec"]["commandId"], wanted["spec"].get("prompt"))
+
+
+def is_made_for(existing: Raw, command_id: str, prompt: object) -> bool:
+    """The same, of the row alone: it holds whatever a manifest of today would look like."""
     label = (existing["metadata"].get("labels") or {}).get(LABEL_BRIDGE)
     spec = existing.get("spec") or {}
-    same = all(spec.get(field) == wanted["spec"].get(field) for field in ("prompt", "commandId"))
-    return same and label == wanted["spec"]["commandId"]
+    return label == spec.get("commandId") == command_id and spec.get("prompt") == prompt
 
 
 def _spec(chosen: Raw) -> Raw:

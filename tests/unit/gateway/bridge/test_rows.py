@@ -42,6 +42,8 @@ MADE = {**CLAIMED, "bugcommand": "bridge-1"}
         ({"approval_required": True, "approval_status": "rejected"}, Step.REJECT),
         ({"approval_required": True, "approval_status": "rejected", "target_machine_id": "other"}, Step.NOTHING),
         ({"status": "cancelled"}, Step.NOTHING),
+        ({**CLAIMED, "status": "cancelled"}, Step.CANCEL),
+        ({**CLAIMED, "status": "cancelled", "completed_at": NOW}, Step.NOTHING),
         (CLAIMED, Step.CREATE),
         ({**CLAIMED, "claimed_by_machine_id": "other"}, Step.NOTHING),
         ({**CLAIMED, "claimed_by_machine_id": None}, Step.NOTHING),
