@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,12 @@ from bench.outcome import Case, Figure, Row
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+HEAD = (
+    "p50 (p90) in ms, on a machine of two cores; the ratio and its 95 % interval are the median of the pairs'.",
+    "",
+    "| | what | ours | peer | | ratio | n | goal | | measured |",
+    "| --- | --- | ---: | --- | ---: | ---: | ---: | --- | --- | --- |",
+)
 BEGIN, END = "<!-- figures: make bench BENCH=--write -->", "<!-- end of figures -->"
 
 
@@ -79,36 +87,45 @@ def show(rows: list[Row], console: Console) -> None:
             console.print(f"{row.id}  {name}: {value}", highlight=False)
 
 
-def markdown(rows: list[Row], now: datetime) -> str:
-    """The figures as docs/performance.md shows them."""
-    lines = [
-        f"Taken {now:%Y-%m-%d} on {os.cpu_count()} cores: p50 (p90) in ms; the ratio and its 95 % interval are the"
-        " median of the pairs'.",
-        "",
-        "| | what | ours | peer | | ratio | n | goal | |",
-        "| --- | --- | ---: | --- | ---: | ---: | ---: | --- | --- |",
+def markdown(rows: Mapping[str, dict[str, Any]], now: datetime, before: str = "") -> str:
+    """The figures as docs/performance.md shows them, from rows as they are saved. What was not measured this time
+    stays as it was `before`, with its own date."""
+    figures = _kept(before, "| P", rows) + [_figure(*of, now) for of in _cases(rows)]
+    notes = _kept(before, "- P", rows) + [
+        f"- {name}, {note}: {value}" for name, row in rows.items() for note, value in row["notes"].items()
     ]
-    for row in rows:
-        for case in row.cases:
-            shown = case.to_dict()
-            verdict = {True: "met", False: "**missed**", None: ""}[case.ok] + ("" if case.quiet else " (not quiet)")
-            if isinstance(case, Figure):
-                figures = f"{case.value:g} {case.unit} | | | | {case.n} | {shown['goal']}"
-                lines.append(f"| {row.id} | {case.what} | {figures} | {verdict} |")
-                continue
-            low, high = shown["interval"]
-            lines.append(
-                f"| {row.id} | {case.what} | {shown['value']:.1f} ({shown['p90']:.1f}) | {case.peer_name} |"
-                f" {shown['peer']:.1f} ({shown['peer_p90']:.1f}) | {shown['ratio']:.2f} ({low:.2f}–{high:.2f}) |"
-                f" {shown['n']} | {case.goal.text} | {verdict} |"
-            )
-    notes = [f"- {row.id}, {name}: {value}" for row in rows for name, value in row.notes.items()]
-    return "\n".join([*lines, "", *notes])
+    return "\n".join([*HEAD, *sorted(figures, key=_number), "", *sorted(notes, key=_number)])
+
+
+def _cases(rows: Mapping[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, case) for name, row in rows.items() for case in row["cases"]]
+
+
+def _figure(name: str, case: dict[str, Any], now: datetime) -> str:
+    verdict = {True: "met", False: "**missed**", None: ""}[case["ok"]] + ("" if case["quiet"] else " (not quiet)")
+    end = f"{case['n']} | {case['goal']} | {verdict} | {now:%Y-%m-%d} |"
+    if case["peer"] is None:
+        return f"| {name} | {case['what']} | {case['value']:g} {case['unit']} | | | | {end}"
+    low, high = case["interval"]
+    peer = f"{case['peer_name']} | {case['peer']:.1f} ({case['peer_p90']:.1f})"
+    ratio = f"{case['ratio']:.2f} ({low:.2f}–{high:.2f})"
+    return f"| {name} | {case['what']} | {case['value']:.1f} ({case['p90']:.1f}) | {peer} | {ratio} | {end}"
+
+
+def _kept(before: str, start: str, rows: Mapping[str, dict[str, Any]]) -> list[str]:
+    lines = [line for line in before.splitlines() if line.startswith(start)]
+    return [line for line in lines if line[2:].split(" ")[0].rstrip(",") not in rows]
+
+
+def _number(line: str) -> int:
+    """Of the row, so that P12 comes after P8."""
+    return int(re.findall(r"P(\d+)", line)[0])
 
 
 def write_page(rows: list[Row], page: Path = PAGE, now: datetime | None = None) -> None:
     """Puts the figures between the page's two marks and leaves the rest alone."""
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{markdown(rows, now or datetime.now(UTC))}\n{END}{after}", encoding="utf-8")
+    old, _, after = rest.partition(END)
+    figures = markdown({row.id: row.to_dict() for row in rows}, now or datetime.now(UTC), old)
+    page.write_text(f"{before}{BEGIN}\n{figures}\n{END}{after}", encoding="utf-8")

@@ -92,7 +92,20 @@ def test_what_has_no_peer_is_held_against_its_bound_and_shown_like_the_others(tm
     rows = [Row("P6", "t", (outcome.Figure("lost", "lines", 1, 0, n=1), outcome.Figure("lag", "ms", 200, 250, n=1)))]
     shown = rows[0].to_dict()
     assert (shown["ok"], shown["what"], shown["value"], shown["peer"]) == (False, "lost", 1, None)
-    assert "| P6 | lost | 1 lines | | | | 1 | ≤ 0 lines | **missed** |" in report.markdown(rows, datetime.now(UTC))
+    told = report.markdown({"P6": shown}, datetime(2026, 1, 2, tzinfo=UTC))
+    assert "| P6 | lost | 1 lines | | | | 1 | ≤ 0 lines | **missed** | 2026-01-02 |" in told
     with (tmp_path / "out").open("w") as file:
         report.show(rows, Console(file=file, width=200))
     assert "missed" in (tmp_path / "out").read_text()
+
+
+def test_rows_that_were_not_measured_this_time_stay_on_the_page_with_their_date(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"{report.BEGIN}\n{report.END}\n")
+    for number, day in ((12, 1), (8, 2), (8, 3)):
+        rows = [Row(f"P{number}", "t", (one_case(at_most(1.1), 2.0, 1.0),), {"note": day})]
+        report.write_page(rows, page, datetime(2026, 1, day, tzinfo=UTC))
+    told = [line for line in page.read_text().splitlines() if line.startswith(("| P", "- P"))]
+    assert [line.split()[1] for line in told] == ["P8", "P12", "P8,", "P12,"]
+    assert told[0].endswith("| 2026-01-03 |")
+    assert told[1].endswith("| 2026-01-01 |")
