@@ -20,6 +20,8 @@ from tests.process.gateway.fake_api import FakeApi
 from tests.support.postgres import PostgresServer, postgres_server, postgres_url  # noqa: F401 (fixtures)
 
 from bugcommand_operator.gateway.bridge.rows import Territory
+from bugcommand_operator.store.bridge_commands import BridgeCommands, Unfinished
+from bugcommand_operator.store.errors import StoreUnavailable
 from bugcommand_operator.store.migrate import upgrade
 
 PREFIX = "/home/mentu/Workspaces/shop"
@@ -474,3 +476,23 @@ async def test_a_row_that_was_cancelled_between_its_claim_and_its_bugcommand_end
         row = await table.until(command, lambda row: row["completed_at"] is not None)
     assert (row["status"], row["bugcommand"]) == ("cancelled", None)
     assert api.bugs() == []
+
+
+async def test_a_row_whose_bugcommand_went_while_nobody_looked_fails_though_the_first_look_at_the_table_failed(
+    url: str, api: FakeApi, table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_bridge(url, api, tmp_path):
+        command = await table.insert(working_directory=PREFIX)
+        await table.until(command, lambda row: row["bugcommand"] is not None)
+    api.remove("bugcommands", NAMESPACE, name_of(command))
+    unfinished, failures = BridgeCommands.unfinished, iter([StoreUnavailable("away")])
+
+    async def failing_once(rows: BridgeCommands, after: str, limit: int) -> list[Unfinished]:
+        for failure in failures:
+            raise failure
+        return await unfinished(rows, after, limit)
+
+    monkeypatch.setattr(BridgeCommands, "unfinished", failing_once)
+    async with running_bridge(url, api, tmp_path):
+        row = await table.until(command, lambda row: row["status"] == "failed")
+    assert row["error"].startswith("Deleted")

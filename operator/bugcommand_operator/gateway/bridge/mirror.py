@@ -10,17 +10,16 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from uuid import UUID
 
-from bugcommand_operator.cluster.errors import ClusterError, NotFound
 from bugcommand_operator.cluster.kube import Kube, path_of
 from bugcommand_operator.cluster.watch import Broken, Changed, Deleted, Listed, Raw, Streams, watch
 from bugcommand_operator.gateway.bridge.events import Error, Events
+from bugcommand_operator.gateway.bridge.missing import Missing
 from bugcommand_operator.gateway.bridge.states import FINAL, RowState, gone, state_of
 from bugcommand_operator.gateway.bridge.translate import LABEL_BRIDGE, name_of
-from bugcommand_operator.store.bridge_commands import FIRST_ID, BridgeCommands, Followed
+from bugcommand_operator.store.bridge_commands import BridgeCommands, Followed, Unfinished
 from bugcommand_operator.store.errors import StoreError, StoreRejected
 
 _BATCH = 200
-_PAGE = 500
 _PAUSES = (0.2, 1.0, 2.0, 5.0)
 
 
@@ -37,10 +36,16 @@ class Mirror:
 
     async def follow(self, cluster: Streams, kube: Kube, namespace: str | None) -> None:
         """Keep up with the bridge's BugCommands of one namespace, or of all, for ever."""
+        missing = Missing(self._rows, self._events, kube, namespace, self._is_missing)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(missing.run(), name="bridge-missing")
+            await self._follow(cluster, namespace, missing)
+
+    async def _follow(self, cluster: Streams, namespace: str | None, missing: Missing) -> None:
         async with aclosing(watch(cluster, path_of("BugCommand", namespace), LABEL_BRIDGE)) as events:
             async for event in events:
                 if isinstance(event, Listed):
-                    await self._listed(event.items, kube, namespace)
+                    missing.owe(self._listed(event.items, namespace))
                 elif isinstance(event, Changed):
                     self._see(event.obj, state_of(event.obj))
                 elif isinstance(event, Deleted):
@@ -114,8 +119,8 @@ class Mirror:
                 known.pop(key, None)
             self._gone.discard(key)
 
-    async def _listed(self, items: list[Raw], kube: Kube, namespace: str | None) -> None:
-        """All that is there; what a row of ours waits for and is not there was deleted while nobody looked."""
+    def _listed(self, items: list[Raw], namespace: str | None) -> set[tuple[str, str]]:
+        """All that is there. What was seen before and is not there was deleted while nobody looked."""
         for obj in items:
             self._see(obj, state_of(obj))
         there = {(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in items}
@@ -123,23 +128,12 @@ class Mirror:
             if namespace in {None, state.namespace} and (state.namespace, state.bugcommand) not in there:
                 ended = state if state.status in FINAL else _followed(key, state.namespace, gone(None, self._now()))
                 self._want(ended, is_gone=True)
-        try:
-            await self._settle_missing(there, kube, namespace)
-        except (StoreError, ClusterError) as error:
-            self._events.emit(Error("looking for BugCommands that are gone", str(error)[:500]))
+        return there
 
-    async def _settle_missing(self, there: set[tuple[str, str]], kube: Kube, namespace: str | None) -> None:
-        after = FIRST_ID
-        while page := await self._rows.unfinished(after, _PAGE):
-            after = page[-1].command_id
-            for row in page:
-                if namespace not in {None, row.namespace} or (row.namespace, row.bugcommand) in there:
-                    continue
-                try:
-                    await kube.get("BugCommand", row.namespace, row.bugcommand)
-                except NotFound:
-                    state = gone(None, self._now())
-                    self._want(_followed(row.command_id, row.namespace, state), is_gone=True)
+    def _is_missing(self, row: Unfinished) -> None:
+        known = self._wanted.get(row.command_id)
+        if known is None or known.status not in FINAL:  # its end may have been seen, and not been written yet
+            self._want(_followed(row.command_id, row.namespace, gone(None, self._now())), is_gone=True)
 
 
 def _followed(command_id: str, namespace: str, state: RowState) -> Followed:
