@@ -57,7 +57,7 @@ async def test_only_the_installations_namespaces_are_looked_into() -> None:
     policy = await retention_policy(api, ["a", "b"], 30)
 
     assert policy.repositories == {("a", "shop"): 7, ("b", "shop"): 8}
-    assert policy.namespaces == {"a", "b"}
+    assert policy.namespaces == frozenset({"a", "b"})
     assert all("/namespaces/" in path for path in api.asked)
 
 
