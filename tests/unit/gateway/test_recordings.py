@@ -1,5 +1,6 @@
 """Parts of recordings over ASGI: who may send what, once, how much; and that they are read as they were sent."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,13 @@ async def test_parts_are_stored_once_and_read_in_order(gateway: Gateway) -> None
 async def test_a_token_in_a_part_is_taken_out(gateway: Gateway) -> None:
     await post(gateway, part(data="key ghp_" + "a" * 36))
     assert (await read(gateway))[0]["data"] == "key [redacted]"
+
+
+async def test_a_token_at_the_begin_of_a_shown_line_or_after_a_colour_is_taken_out(gateway: Gateway) -> None:
+    shown = ["$ gh auth token\r\n{}\r\n", "\x1b[31m{}\x1b[0m", "\u2500\t{}"]
+    events = "".join(json.dumps([0.5, "o", text]) + "\n" for text in shown)
+    await post(gateway, part(data=events.replace("{}", "ghp_" + "a" * 36)))
+    assert (await read(gateway))[0]["data"] == events.replace("{}", "[redacted]")
 
 
 @pytest.mark.parametrize(

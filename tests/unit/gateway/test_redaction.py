@@ -1,10 +1,11 @@
 """Which texts are taken out of a line, and which are not."""
 
+import json
 import time
 
 import pytest
 
-from bugcommand_operator.gateway.redaction import redact_all
+from bugcommand_operator.gateway.redaction import PLACEHOLDER, redact_all
 
 JWT = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQifQ.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
 
@@ -31,6 +32,25 @@ def test_tokens_go_and_ordinary_text_stays(message: str, stored: str) -> None:
     assert redact_all(["before", message, "after"])[0] == ["before", stored, "after"]
 
 
+TOKENS = ["sk-ant-" + "a" * 40, "ghp_" + "a" * 36, "github_pat_" + "a" * 40, "glpat-" + "a" * 20,
+          "xoxb-1234567890-abcdef", "AKIA" + "A1" * 8, JWT]  # fmt: skip
+COLOUR = "\x1b[1;38;2;255;255;255m"
+ESCAPES = ["\x1b[31m", "\x1b[m", "\x1b[2K", COLOUR, "\x1b(B", "\x1b[?25h", "x\x1b[0m\x1b[1m"]
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("escape", [*ESCAPES, "\r\n", "\t", "é\b"])
+def test_a_token_right_after_an_escape_goes_and_the_escape_stays(escape: str, token: str) -> None:
+    for text in (str, json.dumps):
+        assert redact_all([text(escape + token)]) == ([text(escape + PLACEHOLDER)], 1)
+
+
+@pytest.mark.parametrize("escape", ESCAPES)
+def test_a_token_after_a_colour_that_the_end_of_a_part_has_cut_is_found(escape: str) -> None:
+    parts = [f"x {escape}ghp_aaa↩", "↪" + "a" * 36 + " end"]
+    assert redact_all(parts, ["stdout"] * 2) == ([f"x {escape}[redacted]↩", "↪ end"], 1)
+
+
 def test_every_token_is_counted() -> None:
     token = "ghp_" + "a" * 36
     assert redact_all([f"{token} {token}", "none", token])[1] == 3
@@ -40,6 +60,11 @@ def test_every_token_is_counted() -> None:
     "hostile",
     [
         "-eyJ" * 16384,
+        "\x1b[31meyJ" * 8192,
+        "\x1b[" * 32768,
+        "\x1b[" + "1;" * 32768 + "sk-ant-ghp_eyJ",
+        "\\u001b[" * 9000 + "sk-ant-",
+        "\\nsk-ant-" * 6000,
         "-sk-ant-" * 8192,
         "-glpat-" * 9000,
         "-xoxb-" * 10000,
