@@ -29,7 +29,7 @@ class Claims:
     cluster: KubeSource
     repositories: Repositories
     territory: Territory
-    on_created: Callable[[str], None] = lambda _command_id: None
+    on_created: Callable[[str, str], None] = lambda _namespace, _command_id: None
 
     async def look_at(self, command_id: str, *, repair: bool = False, new: bool = False) -> None:
         """Do what there is to do about a row. `repair`: it was claimed long enough ago, so whoever did that will not
@@ -81,7 +81,7 @@ class Claims:
         if not is_made_for(found, command_id, row["prompt"]):
             return False
         await self.rows.created(command_id, namespace, found["spec"]["repository"]["name"], name_of(command_id))
-        self.on_created(command_id)
+        self.on_created(namespace, command_id)
         return True
 
     async def _reject(self, command_id: str) -> None:
@@ -110,7 +110,7 @@ class Claims:
             raise
         repository = manifest["spec"]["repository"]["name"]
         await self.rows.created(command_id, namespace, repository, name_of(command_id))
-        self.on_created(command_id)
+        self.on_created(namespace, command_id)
 
     async def _manifest(self, command_id: str, row: Row, namespace: str) -> Raw:
         command_id, command = command_id_of(command_id), parse_row(dict(row))

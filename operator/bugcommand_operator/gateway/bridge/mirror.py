@@ -22,16 +22,19 @@ from bugcommand_operator.store.errors import StoreError, StoreRejected
 _BATCH = 200
 _PAUSES = (0.2, 1.0, 2.0, 5.0)
 
+Key = tuple[str, str]
+"""Namespace and command: another namespace may have a BugCommand of the same name, and only the row says whose it is."""
+
 
 class Mirror:
     def __init__(
         self, rows: BridgeCommands, events: Events, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._rows, self._events, self._now = rows, events, now
-        self._wanted: dict[str, Followed] = {}
-        self._written: dict[str, Followed] = {}
-        self._gone: set[str] = set()
-        self._dirty: dict[str, None] = {}  # in order, each once
+        self._wanted: dict[Key, Followed] = {}
+        self._written: dict[Key, Followed] = {}
+        self._gone: set[Key] = set()
+        self._dirty: dict[Key, None] = {}  # in order, each once
         self._something = asyncio.Event()
 
     async def follow(self, cluster: Streams, kube: Kube, namespace: str | None) -> None:
@@ -67,11 +70,12 @@ class Mirror:
                 failures += 1
                 await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES)) - 1])
 
-    def again(self, command_id: str) -> None:
+    def again(self, namespace: str, command_id: str) -> None:
         """The row may have missed what was written before it was ours."""
-        self._written.pop(command_id, None)
-        if command_id in self._wanted:
-            self._to_write(command_id)
+        key = namespace, command_id
+        self._written.pop(key, None)
+        if key in self._wanted:
+            self._to_write(key)
 
     def _see(self, obj: Raw, state: RowState, *, is_gone: bool = False) -> None:
         meta = obj["metadata"]
@@ -81,16 +85,13 @@ class Mirror:
         self._want(_followed(command_id, meta["namespace"], state), is_gone=is_gone)
 
     def _want(self, state: Followed, *, is_gone: bool = False) -> None:
-        key = state.command_id
-        known = self._wanted.get(key)
-        if known is not None and known.namespace != state.namespace and not is_gone:
-            self._written.pop(key, None)  # two of the same name, of two namespaces: the row says whose it is
+        key = _key(state)
         self._wanted[key] = state
         self._gone.add(key) if is_gone else self._gone.discard(key)
         if self._written.get(key) != state or is_gone:
             self._to_write(key)
 
-    def _to_write(self, key: str) -> None:
+    def _to_write(self, key: Key) -> None:
         self._dirty[key] = None
         self._something.set()
 
@@ -109,7 +110,7 @@ class Mirror:
             self._something.clear()
 
     def _done(self, state: Followed) -> None:
-        key = state.command_id
+        key = _key(state)
         if self._wanted.get(key) != state:
             return  # seen anew while this was being written
         self._dirty.pop(key, None)
@@ -126,14 +127,22 @@ class Mirror:
         there = {(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in items}
         for key, state in list(self._wanted.items()):
             if namespace in {None, state.namespace} and (state.namespace, state.bugcommand) not in there:
-                ended = state if state.status in FINAL else _followed(key, state.namespace, gone(None, self._now()))
+                ended = (
+                    state
+                    if state.status in FINAL
+                    else _followed(state.command_id, state.namespace, gone(None, self._now()))
+                )
                 self._want(ended, is_gone=True)
         return there
 
     def _is_missing(self, row: Unfinished) -> None:
-        known = self._wanted.get(row.command_id)
+        known = self._wanted.get((row.namespace, row.command_id))
         if known is None or known.status not in FINAL:  # its end may have been seen, and not been written yet
             self._want(_followed(row.command_id, row.namespace, gone(None, self._now())), is_gone=True)
+
+
+def _key(state: Followed) -> Key:
+    return state.namespace, state.command_id
 
 
 def _followed(command_id: str, namespace: str, state: RowState) -> Followed:
