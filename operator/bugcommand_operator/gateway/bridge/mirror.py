@@ -23,7 +23,7 @@ _BATCH = 200
 _PAUSES = (0.2, 1.0, 2.0, 5.0)
 
 Key = tuple[str, str]
-"""Namespace and command: another namespace may have a BugCommand of the same name, and only the row says whose it is."""
+"""Namespace and command: two namespaces may have a BugCommand of one name, and only the row says whose it is."""
 
 
 class Mirror:
@@ -125,13 +125,10 @@ class Mirror:
         for obj in items:
             self._see(obj, state_of(obj))
         there = {(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in items}
-        for key, state in list(self._wanted.items()):
+        for state in list(self._wanted.values()):
             if namespace in {None, state.namespace} and (state.namespace, state.bugcommand) not in there:
-                ended = (
-                    state
-                    if state.status in FINAL
-                    else _followed(state.command_id, state.namespace, gone(None, self._now()))
-                )
+                last = gone(None, self._now())
+                ended = state if state.status in FINAL else _followed(state.command_id, state.namespace, last)
                 self._want(ended, is_gone=True)
         return there
 
