@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bugcommand_operator.store.bounded import asking, in_time
 from bugcommand_operator.store.queries import RowQuery, named_commands, page_of, rows_matching
 from bugcommand_operator.store.reading import LogReader
+from bugcommand_operator.store.schema import has_days
 from bugcommand_operator.store.types import Timestamp
 
 PIECE = 4 << 20
@@ -46,7 +47,7 @@ class PageReader:
         """At least one. It holds a connection until it is closed."""
         named = named_commands(query)
         owners = await self._logs.owners(named) if named is not None else None
-        statement = rows_matching(query, owners)
+        statement = rows_matching(query, owners, by_day=has_days(self._engine.dialect))
         if owners == {} or query.limit == 0:
             yield Piece(0, 0, "")
             return

@@ -106,9 +106,9 @@ def named_commands(query: RowQuery) -> frozenset[str] | None:
     return found
 
 
-def rows_matching(query: RowQuery, owners: Mapping[str, Owner] | None) -> Select[Any]:
+def rows_matching(query: RowQuery, owners: Mapping[str, Owner] | None, *, by_day: bool = True) -> Select[Any]:
     """The rows, without order and limit. `owners`: of the commands that the question names, if it does; they say
-    what is in scope, and which days' partitions to look into."""
+    what is in scope, and which days' partitions to look into: `by_day`, where there are partitions."""
     table = _TABLES[query.table]
     statement = select(*_selected(table, query.columns)).where(*(_condition(table, one) for one in query.filters))
     if owners is None:
@@ -117,7 +117,7 @@ def rows_matching(query: RowQuery, owners: Mapping[str, Owner] | None) -> Select
     statement = statement.where(_one_of(table.c.command_id, seen))
     if table is spawn_recordings:
         statement = statement.where(_of_owners(seen))
-    if table is spawn_logs:
+    if table is spawn_logs and by_day:
         statement = statement.where(_one_of(table.c.day, {owner.day for owner in seen.values()}))
     return statement
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bugcommand_operator.store.bounded import bounded
 from bugcommand_operator.store.lines import LogRow, Owner
 from bugcommand_operator.store.queries import Filter, Order, RowQuery, Scope, named_commands, page_of, rows_matching
-from bugcommand_operator.store.schema import spawn_log_owners, spawn_log_progress, spawn_logs
+from bugcommand_operator.store.schema import has_days, spawn_log_owners, spawn_log_progress, spawn_logs
 from bugcommand_operator.store.searching import search_in
 
 __all__ = ["Filter", "LogReader", "Order", "RowQuery", "Scope"]
@@ -46,7 +46,7 @@ class LogReader:
     async def rows(self, query: RowQuery) -> list[dict[str, Any]]:
         named = named_commands(query)
         owners = await self.owners(named) if named is not None else None
-        statement = rows_matching(query, owners)
+        statement = rows_matching(query, owners, by_day=has_days(self._engine.dialect))
         if owners is not None and not owners:
             return []
         async with bounded(self._engine, self._time_limit) as connection:
@@ -56,7 +56,7 @@ class LogReader:
         """How many rows there are without limit and offset; `bound` when there are more."""
         named = named_commands(query)
         owners = await self.owners(named) if named is not None else None
-        statement = rows_matching(query, owners)
+        statement = rows_matching(query, owners, by_day=has_days(self._engine.dialect))
         if owners is not None and not owners:
             return 0
         some = statement.with_only_columns(next(iter(statement.get_final_froms()[0].c)))
@@ -120,6 +120,8 @@ async def _lines(
 ) -> list[LogRow]:
     table = spawn_logs.c
     page = select(*spawn_logs.columns).where(
-        table.command_id == command_id, table.attempt == attempt, table.day == owner.day, table.seq > after
+        table.command_id == command_id, table.attempt == attempt, table.seq > after
     )
+    if has_days(connection.dialect):
+        page = page.where(table.day == owner.day)
     return [LogRow(*row) for row in await connection.execute(page.order_by(table.seq).limit(limit))]

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bugcommand_operator.store.engine import own_errors
 from bugcommand_operator.store.partitions import all_days, autocommit, drop_day
 from bugcommand_operator.store.schema import (
+    has_days,
     spawn_log_chunks,
     spawn_log_indexed,
     spawn_log_owners,
@@ -189,7 +190,7 @@ def _ended(command_id: str, day: date) -> Select[Any]:
 async def _delete_lines(engine: AsyncEngine, command_id: str, day: date) -> int:
     """Some lines of one attempt, from the first on."""
     table = spawn_logs.c
-    of_command = (table.command_id == command_id, table.day == day)
+    of_command = [table.command_id == command_id, *([table.day == day] if has_days(engine.dialect) else [])]
     async with _writing(engine) as connection:
         if (await connection.execute(_ended(command_id, day))).first() is None:
             return 0

@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
+    Dialect,
     Index,
     Integer,
     MetaData,
@@ -27,6 +28,13 @@ __all__ = ["Timestamp", "as_text", "metadata"]
 metadata = MetaData()
 NO_DAY = "1970-01-01"
 """The day of what was written before days were kept."""
+
+
+def has_days(dialect: Dialect) -> bool:
+    """Whether each line has its command's day, by which it is found. In SQLite an older version, to which an upgrade
+    was rolled back, may have written lines without it; there are no partitions that it would lead to."""
+    return dialect.name != "sqlite"
+
 
 spawn_logs = Table(
     "spawn_logs",

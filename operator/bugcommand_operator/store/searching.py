@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bugcommand_operator.store.errors import BadQuery
 from bugcommand_operator.store.indexing import CHUNK
 from bugcommand_operator.store.lines import LogRow
-from bugcommand_operator.store.schema import spawn_log_chunks, spawn_logs
+from bugcommand_operator.store.schema import has_days, spawn_log_chunks, spawn_logs
 from bugcommand_operator.store.words import INDEXED_CHARACTERS, scope_words, words_of
 
 MOST_CHUNKS = 300
@@ -88,9 +88,9 @@ async def _lines(
     connection: AsyncConnection, chunks: Sequence[Chunk], wanted: set[str], limit: int, since: datetime | None
 ) -> list[LogRow]:
     """The chunks' lines that hold all the words, the newest first. Only those are read in full."""
-    table = spawn_logs.c
+    table, by_day = spawn_logs.c, has_days(connection.dialect)
     beginning = func.substr(table.message, 1, INDEXED_CHARACTERS)
-    within = (and_(_of(chunk), table.seq.between(chunk.first_seq, chunk.last_seq)) for chunk in chunks)
+    within = (and_(_of(chunk, by_day), table.seq.between(chunk.first_seq, chunk.last_seq)) for chunk in chunks)
     beginnings = select(table.command_id, table.attempt, table.seq, beginning).where(or_(*within))
     if since is not None:
         beginnings = beginnings.where(table.ts >= since)
@@ -103,7 +103,7 @@ async def _lines(
         seqs = sorted(held.get((chunk.command_id, chunk.attempt, (chunk.first_seq - 1) // CHUNK), ()))[-limit:]
         limit -= len(seqs)
         if seqs:
-            matching.append(and_(_of(chunk), table.seq.in_(seqs)))
+            matching.append(and_(_of(chunk, by_day), table.seq.in_(seqs)))
         if limit <= 0:
             break
     if not matching:
@@ -111,6 +111,7 @@ async def _lines(
     return [LogRow(*row) for row in await connection.execute(select(*spawn_logs.columns).where(or_(*matching)))]
 
 
-def _of(chunk: Chunk) -> ColumnElement[bool]:
+def _of(chunk: Chunk, by_day: bool) -> ColumnElement[bool]:
     table = spawn_logs.c
-    return and_(table.command_id == chunk.command_id, table.attempt == chunk.attempt, table.day == chunk.day)
+    attempt = and_(table.command_id == chunk.command_id, table.attempt == chunk.attempt)
+    return and_(attempt, table.day == chunk.day) if by_day else attempt

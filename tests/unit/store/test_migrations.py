@@ -4,7 +4,7 @@ import asyncio
 import re
 import sqlite3
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,8 @@ from bugcommand_operator.store.engine import open_writer
 from bugcommand_operator.store.errors import StoreUnavailable
 from bugcommand_operator.store.indexing import index_once
 from bugcommand_operator.store.lines import Progress
-from bugcommand_operator.store.reading import RowQuery
+from bugcommand_operator.store.pages import PageReader
+from bugcommand_operator.store.reading import Filter, RowQuery
 from bugcommand_operator.store.retention import RetentionPolicy, expire
 from bugcommand_operator.store.schema import as_text, metadata
 
@@ -133,6 +134,29 @@ async def test_the_first_version_still_writes_after_an_upgrade(tmp_path: Path) -
         key = replace(KEY, command_id="new")
         assert (await store.append([batch([1, 2], key)])).new_lines == 1
         assert [line.message for line in await store.tail(key, 5)] == ["m", "line 2"]
+
+
+async def test_lines_that_the_first_version_added_after_a_rollback_are_read_found_and_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "logs.db"
+    async with open_store(path) as store, open_reading(url_of(path)) as reader:
+        await store.append([batch([1])])
+        columns = "command_id, attempt, seq, stream, ts, message, epoch, machine_id, namespace"
+        values = f"'{KEY.command_id}', 1, 2, 'stdout', '{as_text(EPOCH)}', 'added', 1, 'lab', 'team-a'"
+        with sqlite3.connect(path) as old:
+            old.execute(f"INSERT INTO spawn_logs ({columns}) VALUES ({values})")
+            old.execute("UPDATE spawn_log_progress SET lines = 2, last_seq = 2")
+        while await index_once(store._engine):
+            pass
+
+        asked = RowQuery(filters=(Filter("command_id", "eq", KEY.command_id),))
+        assert len(await reader.rows(asked)) == await reader.count(asked, 10) == 2
+        pages = PageReader(reader._engine, reader).pieces(asked, [("seq", "seq")])
+        assert [piece.rows async for piece in pages] == [2]
+        assert [row.message for row in await reader.lines_after(KEY.command_id, {1: 1}, 10)] == ["added"]
+        assert [row.seq for row in await reader.search("team-a", "added")] == [2]
+        for _ in range(3):
+            await expire(store._engine, RetentionPolicy(1), now=datetime.now(UTC) + timedelta(days=2))
+        assert await reader.rows(RowQuery()) == []
 
 
 async def test_the_key_of_a_line_is_command_attempt_and_sequence(tmp_path: Path) -> None:
