@@ -89,8 +89,11 @@ WHERE id = :id AND namespace = :namespace AND claimed_by_machine_id = :machine
 """  # noqa: S608
 
 _DUE = f"""
-SELECT id, status FROM bridge_commands
-WHERE status IN ('pending', 'claimed', 'running', 'cancelled') AND id > :after AND (
+SELECT id, status, CAST(workspace_id AS text) AS workspace_id, namespace FROM bridge_commands
+WHERE status IN ('pending', 'claimed', 'running', 'cancelled') AND id > :after
+AND (CAST(:any AS boolean) OR namespace IS NOT NULL
+     OR lower(CAST(workspace_id AS text)) = ANY (CAST(:workspaces AS text[])))
+AND (
   ({_CLAIMABLE})
   OR (status = 'pending' AND approval_status = 'rejected')
   OR (status = 'claimed' AND claimed_by_machine_id = :machine AND bugcommand IS NULL
@@ -144,6 +147,8 @@ class Due:
     command_id: str
     is_claimed: bool
     """Long enough ago: whoever claimed it does not carry it on."""
+    place: Row
+    """The columns that tell where it would run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,10 +238,15 @@ class BridgeCommands:
         values = {name: getattr(state, name) for name in Followed.__slots__ if name != "command_id"}
         return {"id": state.command_id, "machine": self.machine_id, **values}
 
-    async def due(self, after: str, limit: int, grace_seconds: float) -> list[Due]:
-        """Rows about which something may have to be done; not all of them are ours."""
-        values = {"after": after, "limit": limit, "machine": self.machine_id, "grace": grace_seconds}
-        return [Due(str(row["id"]), row["status"] == "claimed") for row in await self._rows(_DUE, values)]
+    async def due(
+        self, after: str, limit: int, grace_seconds: float, workspaces: Sequence[str], *, any_workspace: bool
+    ) -> list[Due]:
+        """Rows of these workspaces about which something may have to be done. Those whose namespace is noted are
+        among them, whatever their workspace; so not all are ours."""
+        chosen = {"workspaces": list(workspaces), "any": any_workspace}
+        values = {"after": after, "limit": limit, "machine": self.machine_id, "grace": grace_seconds, **chosen}
+        rows = await self._rows(_DUE, values)
+        return [Due(str(row["id"]), row["status"] == "claimed", row) for row in rows]
 
     async def unfinished(self, after: str, limit: int) -> list[Unfinished]:
         """Rows of ours whose BugCommand has not been seen to end."""

@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -19,8 +20,11 @@ from tests.process.gateway.bridges import NAMESPACE, TERRITORY, WORKSPACE, Table
 from tests.process.gateway.fake_api import FakeApi
 from tests.support.postgres import PostgresServer, postgres_server, postgres_url  # noqa: F401 (fixtures)
 
+from bugcommand_operator.gateway.bridge import sync
+from bugcommand_operator.gateway.bridge.claims import Claims
 from bugcommand_operator.gateway.bridge.rows import Territory
-from bugcommand_operator.store.bridge_commands import BridgeCommands, Unfinished
+from bugcommand_operator.gateway.bridge.turns import Turns
+from bugcommand_operator.store.bridge_commands import BridgeCommands, Due, Unfinished
 from bugcommand_operator.store.errors import StoreUnavailable
 from bugcommand_operator.store.migrate import upgrade
 
@@ -496,3 +500,40 @@ async def test_a_row_whose_bugcommand_went_while_nobody_looked_fails_though_the_
     async with running_bridge(url, api, tmp_path):
         row = await table.until(command, lambda row: row["status"] == "failed")
     assert row["error"].startswith("Deleted")
+
+
+@pytest.mark.parametrize("are_noted", [False, True])
+async def test_rows_of_others_take_no_room_from_ours(
+    url: str, api: FakeApi, table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, are_noted: bool
+) -> None:
+    monkeypatch.setattr(sync, "Turns", partial(Turns, room=10))
+    noted = {"namespace": "elsewhere"} if are_noted else {}
+    async with table.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE bridge_commands DISABLE TRIGGER USER"))
+    for number in range(50):
+        await table.insert(id=f"00000000-0000-4000-8000-{number:012}", workspace_id=str(uuid.uuid4()), **noted)
+    ours = await table.insert(id=f"ffffffff-0000-4000-8000-{0:012}", working_directory=PREFIX)
+    async with running_bridge(url, api, tmp_path, poll_seconds=3600):  # one look as it begins, one as it connects
+        await table.until(ours, lambda row: row["bugcommand"] is not None)
+
+
+async def test_a_look_goes_on_where_the_last_one_found_no_more_room(
+    url: str, api: FakeApi, table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [Due(f"{number:08}-0000-4000-8000-000000000000", False, {"workspace_id": WORKSPACE}) for number in range(25)]
+    looked: list[str] = []
+    done: set[str] = set()
+
+    async def due(_rows: BridgeCommands, after: str, limit: int, *_: object, **__: object) -> list[Due]:
+        looked.append(after)
+        return [row for row in rows if row.command_id > after][:limit]
+
+    async def look_at(_claims: Claims, command_id: str, **_: object) -> None:
+        done.add(command_id)  # and it stays due, as one does that cannot be carried over now
+
+    monkeypatch.setattr(sync, "Turns", partial(Turns, room=10))
+    monkeypatch.setattr(BridgeCommands, "due", due)
+    monkeypatch.setattr(Claims, "look_at", look_at)
+    async with running_bridge(url, api, tmp_path, poll_seconds=0.05):
+        await until(lambda: len(done) == len(rows))
+    assert rows[9].command_id in looked

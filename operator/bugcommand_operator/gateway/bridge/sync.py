@@ -31,7 +31,7 @@ from bugcommand_operator.gateway.bridge.request import command_id_of
 from bugcommand_operator.gateway.bridge.states import COMPLETED, FAILED, PENDING
 from bugcommand_operator.gateway.bridge.turns import Turns
 from bugcommand_operator.store import notifications
-from bugcommand_operator.store.bridge_commands import FIRST_ID, BridgeCommands
+from bugcommand_operator.store.bridge_commands import FIRST_ID, BridgeCommands, Due
 from bugcommand_operator.store.errors import StoreError, StoreUnavailable
 
 _PAGE = 500
@@ -76,6 +76,7 @@ class Sync:
 
     def __post_init__(self) -> None:
         self._turns = Turns(self._look_at, workers=self.workers)
+        self._after = FIRST_ID
         self._look_now = asyncio.Event()
         self._failed = False
         self._to_repair: set[str] = set()
@@ -115,10 +116,9 @@ class Sync:
             return
         inserted = str(told.get("op", "")).lower() == "insert"
         self.events.emit(CommandInserted(command_id) if inserted else CommandUpdated(command_id, status))
-        if inserted and status == PENDING:
+        wanted = inserted or status not in {COMPLETED, FAILED}
+        if wanted and self._turns.add(command_id) and inserted and status == PENDING:
             self._new.add(command_id)
-        if inserted or status not in {COMPLETED, FAILED}:
-            self._turns.add(command_id)
 
     async def _poll(self) -> None:
         pause = self.poll_seconds
@@ -135,14 +135,24 @@ class Sync:
             self._failed = False
 
     async def _look_at_all(self) -> None:
-        after = FIRST_ID
-        self._to_repair.clear()
-        self._new.clear()  # what found no room is looked at like any other
-        while page := await self.rows.due(after, _PAGE, self.grace_seconds):
-            after = page[-1].command_id
-            self._to_repair.update(due.command_id for due in page if due.is_claimed)
+        """From where the last look found no more room, or from the beginning."""
+        territory = self.claims.territory
+        workspaces, everybody_s = territory.sure_workspaces(), bool(territory.default_namespace)
+        while page := await self.rows.due(
+            self._after, _PAGE, self.grace_seconds, workspaces, any_workspace=everybody_s
+        ):
             for due in page:
-                self._turns.add(due.command_id)
+                if territory.namespace_of(due.place) is not None and not self._add(due):
+                    return
+                self._after = due.command_id
+        self._after = FIRST_ID
+
+    def _add(self, due: Due) -> bool:
+        if not self._turns.add(due.command_id):
+            return False
+        if due.is_claimed:
+            self._to_repair.add(due.command_id)
+        return True
 
     async def _look_at(self, command_id: str) -> None:
         repair, new = command_id in self._to_repair, command_id in self._new

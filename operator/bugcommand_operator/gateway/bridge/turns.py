@@ -14,11 +14,16 @@ class Turns:
         self._waiting: set[str] = set()
         self._busy: set[str] = set()
 
-    def add(self, key: str) -> None:
-        if key not in self._waiting and not (self._queue.full() and key not in self._busy):
-            self._waiting.add(key)
-            if key not in self._busy:
-                self._queue.put_nowait(key)
+    def add(self, key: str) -> bool:
+        """False when there is no room."""
+        if key in self._waiting:
+            return True
+        if key not in self._busy:
+            if self._queue.full():
+                return False
+            self._queue.put_nowait(key)
+        self._waiting.add(key)
+        return True
 
     @property
     def idle(self) -> bool:
