@@ -44,11 +44,13 @@ WHERE id = :id AND {_CLAIMABLE} AND namespace IS NULL
 RETURNING *
 """  # noqa: S608
 
-_CREATED = """
+# Who follows BugCommands may have been faster, and has then written its name, or even its end.
+_CREATED = f"""
 UPDATE bridge_commands
-SET namespace = :namespace, repository = :repository, bugcommand = :bugcommand, error = NULL, updated_at = now()
-WHERE id = :id AND claimed_by_machine_id = :machine AND bugcommand IS NULL
-"""
+SET namespace = :namespace, repository = :repository, bugcommand = :bugcommand, updated_at = now(),
+    error = CASE WHEN status IN {_FINAL} AND bugcommand IS NOT NULL THEN error END
+WHERE id = :id AND claimed_by_machine_id = :machine AND coalesce(bugcommand, :bugcommand) = :bugcommand
+"""  # noqa: S608
 
 _REFUSE = """
 UPDATE bridge_commands

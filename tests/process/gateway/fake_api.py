@@ -74,6 +74,12 @@ class FakeApi:
             obj = self.objects.pop((plural, namespace, name))
             self._store(plural, deepcopy(obj), "DELETED")
 
+    def lose_sight(self, plural: str, namespace: str, name: str) -> None:
+        """The object is there, and those who watch are told that it is gone: it has lost the label they watch."""
+        with self._lock:
+            obj = deepcopy(self.objects[plural, namespace, name])
+            self._store(plural, obj, "DELETED")
+
     def forget(self) -> None:
         """What happened until now can no longer be watched from; and those who watch are cut off."""
         with self._lock:

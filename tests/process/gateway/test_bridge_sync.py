@@ -24,7 +24,7 @@ from bugcommand_operator.gateway.bridge import sync
 from bugcommand_operator.gateway.bridge.claims import Claims
 from bugcommand_operator.gateway.bridge.rows import Territory
 from bugcommand_operator.gateway.bridge.turns import Turns
-from bugcommand_operator.store.bridge_commands import BridgeCommands, Due, Unfinished
+from bugcommand_operator.store.bridge_commands import BridgeCommands, Due, Followed, Unfinished
 from bugcommand_operator.store.errors import StoreUnavailable
 from bugcommand_operator.store.migrate import upgrade
 
@@ -537,3 +537,29 @@ async def test_a_look_goes_on_where_the_last_one_found_no_more_room(
     async with running_bridge(url, api, tmp_path, poll_seconds=0.05):
         await until(lambda: len(done) == len(rows))
     assert rows[9].command_id in looked
+
+
+async def test_a_bugcommand_that_loses_its_label_goes_on_and_its_row_does_not_fail(
+    url: str, api: FakeApi, table: Table, tmp_path: Path
+) -> None:
+    async with running_bridge(url, api, tmp_path):
+        unlabelled, deleted = [await table.insert(working_directory=PREFIX) for _ in range(2)]
+        for command in (unlabelled, deleted):
+            await table.until(command, lambda row: row["bugcommand"] is not None)
+        api.lose_sight("bugcommands", NAMESPACE, name_of(unlabelled))
+        api.remove("bugcommands", NAMESPACE, name_of(deleted))
+        await table.until(deleted, lambda row: row["status"] == "failed")
+        assert (await table.row(unlabelled))["status"] == "claimed"
+
+
+async def test_what_is_noted_of_a_bugcommand_that_was_followed_first_is_whole(url: str, table: Table) -> None:
+    rows = BridgeCommands(table.engine, "lab")
+    columns = {"claimed_by_machine_id": "lab", "namespace": NAMESPACE, "error": "CannotCreate: no room"}
+    command, ended = [await table.insert(status="claimed", **columns) for _ in range(2)]
+    await rows.follow([Followed(one, NAMESPACE, name_of(one), "claimed") for one in (command, ended)])
+    end = Followed(ended, NAMESPACE, name_of(ended), "failed", completed_at=datetime.now(UTC), error="Failed: it did")
+    await rows.follow([end])
+    for one in (command, ended):
+        await rows.created(one, NAMESPACE, "shop", name_of(one))
+    assert [(await table.row(one))["repository"] for one in (command, ended)] == ["shop", "shop"]
+    assert [(await table.row(one))["error"] for one in (command, ended)] == [None, "Failed: it did"]

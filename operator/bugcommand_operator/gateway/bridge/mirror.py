@@ -10,6 +10,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from uuid import UUID
 
+from bugcommand_operator.cluster.errors import ClusterError, NotFound
 from bugcommand_operator.cluster.kube import Kube, path_of
 from bugcommand_operator.cluster.watch import Broken, Changed, Deleted, Listed, Raw, Streams, watch
 from bugcommand_operator.gateway.bridge.events import Error, Events
@@ -42,9 +43,9 @@ class Mirror:
         missing = Missing(self._rows, self._events, kube, namespace, self._is_missing)
         async with asyncio.TaskGroup() as group:
             group.create_task(missing.run(), name="bridge-missing")
-            await self._follow(cluster, namespace, missing)
+            await self._follow(cluster, kube, namespace, missing)
 
-    async def _follow(self, cluster: Streams, namespace: str | None, missing: Missing) -> None:
+    async def _follow(self, cluster: Streams, kube: Kube, namespace: str | None, missing: Missing) -> None:
         async with aclosing(watch(cluster, path_of("BugCommand", namespace), LABEL_BRIDGE)) as events:
             async for event in events:
                 if isinstance(event, Listed):
@@ -52,9 +53,21 @@ class Mirror:
                 elif isinstance(event, Changed):
                     self._see(event.obj, state_of(event.obj))
                 elif isinstance(event, Deleted):
-                    self._see(event.obj, gone(event.obj, self._now()), is_gone=True)
+                    await self._deleted(event.obj, kube, missing)
                 elif isinstance(event, Broken):
                     self._events.emit(Error("watching BugCommands", str(event.error)[:500]))
+
+    async def _deleted(self, obj: Raw, kube: Kube, missing: Missing) -> None:
+        """Losing the label looks the same as being deleted: what is still there goes on, and its row with it."""
+        last = gone(obj, self._now())
+        try:
+            if not state_of(obj).is_final and await _is_there(kube, obj):
+                return
+        except ClusterError as error:
+            self._events.emit(Error("looking for a BugCommand that is gone", str(error)[:500]))
+            missing.owe()
+            return
+        self._see(obj, last, is_gone=True)
 
     async def write(self) -> None:
         """Write what is to be written, for ever."""
@@ -136,6 +149,15 @@ class Mirror:
         known = self._wanted.get((row.namespace, row.command_id))
         if known is None or known.status not in FINAL:  # its end may have been seen, and not been written yet
             self._want(_followed(row.command_id, row.namespace, gone(None, self._now())), is_gone=True)
+
+
+async def _is_there(kube: Kube, obj: Raw) -> bool:
+    meta = obj["metadata"]
+    try:
+        found = await kube.get("BugCommand", meta["namespace"], meta["name"])
+    except NotFound:
+        return False
+    return bool(found["metadata"]["uid"] == meta["uid"])
 
 
 def _key(state: Followed) -> Key:
