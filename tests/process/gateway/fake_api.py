@@ -75,10 +75,11 @@ class FakeApi:
             self._store(plural, deepcopy(obj), "DELETED")
 
     def lose_sight(self, plural: str, namespace: str, name: str) -> None:
-        """The object is there, and those who watch are told that it is gone: it has lost the label they watch."""
+        """The object loses its labels: it is there, and those who watch by one are told that it is gone."""
         with self._lock:
-            obj = deepcopy(self.objects[plural, namespace, name])
-            self._store(plural, obj, "DELETED")
+            obj = self.objects[plural, namespace, name]
+            self._store(plural, deepcopy(obj), "DELETED")
+            self.objects[plural, namespace, name] = {**obj, "metadata": {**obj["metadata"], "labels": {}}}
 
     def forget(self) -> None:
         """What happened until now can no longer be watched from; and those who watch are cut off."""

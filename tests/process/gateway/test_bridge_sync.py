@@ -549,6 +549,11 @@ async def test_a_bugcommand_that_loses_its_label_goes_on_and_its_row_does_not_fa
         api.lose_sight("bugcommands", NAMESPACE, name_of(unlabelled))
         api.remove("bugcommands", NAMESPACE, name_of(deleted))
         await table.until(deleted, lambda row: row["status"] == "failed")
+        api.forget()  # and what is listed anew does not hold it
+        later = await table.insert(working_directory=PREFIX)
+        await table.until(later, lambda row: row["bugcommand"] is not None)
+        api.set_status(NAMESPACE, name_of(later), ENDED)
+        await table.until(later, lambda row: row["status"] == "completed")
         assert (await table.row(unlabelled))["status"] == "claimed"
 
 

@@ -62,6 +62,9 @@ class Mirror:
         last = gone(obj, self._now())
         try:
             if not state_of(obj).is_final and await _is_there(kube, obj):
+                self._forget(
+                    (obj["metadata"]["namespace"], (obj["metadata"].get("labels") or {}).get(LABEL_BRIDGE, ""))
+                )
                 return
         except ClusterError as error:
             self._events.emit(Error("looking for a BugCommand that is gone", str(error)[:500]))
@@ -134,16 +137,22 @@ class Mirror:
             self._gone.discard(key)
 
     def _listed(self, items: list[Raw], namespace: str | None) -> set[tuple[str, str]]:
-        """All that is there. What was seen before and is not there was deleted while nobody looked."""
+        """All that is there; what was seen before and is not there is no longer followed."""
         for obj in items:
             self._see(obj, state_of(obj))
         there = {(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in items}
         for state in list(self._wanted.values()):
             if namespace in {None, state.namespace} and (state.namespace, state.bugcommand) not in there:
-                last = gone(None, self._now())
-                ended = state if state.status in FINAL else _followed(state.command_id, state.namespace, last)
-                self._want(ended, is_gone=True)
+                if state.status in FINAL:
+                    self._want(state, is_gone=True)
+                else:  # it may have lost its label only: that is looked for by its name
+                    self._forget(_key(state))
         return there
+
+    def _forget(self, key: Key) -> None:
+        for known in (self._wanted, self._written, self._dirty):
+            known.pop(key, None)
+        self._gone.discard(key)
 
     def _is_missing(self, row: Unfinished) -> None:
         known = self._wanted.get((row.namespace, row.command_id))
