@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bugcommand_operator.store.bounded import bounded
+from bugcommand_operator.store.errors import StoreRejected
 from bugcommand_operator.store.lines import LogRow, Owner
 from bugcommand_operator.store.queries import Filter, Order, RowQuery, Scope, named_commands, page_of, rows_matching
 from bugcommand_operator.store.schema import has_days, spawn_log_owners, spawn_log_progress, spawn_logs
@@ -49,8 +50,11 @@ class LogReader:
         statement = rows_matching(query, owners, by_day=has_days(self._engine.dialect))
         if owners is not None and not owners:
             return []
-        async with bounded(self._engine, self._time_limit) as connection:
-            return [dict(row) for row in (await connection.execute(page_of(statement, query))).mappings()]
+        try:
+            async with bounded(self._engine, self._time_limit) as connection:
+                return [dict(row) for row in (await connection.execute(page_of(statement, query))).mappings()]
+        except (ValueError, RecursionError, OverflowError) as error:  # a jsonb that Python's parser does not take
+            raise StoreRejected(f"a row cannot be decoded: {type(error).__name__}") from error
 
     async def count(self, query: RowQuery, bound: int) -> int:
         """How many rows there are without limit and offset; `bound` when there are more."""

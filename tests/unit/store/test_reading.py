@@ -16,9 +16,9 @@ from bugcommand_operator.gateway.rest.conditions import OPERATORS, Compare
 from bugcommand_operator.gateway.rest.errors import RestError
 from bugcommand_operator.gateway.rest.query import parse_query
 from bugcommand_operator.gateway.rest.tables import TABLES
-from bugcommand_operator.store import schema
+from bugcommand_operator.store import migrate, schema
 from bugcommand_operator.store.engine import open_reader
-from bugcommand_operator.store.errors import BadQuery, StoreUnavailable, TooBroad
+from bugcommand_operator.store.errors import BadQuery, StoreRejected, StoreUnavailable, TooBroad
 from bugcommand_operator.store.lines import AttemptKey, Owner
 from bugcommand_operator.store.queries import Group, page_of, rows_matching
 from bugcommand_operator.store.reading import Filter, LogReader, Order, RowQuery, Scope
@@ -314,3 +314,20 @@ async def test_a_database_that_is_away_is_unavailable() -> None:
     async with open_reading("postgresql+psycopg://nobody@127.0.0.1:1/none") as reader:
         with pytest.raises(StoreUnavailable):
             await reader.owners(["command"])
+
+
+async def test_a_row_whose_payload_cannot_be_decoded_is_an_error_of_the_store(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'logs.db'}"
+    await migrate.upgrade(url)
+    engine = create_engine(url.replace("+aiosqlite", ""))
+    with engine.begin() as connection:
+        values = {"id": "5f0f6d4e-3c0e-4f0e-9d4e-0a3f3f1f2a11", "payload": f'{{"a": {"9" * 5000}}}'}
+        columns = "id, prompt, status, namespace, payload"
+        statement = f"INSERT INTO bridge_commands ({columns}) VALUES (:id, 'x', 'pending', 'team-a', :payload)"
+        connection.execute(text(statement), values)
+    engine.dispose()
+    reading = open_reader(url)
+    query = RowQuery(("payload",), (Filter("namespace", "eq", "team-a"),), table="bridge_commands")
+    with pytest.raises(StoreRejected, match="cannot be decoded"):
+        await LogReader(reading).rows(query)
+    await reading.dispose()
