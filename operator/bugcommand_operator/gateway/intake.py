@@ -4,7 +4,8 @@ Order matters: who it is, then whether there is room, then the body, then whethe
 of a stranger's body is read.
 """
 
-import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from bugcommand_operator.cluster.token_review import (
 )
 from bugcommand_operator.gateway.admission import Admission
 from bugcommand_operator.gateway.auth import Authenticator
+from bugcommand_operator.gateway.body import declared_size, read_body
 from bugcommand_operator.gateway.metrics import Metrics
 from bugcommand_operator.gateway.readers import client_of
 from bugcommand_operator.gateway.redaction import redact_all
@@ -26,7 +28,6 @@ from bugcommand_operator.gateway.refusals import (
     Forbidden,
     Malformed,
     Refusal,
-    TooLarge,
     TryLater,
     Unauthorized,
 )
@@ -34,8 +35,6 @@ from bugcommand_operator.gateway.wire import MAX_BODY, Submission, parse_submiss
 from bugcommand_operator.gateway.writer import BatchWriter
 from bugcommand_operator.store.errors import StoreFull, StoreRejected, StoreUnavailable
 from bugcommand_operator.store.lines import AttemptKey, LogBatch, LogLine
-
-_BODY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Intake:
 
     async def _take(self, request: Request) -> int:
         pod = await self.identify(request)
-        size = declared_size(request)
+        size = declared_size(request, MAX_BODY)
         with self.admission.reserve(pod.pod_uid, size):
             submission = parse_submission(await read_body(request, size))
             check_ownership(pod, submission)
@@ -81,14 +80,21 @@ class Intake:
             raise TryLater("IdentityUnavailable", "tokens cannot be reviewed now") from error
 
     async def _store(self, batch: LogBatch) -> None:
-        try:
+        with store_refusals():
             await self.writer.submit(batch)
-        except StoreFull as error:
-            raise TryLater("StoreFull", "the log store has no room left", retry_after=10) from error
-        except StoreUnavailable as error:
-            raise TryLater("StoreUnavailable", "the log store cannot be written now") from error
-        except StoreRejected as error:
-            raise Malformed("RejectedByStore", "the log store refuses these values") from error
+
+
+@contextmanager
+def store_refusals() -> Iterator[None]:
+    """What keeps the store from storing, as the sender gets to read it."""
+    try:
+        yield
+    except StoreFull as error:
+        raise TryLater("StoreFull", "the log store has no room left", retry_after=10) from error
+    except StoreUnavailable as error:
+        raise TryLater("StoreUnavailable", "the log store cannot be written now") from error
+    except StoreRejected as error:
+        raise Malformed("RejectedByStore", "the log store refuses these values") from error
 
 
 class Owned(Protocol):
@@ -118,25 +124,3 @@ def as_batch(submission: Submission, pod: PodIdentity) -> tuple[LogBatch, int]:
     key = AttemptKey(pod.namespace, submission.command_id, submission.attempt)
     batch = LogBatch(key, submission.epoch, submission.machine_id, lines, pod.repository, pod.command_uid)
     return batch, redacted
-
-
-def declared_size(request: Request) -> int:
-    """How much the body takes; a sender that does not say is given room for the largest."""
-    declared = request.headers.get("Content-Length", "")
-    size = int(declared) if declared.isascii() and declared.isdigit() else MAX_BODY
-    if size > MAX_BODY:
-        raise TooLarge("TooLarge", f"the body is larger than {MAX_BODY} bytes")
-    return size
-
-
-async def read_body(request: Request, size: int) -> bytes:
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > size:
-                    raise TooLarge("TooLarge", f"the body is larger than {size} bytes")
-    except TimeoutError as error:
-        raise TryLater("BodyTooSlow", f"the body did not arrive in {_BODY_SECONDS:.0f} s") from error
-    return bytes(body)

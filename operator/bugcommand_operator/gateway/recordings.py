@@ -11,11 +11,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from bugcommand_operator.cluster.token_review import PodIdentity
-from bugcommand_operator.gateway.intake import Intake, check_ownership, declared_size, read_body
+from bugcommand_operator.gateway.body import declared_size, read_body
+from bugcommand_operator.gateway.intake import Intake, check_ownership, store_refusals
 from bugcommand_operator.gateway.redaction import redact_all
 from bugcommand_operator.gateway.refusals import Forbidden, Malformed, Refusal, TooLarge, TryLater
-from bugcommand_operator.gateway.wire import storable
-from bugcommand_operator.store.errors import StoreFull, StoreRejected, StoreUnavailable
+from bugcommand_operator.gateway.wire import MAX_BODY, storable
 from bugcommand_operator.store.lines import AttemptKey
 from bugcommand_operator.store.lines import Refusal as NotKept
 from bugcommand_operator.store.recordings import NoLog, RecordingFull, Recordings
@@ -51,7 +51,7 @@ class RecordingIntake:
 
     async def _take(self, request: Request) -> int:
         pod = await self.intake.identify(request)
-        size = declared_size(request)
+        size = declared_size(request, MAX_BODY)
         with self.intake.admission.reserve(pod.pod_uid, size):
             sent = parse(await read_body(request, size))
             check_ownership(pod, sent)
@@ -63,17 +63,12 @@ class RecordingIntake:
     async def _keep(self, pod: PodIdentity, sent: RecordedPart, data: str) -> None:
         key = AttemptKey(pod.namespace, sent.command_id, sent.attempt)
         try:
-            refused = await self.store.keep(key, pod.command_uid, sent.part, data)
+            with store_refusals():
+                refused = await self.store.keep(key, pod.command_uid, sent.part, data)
         except NoLog as error:
             raise TryLater("LogNotBegun", "no line of this command's log is stored yet") from error
         except RecordingFull as error:
             raise TooLarge("TooLarge", "the recording of this attempt has reached its bound") from error
-        except StoreFull as error:
-            raise TryLater("StoreFull", "the log store has no room left", retry_after=10) from error
-        except StoreUnavailable as error:
-            raise TryLater("StoreUnavailable", "the log store cannot be written now") from error
-        except StoreRejected as error:
-            raise Malformed("RejectedByStore", "the log store refuses these values") from error
         if refused is NotKept.BEING_DELETED:
             raise TryLater(refused.value, "the retention of this command's log has ended")
         if refused is not None:

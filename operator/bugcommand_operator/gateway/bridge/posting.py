@@ -4,7 +4,6 @@ which then goes the way of everybody's rows, else as a BugCommand.
 Order matters: who it is, then whether there is room, then the body, then whether it may.
 """
 
-import asyncio
 import json
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,6 +17,7 @@ from starlette.routing import Route
 from bugcommand_operator.cluster.errors import AccessDenied, ClusterError
 from bugcommand_operator.cluster.token_review import IdentityUnavailable, Unauthenticated
 from bugcommand_operator.gateway.admission import Admission
+from bugcommand_operator.gateway.body import declared_size, read_body
 from bugcommand_operator.gateway.bridge.claims import KubeSource, translated
 from bugcommand_operator.gateway.bridge.keeping import Keeper, Kept, NewCommand
 from bugcommand_operator.gateway.bridge.refusals import NotTheSame, Untranslatable
@@ -25,11 +25,10 @@ from bugcommand_operator.gateway.bridge.repositories import Repositories
 from bugcommand_operator.gateway.bridge.request import PostedCommand, parse_body
 from bugcommand_operator.gateway.bridge.rows import REQUESTS, Territory
 from bugcommand_operator.gateway.readers import Reader, client_of, token_of
-from bugcommand_operator.gateway.refusals import Forbidden, Malformed, Refusal, TooLarge, TryLater, Unauthorized
+from bugcommand_operator.gateway.refusals import Forbidden, Malformed, Refusal, TryLater, Unauthorized
 from bugcommand_operator.store.errors import StoreError, StoreRejected
 
 MAX_BODY = 512 << 10  # a prompt of 64 KiB may be six times as long in JSON
-_BODY_SECONDS = 30.0
 _HELD_BYTES, _HELD_BYTES_PER_SENDER = 16 << 20, 4 << 20
 _LONGEST_KEY = 255
 
@@ -62,9 +61,9 @@ class Posting:
     async def _take(self, request: Request) -> tuple[Kept, bool]:
         reader = await self._identify(request)
         key = _idempotency_key(request)
-        size = _declared_size(request)
+        size = declared_size(request, MAX_BODY)
         with self.room.reserve(reader.name, size):
-            command = parse_body(await _read(request, size))
+            command = parse_body(await read_body(request, size))
         namespace = await self._namespace(reader, command)
         try:
             return await self._keep(reader, command, namespace, key)
@@ -148,24 +147,3 @@ def _idempotency_key(request: Request) -> str | None:
         message = f"Idempotency-Key: is 1 to {_LONGEST_KEY} printable ASCII characters"
         raise Malformed("InvalidIdempotencyKey", message, field="Idempotency-Key")
     return key
-
-
-def _declared_size(request: Request) -> int:
-    declared = request.headers.get("Content-Length", "")
-    size = int(declared) if declared.isascii() and declared.isdigit() and len(declared) < 19 else MAX_BODY
-    if size > MAX_BODY:
-        raise TooLarge("TooLarge", f"the body is larger than {MAX_BODY} bytes")
-    return size
-
-
-async def _read(request: Request, size: int) -> bytes:
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > size:
-                    raise TooLarge("TooLarge", f"the body is larger than {size} bytes")
-    except TimeoutError as error:
-        raise TryLater("BodyTooSlow", f"the body did not arrive in {_BODY_SECONDS:.0f} s") from error
-    return bytes(body)
