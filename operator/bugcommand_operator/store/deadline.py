@@ -11,9 +11,9 @@ T = TypeVar("T")
 _left_behind: set[asyncio.Task[Any]] = set()  # the loop itself would forget them half way
 
 
-async def within(seconds: float, work: Coroutine[Any, Any, T], cut: Callable[[], None]) -> T:
+async def within(seconds: float, work: Coroutine[Any, Any, T], cut: Callable[[], None] | None) -> T:
     """The work's result, or `StoreUnavailable` when it takes longer. It is then cut and left to end by itself: it
-    may or may not have been carried out."""
+    may or may not have been carried out. Without `cut` it is not interrupted at all, only left."""
     task = asyncio.create_task(work)
     try:
         done, _ = await asyncio.wait({task}, timeout=seconds)
@@ -26,9 +26,10 @@ async def within(seconds: float, work: Coroutine[Any, Any, T], cut: Callable[[],
     return task.result()
 
 
-def _leave(task: asyncio.Task[Any], cut: Callable[[], None]) -> None:
-    cut()
-    task.cancel()
+def _leave(task: asyncio.Task[Any], cut: Callable[[], None] | None) -> None:
+    if cut is not None:
+        cut()
+        task.cancel()
     _left_behind.add(task)
     task.add_done_callback(_ended)
 

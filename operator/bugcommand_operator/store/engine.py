@@ -2,11 +2,14 @@
 that can look while the one writing process writes. Nothing here knows a table."""
 
 import re
+import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
@@ -17,7 +20,9 @@ from bugcommand_operator.store.errors import StoreError, StoreFull, StoreRejecte
 
 Synchronous = Literal["NORMAL", "FULL"]
 _FULL = re.compile(r"disk is full|no space left|disk full|could not extend file", re.IGNORECASE)
+_REFUSED = (DataError, IntegrityError, sqlite3.DataError, sqlite3.IntegrityError)
 _NO_SENSE = frozenset({"42883", "42804"})  # no such operator for these types, types that do not fit
+_OWN_CONNECTION = "mentu_own_connection"
 _NOT_YET = re.compile(r"no such table|relation \"\w+\" does not exist", re.IGNORECASE)
 
 
@@ -43,15 +48,13 @@ def open_writer(url: str, *, synchronous: Synchronous, lock_wait_seconds: float 
     """An engine that writes. With SQLite only one process may hold one (that is the gateway)."""
     if not is_sqlite(url):
         return _postgres(url, ("SET idle_in_transaction_session_timeout = '60s'",))
-    engine = create_async_engine(url, connect_args={"timeout": lock_wait_seconds})
     pragmas = (
         "PRAGMA journal_mode=WAL",
         f"PRAGMA synchronous={synchronous}",
         "PRAGMA foreign_keys=ON",
         f"PRAGMA journal_size_limit={64 << 20}",  # a long reader may let the WAL grow; afterwards it shrinks again
     )
-    _on_connect(engine, pragmas)
-    return engine
+    return _sqlite(make_url(url), lock_wait_seconds, pragmas)
 
 
 def open_reader(url: str, *, lock_wait_seconds: float = 5.0) -> AsyncEngine:
@@ -60,9 +63,32 @@ def open_reader(url: str, *, lock_wait_seconds: float = 5.0) -> AsyncEngine:
     if path is None:
         return _postgres(url, _READER)
     read_only = URL.create(make_url(url).drivername, database=f"file:{path}", query={"mode": "ro", "uri": "true"})
-    engine = create_async_engine(read_only, connect_args={"timeout": lock_wait_seconds})
-    _on_connect(engine, ("PRAGMA query_only=ON", "PRAGMA case_sensitive_like=ON"))
+    return _sqlite(read_only, lock_wait_seconds, ("PRAGMA query_only=ON", "PRAGMA case_sensitive_like=ON"))
+
+
+def _sqlite(url: URL, lock_wait_seconds: float, pragmas: Sequence[str]) -> AsyncEngine:
+    engine = create_async_engine(url, connect_args={"timeout": lock_wait_seconds})
+    _on_connect(engine, pragmas)
+    path = sqlite_path(str(url))
+    name = f"file:{quote(str(path))}?mode={url.query.get('mode', 'rwc')}"
+    own = partial(_open_sqlite, name, lock_wait_seconds, pragmas)
+    engine.sync_engine.update_execution_options(**{_OWN_CONNECTION: own})
     return engine
+
+
+def sqlite_connector(engine: AsyncEngine) -> Callable[[], sqlite3.Connection]:
+    """What opens a plain connection, in whichever thread calls it, with the settings of the engine's own."""
+    connector: Callable[[], sqlite3.Connection] = engine.sync_engine.get_execution_options()[_OWN_CONNECTION]
+    return connector
+
+
+def _open_sqlite(name: str, lock_wait_seconds: float, pragmas: Sequence[str]) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        name, uri=True, timeout=lock_wait_seconds, isolation_level=None, check_same_thread=False
+    )
+    for statement in pragmas:
+        connection.execute(statement)
+    return connection
 
 
 def _postgres(url: str, settings: tuple[str, ...]) -> AsyncEngine:
@@ -73,7 +99,7 @@ def _postgres(url: str, settings: tuple[str, ...]) -> AsyncEngine:
     return engine
 
 
-def _on_connect(engine: AsyncEngine, statements: tuple[str, ...]) -> None:
+def _on_connect(engine: AsyncEngine, statements: Sequence[str]) -> None:
     def apply(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
         for statement in statements:
@@ -94,7 +120,7 @@ def classify(error: Exception) -> StoreError:
     text = str(cause)
     if getattr(cause, "sqlstate", None) in _NO_SENSE:
         return StoreRejected(text)
-    if isinstance(error, (DataError, IntegrityError, *_of_psycopg("DataError", "IntegrityError"))):
+    if isinstance(error, (*_REFUSED, *_of_psycopg("DataError", "IntegrityError"))):
         return StoreRejected(text)
     return StoreFull(text) if _FULL.search(text) else StoreUnavailable(text)
 
@@ -112,6 +138,6 @@ def own_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, (SQLAlchemyError, OSError, *_of_psycopg("Error"))):
+        if isinstance(error, (SQLAlchemyError, sqlite3.Error, OSError, *_of_psycopg("Error"))):
             raise classify(error) from error
         raise

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bugcommand_operator.store.deadline import within
-from bugcommand_operator.store.engine import own_errors
+from bugcommand_operator.store.engine import is_sqlite, own_errors
 from bugcommand_operator.store.lines import AttemptKey, Refusal
 from bugcommand_operator.store.schema import spawn_log_owners, spawn_recordings
 
@@ -31,11 +31,13 @@ class Recordings:
 
     def __init__(self, engine: AsyncEngine, *, cap: int = DEFAULT_CAP) -> None:
         self._engine, self._cap = engine, cap
+        # A connection to SQLite that is dropped in a transaction may keep the one lock of all who write.
+        self._cut = None if is_sqlite(str(engine.url)) else _nothing_more
 
     async def keep(self, key: AttemptKey, command_uid: str, part: int, data: str) -> Refusal | None:
         """Store a part, unless it is there; or why it was refused."""
         with own_errors():
-            return await within(_TIME_LIMIT, self._keep(key, command_uid, part, data), lambda: None)
+            return await within(_TIME_LIMIT, self._keep(key, command_uid, part, data), self._cut)
 
     async def _keep(self, key: AttemptKey, command_uid: str, part: int, data: str) -> Refusal | None:
         async with self._engine.begin() as connection:
@@ -57,6 +59,10 @@ class Recordings:
         row = {"command_id": key.command_id, "attempt": key.attempt, "part": part, "namespace": key.namespace}
         insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         await connection.execute(insert(spawn_recordings).values(**row, data=data).on_conflict_do_nothing())
+
+
+def _nothing_more() -> None:
+    """Being cancelled is enough."""
 
 
 async def _refusal(connection: AsyncConnection, key: AttemptKey, command_uid: str) -> Refusal | None:

@@ -5,6 +5,7 @@ An append is one transaction, and what it returned from is committed.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select, tuple_
@@ -60,8 +61,9 @@ class SpawnLogs:
             self._prepared = {today}
         for _ in range(_TRIES):
             try:
-                async with tables.transaction() as transaction:
-                    return await append_in(transaction, batches, today=today, cap=self._cap, distrust=distrust)
+                return await tables.run(
+                    partial(append_in, batches=batches, today=today, cap=self._cap, distrust=distrust)
+                )
             except NoPartition as missing:
                 await tables.prepare(missing.days)
             except Inconsistent:

@@ -1,12 +1,13 @@
 """What an append asks of a database, inside one transaction; `appending` says in which order."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractAsyncContextManager
 from datetime import date
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from bugcommand_operator.store.placing import Claim, Owned, Place, Placed, Reached
+
+T = TypeVar("T")
 
 
 class NoPartition(Exception):
@@ -45,8 +46,9 @@ class Transaction(Protocol):
 
 
 class Tables(Protocol):
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """Commits when it is left in good order."""
+    async def run(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> T:
+        """The work as one transaction, committed when it has come to its end, which may be after its caller has gone.
+        It may wait for the transaction's answers and nothing else."""
         ...
 
     async def prepare(self, days: Collection[date]) -> None:
@@ -54,6 +56,6 @@ class Tables(Protocol):
         ...
 
     def cut(self) -> None:
-        """Interrupt what is under way, as far as that can be done from outside."""
+        """Interrupt what is under way, as far as that can be done from outside; whoever waits for it gets an error."""
 
     async def close(self) -> None: ...

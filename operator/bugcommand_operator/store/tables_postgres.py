@@ -5,11 +5,10 @@ line needs a conflict clause. All locks are taken in one order: owners, counters
 """
 
 import json
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import asynccontextmanager
 from datetime import UTC, date
-from typing import Any
+from typing import Any, TypeVar
 
 from psycopg import AsyncConnection, errors
 from sqlalchemy.engine import URL
@@ -19,6 +18,8 @@ from bugcommand_operator.store.partitions import ensure_days
 from bugcommand_operator.store.placing import Claim, Owned, Place, Placed, Reached
 from bugcommand_operator.store.postgres_link import PostgresLink
 from bugcommand_operator.store.tables import Inconsistent, NoPartition
+
+T = TypeVar("T")
 
 _LOCK = """SELECT p.command_id, p.attempt, p.lines, p.bytes, p.last_seq, p.truncated_at,
  o.namespace, o.repository, o.command_uid, o.day, p.expired_at IS NOT NULL
@@ -56,10 +57,9 @@ class PostgresTables:
     def __init__(self, url: URL) -> None:
         self._link = PostgresLink(url)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["PostgresTransaction"]:
+    async def run(self, work: Callable[["PostgresTransaction"], Coroutine[Any, Any, T]]) -> T:
         async with self._link.transaction() as connection:
-            yield PostgresTransaction(connection)
+            return await work(PostgresTransaction(connection))
 
     async def prepare(self, days: Collection[date]) -> None:
         async with self._link.session() as connection:

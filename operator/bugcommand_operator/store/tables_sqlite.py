@@ -1,18 +1,24 @@
 """An append's questions to SQLite. One process writes, and a transaction holds the only write lock there is."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bugcommand_operator.store.engine import sqlite_connector
 from bugcommand_operator.store.placing import Claim, Owned, Place, Placed, Reached
 from bugcommand_operator.store.tables import Inconsistent
 from bugcommand_operator.store.types import as_text, neighbours_as_text
+
+T = TypeVar("T")
+_NOT_UNIQUE = {sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE}
 
 _LOCK = """SELECT p.command_id, p.attempt, p.lines, p.bytes, p.last_seq, p.truncated_at,
  o.namespace, o.repository, o.command_uid, o.day, o.expired_at IS NOT NULL
@@ -36,32 +42,67 @@ _ADVANCE = """UPDATE spawn_log_progress SET lines = ?, bytes = ?, last_seq = ?, 
 
 
 class SqliteTables:
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    """A transaction is one job of one thread: nobody who stops waiting for it leaves it open half way, and the lock
+    of everybody else with it."""
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["SqliteTransaction"]:
-        async with self._engine.connect() as connection:
-            await connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield SqliteTransaction(connection)
-            await connection.commit()
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._connect = sqlite_connector(engine)
+        self._connection: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(1, "sqlite-writer")
+
+    async def run(self, work: Callable[["SqliteTransaction"], Coroutine[Any, Any, T]]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, work)
+
+    def _transaction(self, work: Callable[["SqliteTransaction"], Coroutine[Any, Any, T]]) -> T:
+        connection = self._connection = self._connection or self._connect()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            done = _at_once(work(SqliteTransaction(connection)))
+            connection.execute("COMMIT")
+        except BaseException as error:
+            self._end(keep=not isinstance(error, sqlite3.Error))
+            raise
+        return done
+
+    def _end(self, *, keep: bool) -> None:
+        """Undo what is open. What the database itself complained of does not stay open: the file may be another."""
+        connection = self._connection
+        if connection is not None and connection.in_transaction:
+            connection.rollback()
+        if connection is not None and not keep:
+            self._connection = None
+            connection.close()
 
     async def prepare(self, days: Collection[date]) -> None:
         """All days share a table."""
 
     def cut(self) -> None:
-        """A write that hangs in the kernel cannot be interrupted."""
+        if (connection := self._connection) is not None:
+            with suppress(sqlite3.ProgrammingError):  # closed meanwhile
+                connection.interrupt()
 
     async def close(self) -> None:
-        """The engine's owner closes it."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, lambda: self._end(keep=False))
+        self._thread.shutdown(wait=False)
+
+
+def _at_once(work: Coroutine[Any, Any, T]) -> T:
+    """What waits for nothing comes to its end at the first step."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        ended: T = end.value
+        return ended
+    work.close()
+    raise RuntimeError("a transaction waited for something else than its database")
 
 
 class SqliteTransaction:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     async def lock(self, places: Collection[Place]) -> Mapping[Place, Reached]:
-        rows = await self._rows(_LOCK, json.dumps(list(places)))
+        rows = self._rows(_LOCK, json.dumps(list(places)))
         return {
             (command_id, attempt): Reached(_owned(owner), *counters)
             for command_id, attempt, *counters, owner in ((*row[:6], row[6:]) for row in rows)
@@ -69,36 +110,36 @@ class SqliteTransaction:
 
     async def claim(self, claims: Sequence[Claim], *, amend: bool) -> Mapping[str, Owned]:
         now = as_text(datetime.now(UTC))
-        await self._many(
+        self._many(
             _CLAIM, [(c.command_id, c.namespace, c.repository, c.command_uid, c.day.isoformat(), now) for c in claims]
         )
         if amend:
-            await self._many(_AMEND, [(c.repository, c.command_uid, c.command_id, c.namespace) for c in claims])
-        rows = await self._rows(_OWNERS, json.dumps([claim.command_id for claim in claims]))
+            self._many(_AMEND, [(c.repository, c.command_uid, c.command_id, c.namespace) for c in claims])
+        rows = self._rows(_OWNERS, json.dumps([claim.command_id for claim in claims]))
         return {row[0]: _owned(row[1:]) for row in rows}
 
     async def begin(self, places: Collection[Place], owners: Mapping[str, Owned]) -> None:
         now = as_text(datetime.now(UTC))
-        await self._many(_BEGIN, [(*where, owners[where[0]].namespace, now) for where in places])
+        self._many(_BEGIN, [(*where, owners[where[0]].namespace, now) for where in places])
 
     async def known(self, place: Place, day: date, seqs: Sequence[int]) -> AbstractSet[int]:  # noqa: ARG002
-        return {row[0] for row in await self._rows(_KNOWN, *place, json.dumps(list(seqs)))}
+        return {row[0] for row in self._rows(_KNOWN, *place, json.dumps(list(seqs)))}
 
     async def store(self, placed: Sequence[Placed]) -> None:
         now = as_text(datetime.now(UTC))
         try:
-            await self._many(_LINES, list(_line_rows(placed)))
-        except IntegrityError as error:
-            if "UNIQUE" in str(error.orig):
-                raise Inconsistent(str(error.orig)) from error
+            self._many(_LINES, _line_rows(placed))
+        except sqlite3.IntegrityError as error:
+            if error.sqlite_errorcode in _NOT_UNIQUE:
+                raise Inconsistent(str(error)) from error
             raise
-        await self._many(_ADVANCE, [(*_counters(attempt.reached), now, *attempt.place) for attempt in placed])
+        self._many(_ADVANCE, [(*_counters(attempt.reached), now, *attempt.place) for attempt in placed])
 
-    async def _rows(self, sql: str, *parameters: Any) -> Sequence[Any]:
-        return (await self._connection.exec_driver_sql(sql, parameters)).all()
+    def _rows(self, sql: str, *parameters: Any) -> Sequence[Any]:
+        return self._connection.execute(sql, parameters).fetchall()
 
-    async def _many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
-        await self._connection.exec_driver_sql(sql, rows)
+    def _many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._connection.executemany(sql, rows)
 
 
 def _owned(row: Sequence[Any]) -> Owned:

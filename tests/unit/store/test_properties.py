@@ -4,11 +4,11 @@ and wherever a crash falls: before a commit nothing is there, after it everythin
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +22,7 @@ from bugcommand_operator.store.lines import AttemptKey, LogBatch, LogLine, Progr
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 from bugcommand_operator.store.tables import Tables, Transaction
 
+T = TypeVar("T")
 Crash = Literal["before", "after"] | None
 
 keys = st.builds(AttemptKey, st.just("team-a"), st.sampled_from(["command-1", "command-2"]), st.integers(1, 2))
@@ -40,14 +41,17 @@ class Crashing:
         self._tables = tables
         self.crash: Crash = None
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        async with self._tables.transaction() as transaction:
-            yield transaction
+    async def run(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> T:
+        async def cut_before(transaction: Transaction) -> T:
+            done = await work(transaction)
             if self.crash == "before":
                 raise OSError("cut before the commit")
+            return done
+
+        done = await self._tables.run(cut_before)
         if self.crash == "after":
             raise OSError("cut after the commit")
+        return done
 
     async def prepare(self, days: set[date]) -> None:
         await self._tables.prepare(days)

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import text
 from tests.unit.store.builders import KEY, batch, open_store, url_of
 
-from bugcommand_operator.store.engine import open_reader, open_writer
+from bugcommand_operator.store.engine import open_reader, open_writer, sqlite_connector
 from bugcommand_operator.store.errors import StoreFull, StoreRejected, StoreUnavailable
 from bugcommand_operator.store.lines import AttemptKey
 from bugcommand_operator.store.spawn_logs import SpawnLogs
+from bugcommand_operator.store.tables_sqlite import SqliteTables
 
 
 @asynccontextmanager
@@ -69,9 +70,10 @@ async def test_a_locked_database_is_unavailable_and_then_works_again(tmp_path: P
 
 async def test_a_full_database_stores_nothing_of_a_batch_and_says_that_it_is_full(tmp_path: Path) -> None:
     async with open_store(tmp_path / "logs.db") as store:
-        async with store._engine.connect() as connection:
-            pages = (await connection.execute(text("PRAGMA page_count"))).scalar_one()
-            await connection.execute(text(f"PRAGMA max_page_count = {pages + 20}"))
+        tables = store._tables = SqliteTables(store._engine)
+        connection = tables._connection = sqlite_connector(store._engine)()
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 20}")
         with pytest.raises(StoreFull):
             await store.append([batch(range(1, 1001), message="x" * 1000)])
         assert await store.tail(KEY, 5) == []
