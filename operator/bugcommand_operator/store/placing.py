@@ -4,6 +4,7 @@ A line is new, a repetition, or finds no room below the cap of its attempt. Wher
 gets a last line that says so; what comes after it is dropped and counted. The same lines sent again change nothing.
 """
 
+import operator
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -78,6 +79,8 @@ class Placed:
     lines: Sequence[Stored] = field(default=())
     repeated: int = 0
     truncated: int = 0
+    whole: Sequence[LogBatch] | None = None
+    """The batches, where all that was sent is stored and in order, as is usual."""
 
 
 def by_place(batches: Collection[LogBatch]) -> dict[Place, list[LogBatch]]:
@@ -101,13 +104,14 @@ def place(
 ) -> Placed:
     """`known`: which of those in question are stored already; None when none were and all below `last_seq` are."""
     sent = sum(len(batch.lines) for batch in batches)
-    new = _new_lines(reached, batches, known)
+    in_order = not known and _all_rise_above(reached.last_seq, batches)
+    new = _all_of(batches) if in_order else _new_lines(reached, batches, known)
     size = _size_of_all(new)
     if reached.truncated_at is not None:
         return Placed(where, reached, (), sent - len(new), len(new))
     if cap and reached.bytes + size > cap:
         return _capped(where, reached, new, sent - len(new), cap)
-    return Placed(where, _advanced(reached, new, size), new, sent - len(new))
+    return Placed(where, _advanced(reached, new, size), new, sent - len(new), whole=batches if in_order else None)
 
 
 def size_of(line: LogLine) -> int:
@@ -117,14 +121,15 @@ def size_of(line: LogLine) -> int:
 
 def _size_of_all(new: Sequence[Stored]) -> int:
     """Their `size_of`, at once: most messages are ASCII, of which Python knows the size."""
-    messages = [line.message for _, line in new]
-    beyond = sum(len(text.encode("utf-8", "surrogatepass")) - len(text) for text in messages if not text.isascii())
-    return ROW_BYTES * len(messages) + sum(map(len, messages)) + beyond
+    text = "".join([line.message for _, line in new])
+    return ROW_BYTES * len(new) + (len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")))
+
+
+def _all_of(batches: Sequence[LogBatch]) -> list[Stored]:
+    return [(batch, line) for batch in batches for line in batch.lines]
 
 
 def _new_lines(reached: Reached, batches: Sequence[LogBatch], known: AbstractSet[int] | None) -> list[Stored]:
-    if not known and _all_rise_above(reached.last_seq, batches):
-        return [(batch, line) for batch in batches for line in batch.lines]
     first: dict[int, Stored] = {}
     for batch in batches:
         for line in batch.lines:
@@ -144,11 +149,8 @@ def _all_rise_above(last: int, batches: Sequence[LogBatch]) -> bool:
 
 
 def _rises_above(last: int, lines: Sequence[LogLine]) -> bool:
-    for line in lines:
-        if line.seq <= last:
-            return False
-        last = line.seq
-    return True
+    seqs = [line.seq for line in lines]
+    return not seqs or (seqs[0] > last and all(map(operator.lt, seqs, seqs[1:])))
 
 
 def _advanced(reached: Reached, new: Sequence[Stored], size: int) -> Reached:
@@ -173,13 +175,15 @@ def _capped(where: Place, reached: Reached, new: Sequence[Stored], repeated: int
 
 
 def accepted(placed: Sequence[Placed]) -> Iterator[LogBatch]:
-    """What was stored, as batches again: those that are whole are the very ones that were sent."""
+    """What was stored, as batches again."""
     for attempt in placed:
+        if attempt.whole is not None:
+            yield from (batch for batch in attempt.whole if batch.lines)
+            continue
         for _, stored in groupby(attempt.lines, key=lambda item: id(item[0])):
             items = list(stored)
             batch = items[0][0]
-            whole = len(items) == len(batch.lines) and attempt.reached.truncated_at is None
-            yield batch if whole and _rises_above(0, batch.lines) else replace(batch, lines=[line for _, line in items])
+            yield replace(batch, lines=[line for _, line in items])
 
 
 def refusals(batches: Sequence[LogBatch], owners: Mapping[str, Owned]) -> dict[int, Refusal]:
