@@ -1,4 +1,4 @@
-"""The cluster's commands: up, down, clean, status, build, load-image, snapshot."""
+"""The cluster's commands: up, restart PART…, down, clean, status, build, load-image FILE…, snapshot."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from dev.cluster import build, down, images, network, snapshot, status, up
@@ -13,43 +14,43 @@ from dev.cluster.layout import HERE, Layout
 from dev.cluster.say import ClusterError
 
 
-def _layout() -> Layout:
+def layout() -> Layout:
+    """Of this checkout's cluster, unless the environment names another."""
     folder = Path(os.environ.get("CLUSTER_DIR") or HERE.parents[1] / ".cluster").resolve()
     address = os.environ.get("CLUSTER_NODE_IP") or network.node_ip()
     return Layout(folder, address, os.environ.get("CLUSTER_ETCD_FSYNC", "1") != "0")
 
 
-def _run(command: str, files: list[Path]) -> int:
-    layout = _layout()
-    if command in {"status", "snapshot"}:
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    match command:
-        case "up":
-            up.up(layout)
-        case "down":
-            down.down(layout)
-        case "clean":
-            down.clean(layout)
-        case "build":
-            build.ensure_all(layout)
-        case "status":
-            return status.status(layout)
-        case "load-image":
-            for file in files:
-                images.load(layout, file)
-        case "snapshot":
-            print(json.dumps(snapshot.take(layout), indent=1))
-    return 0
+def _load(where: Layout, files: list[str]) -> None:
+    for file in files:
+        images.load(where, Path(file))
+
+
+def _print_snapshot(where: Layout) -> None:
+    print(json.dumps(snapshot.take(where), indent=1))
+
+
+COMMANDS: dict[str, Callable[[Layout, list[str]], int | None]] = {
+    "up": lambda where, _: up.up(where),
+    "restart": up.restart,
+    "down": lambda where, _: down.down(where),
+    "clean": lambda where, _: down.clean(where),
+    "build": lambda where, _: build.ensure_all(where),
+    "status": lambda where, _: status.status(where),
+    "load-image": _load,
+    "snapshot": lambda where, _: _print_snapshot(where),
+}
 
 
 def main() -> int:
-    commands = ["up", "down", "clean", "status", "build", "load-image", "snapshot"]
     parser = argparse.ArgumentParser(prog="dev.cluster", description=__doc__)
-    parser.add_argument("command", choices=commands)
-    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("names", nargs="*", help="parts to restart, or images' files")
     chosen = parser.parse_args()
+    if chosen.command in {"status", "snapshot"}:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        return _run(chosen.command, chosen.files)
+        return COMMANDS[chosen.command](layout(), chosen.names) or 0
     except ClusterError as failure:
         print(f"cluster: {failure}", file=sys.stderr)
     except subprocess.SubprocessError as failure:

@@ -1,10 +1,11 @@
 """Bring the cluster up: what runs is left alone, what does not is started, and all of it is waited for."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,6 +49,18 @@ def up(layout: Layout) -> None:
         _start(layout)
 
 
+def restart(layout: Layout, names: Sequence[str]) -> None:
+    """Kill these parts as a crash would, and start them again. The pods go on meanwhile."""
+    for name in names:
+        if name not in parts.ALL:
+            raise ClusterError(f"there is no part {name}: choose from {', '.join(parts.ALL)}")
+    found = [kept for name in names if (kept := processes.load(record(layout, name))) is not None]
+    with owner.locked():
+        processes.signal_all(found, signal.SIGKILL)
+        processes.wait_gone(found, 10)
+        _start(layout)
+
+
 def _start(layout: Layout) -> None:
     if not any(running(layout, part) for part in parts.ALL):
         down.sweep_leftovers(layout)
@@ -76,7 +89,7 @@ def _start(layout: Layout) -> None:
     images.load_program(layout, layout.bin / "coredns", DNS_IMAGE)
     _wait(layout, "kube-apiserver", lambda: api.get(layout, "/readyz") is not None, 120)
     say("kube-apiserver ready")
-    since = datetime.now(UTC).replace(microsecond=0)
+    since = datetime.fromtimestamp(0, UTC) if running(layout, "kubelet") else datetime.now(UTC).replace(microsecond=0)
     ensure(parts.AFTER_API)
     _apply(layout)
     _wait(layout, "kubelet", lambda: api.get_object(layout, f"/api/v1/nodes/{NODE}") is not None, 60)

@@ -95,16 +95,18 @@ def test_who_is_nobody_or_may_not_get_commands_reads_nothing(postgres: PostgresL
     assert stranger.status == 403 or stranger.body == [], stranger
 
 
-def test_nothing_is_lost_while_the_database_is_away(postgres: PostgresLab) -> None:
+def test_nothing_is_lost_while_the_database_is_away_and_the_command_says_that_it_is(postgres: PostgresLab) -> None:
     made = postgres.run(bug("database-away", COUNTS))
     made.running()
     made.prints("line 20")
     command_id = made.status["commandId"]
     postgres.stored_up_to(command_id, 10)
     postgres.database_goes_away()
-    goes_on(made, 800)  # a line takes a fiftieth of a second at the least
+    made.has_condition("LogsStored", "False", "LogStoreUnavailable", seconds=150)
+    goes_on(made, 100)
     postgres.database_is_back()
     postgres.gateways_are_back()
+    made.has_condition("LogsStored", "True", "LogStoreAvailable")
     postgres.stored_up_to(command_id, len(made.printed()), seconds=60)
     ends_well(postgres, made)
 

@@ -56,6 +56,15 @@ class Bug:
         obj = watched(self.kubectl, "bugcommand", self.name, good, seconds, f"it waits with {reason}")
         return condition(obj["status"], "Ready")
 
+    def has_condition(self, type_: str, status: str, reason: str, seconds: float = SOON) -> None:
+        """It has it now, or comes to have it."""
+
+        def good(obj: Raw) -> bool:
+            found = condition(obj.get("status") or {}, type_)
+            return (found.get("status"), found.get("reason")) == (status, reason)
+
+        watched(self.kubectl, "bugcommand", self.name, good, seconds, f"{type_} is {status}, {reason}")
+
     def running(self, seconds: float = SOON) -> Raw:
         """The status once the agent works."""
 
