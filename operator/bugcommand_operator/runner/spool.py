@@ -10,31 +10,40 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import stat
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from json.encoder import encode_basestring
 from pathlib import Path
+from typing import Any, NamedTuple
 
 COMPACT_BYTES = 8 * 1024 * 1024
 LONGEST_RECORD = 1024 * 1024
 """No line that was written here is longer: the agent can write to the volume too, and may not fill our memory."""
 
 
-@dataclass(frozen=True)
-class SpooledLine:
-    seq: int
-    stream: str
-    ts: str
-    message: str
-    raw: bytes = field(default=b"", compare=False, repr=False)
-    """As it stands in the spool, where it came from there: it is sent as it is."""
+# Whether the rest is JSON the intake says: this has to be quick, each line passes here.
+_RECORD = re.compile(rb'\{"seq": ([1-9][0-9]{0,17}), "stream": "[a-z]+", "ts": "([0-9TZ:.-]+)", "message": "')
+_END = b'"}\n'
 
-    def to_json(self) -> str:
-        """By hand, for only the message can hold what JSON has to escape."""
-        message = encode_basestring(self.message)
-        return f'{{"seq": {self.seq}, "stream": "{self.stream}", "ts": "{self.ts}", "message": {message}}}\n'
+
+class SpooledLine(NamedTuple):
+    """`raw`: as it stands in the spool, and as it is sent."""
+
+    seq: int
+    raw: bytes
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """`seq`, `stream`, `ts`, `message`. Raises ValueError where somebody else has written it."""
+        content: dict[str, Any] = json.loads(self.raw)
+        return content
+
+
+def record(seq: int, stream: str, ts: str, message: str) -> str:
+    """A line as it stands in the spool. By hand, for only the message can hold what JSON has to escape."""
+    return f'{{"seq": {seq}, "stream": "{stream}", "ts": "{ts}", "message": {encode_basestring(message)}}}\n'
 
 
 class Spool:
@@ -52,10 +61,9 @@ class Spool:
         self._offset = 0  # where the first line that is not acknowledged begins, or before it
         self._read_up_to = (0, 0)  # the last line of the last batch, and where it ends
 
-    def append(self, lines: Sequence[SpooledLine]) -> None:
+    def append(self, records: Sequence[str], last_seq: int, last_ts: str) -> None:
         """All in one write. Raises OSError when not all of them fitted: then none is there."""
-        encoded = "".join([line.to_json() for line in lines])
-        data = encoded.encode("utf-8", "replace")
+        data = "".join(records).encode("utf-8", "replace")
         with self._lock:
             os.lseek(self._fd, self._size, os.SEEK_SET)
             try:
@@ -64,7 +72,7 @@ class Spool:
                 os.ftruncate(self._fd, self._size)  # their numbers will be used again
                 raise
             self._size += len(data)
-            self.last_seq, self.last_ts = lines[-1].seq, lines[-1].ts
+            self.last_seq, self.last_ts = last_seq, last_ts
 
     @property
     def pending_bytes(self) -> int:
@@ -76,15 +84,27 @@ class Spool:
 
     def batch(self, max_lines: int, max_bytes: int) -> list[SpooledLine]:
         """The next lines to send, oldest first; the same ones again until they are acknowledged."""
+        with self._lock:
+            offset, size = self._offset, self._size
         found: list[SpooledLine] = []
-        size = 0
-        for line, start in self._lines():
-            if len(found) >= max_lines or (found and size + len(line.raw) > max_bytes):
+        room = max_bytes
+        for raw, start in _raw_lines(self._fd, offset, size):
+            read = _RECORD.match(raw)
+            if read is None or not raw.endswith(_END) or (seq := int(read[1])) <= self.acked:
+                self._pass_over(raw, start)
+                continue
+            if len(found) >= max_lines or (found and len(raw) > room):
                 break
-            found.append(line)
-            size += len(line.raw)
-            self._read_up_to = (line.seq, start + len(line.raw))
+            found.append(SpooledLine(seq, raw))
+            room -= len(raw)
+            self._read_up_to = (seq, start + len(raw))
         return found
+
+    def _pass_over(self, raw: bytes, start: int) -> None:
+        """What nobody needs any more, as long as nothing before it is needed."""
+        with self._lock:
+            if self._offset == start:
+                self._offset = start + len(raw)
 
     def ack(self, seq: int) -> None:
         """Everything up to `seq` is stored. The file is emptied when nothing in it is needed and it has grown."""
@@ -112,27 +132,14 @@ class Spool:
         with contextlib.suppress(OSError):
             os.close(self._fd)
 
-    def _lines(self) -> Iterator[tuple[SpooledLine, int]]:
-        """Those that are not acknowledged, each with where it begins."""
-        with self._lock:
-            offset, size = self._offset, self._size
-        for raw, start in _raw_lines(self._fd, offset, size):
-            line = _parse(raw)
-            if line is None or line.seq <= self.acked:
-                with self._lock:
-                    if self._offset == start:
-                        self._offset = start + len(raw)
-                continue
-            yield line, start
-
     def _recover(self) -> int:
         """Find the last number and the end of the last whole line."""
         end, size = 0, os.fstat(self._fd).st_size
         for raw, start in _raw_lines(self._fd, 0, size):
             end = start + len(raw)
-            line = _parse(raw)
-            if line is not None and line.seq >= self.last_seq:
-                self.last_seq, self.last_ts = line.seq, line.ts
+            found = _RECORD.match(raw)
+            if found is not None and raw.endswith(_END) and int(found[1]) >= self.last_seq:
+                self.last_seq, self.last_ts = int(found[1]), found[2].decode()
         if end < size and not self._read_only:
             os.ftruncate(self._fd, end)
         return end
@@ -183,14 +190,6 @@ def _raw_lines(fd: int, offset: int, size: int) -> Iterator[tuple[bytes, int]]:
         if len(rest) > LONGEST_RECORD:  # no line of ours: let it go in pieces, none of which is one
             yield rest, start
             start, rest = start + len(rest), b""
-
-
-def _parse(raw: bytes) -> SpooledLine | None:
-    try:
-        value = json.loads(raw)
-        return SpooledLine(int(value["seq"]), str(value["stream"]), str(value["ts"]), str(value["message"]), raw)
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _write_all(fd: int, data: bytes) -> None:

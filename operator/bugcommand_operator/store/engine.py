@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bugcommand_operator.store.errors import StoreError, StoreFull, StoreRejected, StoreUnavailable
@@ -92,10 +92,16 @@ def _open_sqlite(name: str, lock_wait_seconds: float, pragmas: Sequence[str]) ->
 
 
 def _postgres(url: str, settings: tuple[str, ...]) -> AsyncEngine:
-    from bugcommand_operator.store.postgres_link import KEEPALIVE
+    from bugcommand_operator.store.postgres_link import KEEPALIVE, is_whole
 
-    engine = create_async_engine(url, pool_pre_ping=True, pool_timeout=10, connect_args=KEEPALIVE)
+    def look(connection: Any, _record: Any, _proxy: Any) -> None:
+        """A ping would be a round trip before each question; the line itself tells as much."""
+        if not is_whole(connection.driver_connection):
+            raise InvalidatePoolError("the database has hung up")
+
+    engine = create_async_engine(url, pool_timeout=10, connect_args=KEEPALIVE)
     _on_connect(engine, settings)
+    event.listen(engine.sync_engine, "checkout", look)
     return engine
 
 

@@ -65,7 +65,7 @@ class PostgresLink:
             await connection.close()
 
     async def _connected(self) -> AsyncConnection[Any]:
-        if self._connection is None or not _is_whole(self._connection):
+        if self._connection is None or not is_whole(self._connection):
             self._connection = None
             made = await AsyncConnection.connect(self._url, autocommit=True, **KEEPALIVE)
             for statement in _SESSION:
@@ -79,7 +79,7 @@ def plain(url: URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def _is_whole(connection: AsyncConnection[Any]) -> bool:
+def is_whole(connection: AsyncConnection[Any]) -> bool:
     """Whether the other side has not hung up meanwhile; it asks nobody."""
     try:
         connection.pgconn.consume_input()

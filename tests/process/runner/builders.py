@@ -60,7 +60,7 @@ def journal(root: Path, *secrets: str, limit: int = 1 << 20, attempt: int = 1) -
 
 
 def messages(spool: Spool) -> list[str]:
-    return [line.message for line in spool.batch(100_000, 1 << 30)]
+    return [line.content["message"] for line in spool.batch(100_000, 1 << 30)]
 
 
 def assistant(*blocks: dict[str, Any], stop: str | None = "end_turn", **more: Any) -> dict[str, Any]:

@@ -13,17 +13,25 @@ from hypothesis import strategies as st
 from pytest import MonkeyPatch
 
 from bugcommand_operator.runner import spool as spool_module
-from bugcommand_operator.runner.spool import Spool, SpooledLine, earlier_spools
+from bugcommand_operator.runner.spool import Spool, earlier_spools, record
 
 
-def line(seq: int, message: str = "m") -> SpooledLine:
-    return SpooledLine(seq, "stdout", f"2026-01-01T00:00:00.{seq:06}Z", message)
+def put(spool: Spool, seq: int, message: str = "m") -> None:
+    spool.append([record(seq, "stdout", at(seq), message)], seq, at(seq))
+
+
+def at(seq: int) -> str:
+    return f"2026-01-01T00:00:00.{seq:06}Z"
+
+
+def messages(spool: Spool) -> list[str]:
+    return [found.content["message"] for found in spool.batch(1000, 1 << 20)]
 
 
 def filled(folder: Path, count: int, attempt: int = 1) -> Spool:
     spool = Spool(folder, attempt)
     for seq in range(1, count + 1):
-        spool.append([line(seq)])
+        put(spool, seq)
     return spool
 
 
@@ -44,7 +52,7 @@ def test_the_same_lines_come_again_until_they_are_acknowledged(tmp_path: Path) -
 def test_a_batch_is_bounded_in_bytes_but_never_empty(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 1)
     for seq in range(1, 4):
-        spool.append([line(seq, "x" * 1000)])
+        put(spool, seq, "x" * 1000)
     assert len(spool.batch(10, 2500)) == 2
     assert len(spool.batch(10, 10)) == 1
 
@@ -55,7 +63,7 @@ def test_numbers_and_acknowledgements_survive_a_new_process(tmp_path: Path) -> N
     first.close()
     again = Spool(tmp_path, 1)
     assert (again.last_seq, again.acked, seqs(again)) == (5, 2, [3, 4, 5])
-    assert again.last_ts == line(5).ts
+    assert again.last_ts == at(5)
 
 
 def test_a_line_that_was_torn_by_a_kill_is_cut_off_and_its_number_used_again(tmp_path: Path) -> None:
@@ -64,8 +72,8 @@ def test_a_line_that_was_torn_by_a_kill_is_cut_off_and_its_number_used_again(tmp
     path.write_bytes(path.read_bytes()[:-5])
     again = Spool(tmp_path, 1)
     assert again.last_seq == 2
-    again.append([line(3, "anew")])
-    assert [(found.seq, found.message) for found in again.batch(9, 1 << 20)][-1] == (3, "anew")
+    put(again, 3, "anew")
+    assert (seqs(again)[-1], messages(again)[-1]) == (3, "anew")
 
 
 def test_a_long_run_does_not_fill_the_volume_once_its_lines_are_stored(
@@ -77,7 +85,7 @@ def test_a_long_run_does_not_fill_the_volume_once_its_lines_are_stored(
     assert (tmp_path / "1.jsonl").stat().st_size > 1000
     spool.ack(100)
     assert (tmp_path / "1.jsonl").stat().st_size == 0
-    spool.append([line(101)])
+    put(spool, 101)
     assert seqs(spool) == [101]
     spool.close()
     assert Spool(tmp_path, 1).last_seq == 101
@@ -103,7 +111,7 @@ def test_what_earlier_attempts_left_is_found_oldest_first(tmp_path: Path) -> Non
 def test_an_acknowledgement_of_lines_that_were_never_written_is_not_believed(tmp_path: Path) -> None:
     spool = filled(tmp_path, 2)
     spool.ack(99)
-    spool.append([line(3)])
+    put(spool, 3)
     assert seqs(spool) == [3]
 
 
@@ -120,15 +128,15 @@ def test_every_line_comes_out_exactly_once_and_in_order_whatever_happens(steps: 
         stored: list[str] = []
         for action, text in steps:
             if action == "append":
-                spool.append([line(spool.last_seq + 1, text)])
+                put(spool, spool.last_seq + 1, text)
                 written.append(text.encode("utf-8", "replace").decode())
             elif action == "reopen":
                 spool.close()
                 spool = Spool(Path(folder), 1)
             elif found := spool.batch(3, 1 << 20):
-                stored += [each.message for each in found]
+                stored += [each.content["message"] for each in found]
                 spool.ack(found[-1].seq)
-        stored += [each.message for each in spool.batch(1000, 1 << 20)]
+        stored += messages(spool)
         spool.close()
         assert stored == written
 
@@ -147,11 +155,12 @@ def test_lines_that_did_not_all_fit_are_not_there_at_all(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(os, "write", half_then_full)
     with pytest.raises(OSError, match="No space left"):
-        spool.append([line(3, "gone"), line(4, "gone"), line(5, "gone")])
+        spool.append([record(seq, "stdout", at(seq), "gone") for seq in (3, 4, 5)], 5, at(5))
     monkeypatch.setattr(os, "write", write)
-    spool.append([line(3, "kept")])
+    put(spool, 3, "kept")
     spool.close()
-    assert [(found.seq, found.message) for found in Spool(tmp_path, 1).batch(9, 1 << 20)][2:] == [(3, "kept")]
+    again = Spool(tmp_path, 1)
+    assert (seqs(again)[2:], messages(again)[2:]) == ([3], ["kept"])
 
 
 @pytest.mark.parametrize("name", ["²", "٣", "1.5", "-1", "9" * 40, "x"])
@@ -186,5 +195,5 @@ def test_an_endless_line_that_somebody_wrote_there_does_not_fill_the_memory(tmp_
     first.close()
     with (tmp_path / "1.jsonl").open("ab") as file:
         file.write(b"x" * 5_000_000 + b"\n")
-        file.write(line(2).to_json().encode())
+        file.write(record(2, "stdout", at(2), "m").encode())
     assert seqs(Spool(tmp_path, 1)) == [1, 2]
