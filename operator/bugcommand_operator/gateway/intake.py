@@ -31,7 +31,7 @@ from bugcommand_operator.gateway.refusals import (
     TryLater,
     Unauthorized,
 )
-from bugcommand_operator.gateway.wire import MAX_BODY, Submission, parse_submission, storable
+from bugcommand_operator.gateway.wire import MAX_BODY, Submission, moments, parse_submission, storable
 from bugcommand_operator.gateway.writer import BatchWriter
 from bugcommand_operator.store.errors import StoreFull, StoreRejected, StoreUnavailable
 from bugcommand_operator.store.lines import AttemptKey, LogBatch, LogLine
@@ -119,7 +119,8 @@ def as_batch(submission: Submission, pod: PodIdentity) -> tuple[LogBatch, int]:
     sent = submission.lines
     messages, redacted = redact_all([storable(line["message"]) for line in sent], [line["stream"] for line in sent])
     lines = [
-        LogLine(line["seq"], line["stream"], line["ts"], message) for line, message in zip(sent, messages, strict=True)
+        LogLine(line["seq"], line["stream"], at, message)
+        for line, at, message in zip(sent, moments(sent), messages, strict=True)
     ]
     key = AttemptKey(pod.namespace, submission.command_id, submission.attempt)
     batch = LogBatch(key, submission.epoch, submission.machine_id, lines, pod.repository, pod.command_uid)

@@ -41,10 +41,12 @@ def redact_all(messages: Sequence[str], streams: Sequence[str] = ()) -> tuple[li
     """The messages without tokens, and how many were found. `streams`: which one each belongs to, so that a token
     which the end of a part has cut is found where both of its halves are here."""
     cleaned, found = list(messages), 0
-    for before, after in _seams(messages, streams):
-        cleaned[before], cleaned[after], count = _over_seam(cleaned[before], cleaned[after])
-        found += count
     everything = "\n".join(cleaned)
+    if CONTINUES in everything:
+        for before, after in _seams(messages, streams):
+            cleaned[before], cleaned[after], count = _over_seam(cleaned[before], cleaned[after])
+            found += count
+        everything = "\n".join(cleaned)
     patterns = [(marker, pattern) for marker, pattern in _PATTERNS if marker in everything]
     for marker, pattern in patterns:
         for index, message in enumerate(cleaned):

@@ -134,6 +134,8 @@ def with_line(**changes: Any) -> dict[str, Any]:
         (with_line(seq=1 << 63), "lines.1.seq"),
         (with_line(stream="stdin"), "lines.1.stream"),
         (with_line(ts="yesterday"), "lines.1.ts"),
+        (with_line(ts="2026-02-30T00:00:00Z"), "lines.1.ts"),
+        (with_line(ts="9999-12-31T23:59:59Z"), "lines.1.ts"),
         (with_line(ts="2026-01-01T00:00:00"), "lines.1.ts"),
         (with_line(ts="0001-01-01T00:00:00+14:00"), "lines.1.ts"),
         (with_line(ts=12), "lines.1.ts"),
