@@ -116,8 +116,10 @@ def _write(layout: Layout) -> None:
 
 
 def _private(path: Path, content: str) -> None:
+    """Left alone where it is the same: kube-proxy ends when its file is touched."""
     path.touch(mode=0o600)
-    path.write_text(content)
+    if path.read_text() != content:
+        path.write_text(content)
 
 
 def _resolv_conf() -> Path:
