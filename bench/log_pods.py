@@ -36,12 +36,13 @@ Line = tuple[str, float]
 
 
 def writer(lines: int, pause: float, settle: float, padding: int = 0) -> list[str]:
-    """A program that writes so many lines, each with the time at which it was written."""
+    """A program that writes so many lines, each with the time at which it was written. They are due `pause` seconds
+    apart: one that was held up catches up, so that what is slow is not asked less."""
     script = (
-        f"import time; time.sleep({settle}); pad = 'x' * {padding}\n"
-        f"for _ in range({lines}):\n"
-        f"    print(f'{MARK}{{time.perf_counter()}} {{pad}}', flush={pause > 0})\n"
-        f"    {pause} and time.sleep({pause})"
+        f"import time; time.sleep({settle}); pad = 'x' * {padding}; began = time.perf_counter()\n"
+        f"for n in range({lines}):\n"
+        f"    {pause} and time.sleep(max(0, began + n * {pause} - time.perf_counter()))\n"
+        f"    print(f'{MARK}{{time.perf_counter()}} {{pad}}', flush={pause > 0})"
     )
     return ["python3", "-c", script]
 

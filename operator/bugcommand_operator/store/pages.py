@@ -1,14 +1,28 @@
-"""Pages of rows as JSON that the database itself has built: a row costs the program a few bytes, not ten objects.
+"""Pages of rows as JSON. A page is read in one snapshot, with an engine that `open_reader` has opened.
 
-A page is read in one snapshot, with an engine that `open_reader` has opened. Its first piece tells how many rows the
-page has; what does not fit into a piece of bounded size follows in more, for as long as the caller asks for them.
+Of Postgres, a page of short rows is read as it is: that takes half the time of letting the database write JSON. Any
+other page the database itself writes, in pieces of bounded size: the first tells how many rows the page has, the rest
+follows for as long as the caller asks for it.
 """
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, literal_column, select, type_coerce
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Select,
+    Text,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    type_coerce,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bugcommand_operator.store.bounded import asking, in_time
@@ -19,6 +33,7 @@ from bugcommand_operator.store.types import Timestamp
 
 PIECE = 4 << 20
 """Characters of text after which a piece is full; it has at least one row."""
+_SHORT_PAGE = 2000
 FAST = frozenset({"spawn_logs", "spawn_recordings"})
 """The tables whose columns both databases write in JSON alike."""
 _LONG = frozenset({"message", "data"})
@@ -53,10 +68,8 @@ class PageReader:
         if owners == {} or query.limit == 0:
             yield Piece(0, 0, "")
             return
-        async with asking(self._single, self._time_limit) as connection, in_time(connection, self._time_limit):
-            only = await _piece(connection, page_of(statement, query), names, self._piece)
-        if only.rows == only.whole:  # as nearly always; else all of it again, for the snapshot that held is gone
-            yield only
+        if (whole_page := await self._at_once(page_of(statement, query), query.limit, names)) is not None:
+            yield whole_page
             return
         async with asking(self._engine, self._time_limit) as connection:
             await _one_snapshot(connection)
@@ -70,6 +83,31 @@ class PageReader:
                 yield piece
                 if piece.rows == 0:
                     return
+
+    async def _at_once(self, page: Select[Any], limit: int, names: Sequence[Named]) -> Piece | None:
+        """The whole page by one statement, or None when it may be too big for that."""
+        if self._engine.dialect.name == "sqlite" or limit > _SHORT_PAGE or limit > self._piece:
+            return None
+        statement = _short(page, names, self._piece * 2 // limit)
+        async with asking(self._single, self._time_limit) as connection:
+            rows = (await connection.execute(statement)).all()
+        if any(value is None for row in rows for value in row):
+            return None
+        keys = [str(alias) for _, alias in names]
+        text = orjson.dumps([dict(zip(keys, row, strict=True)) for row in rows]).decode()
+        return Piece(len(rows), len(rows), text[1:-1])
+
+
+def _short(page: Select[Any], names: Sequence[Named], longest: int) -> Select[Any]:
+    """The page's rows, with NULL for each text that is longer than this many bytes: it never leaves the database."""
+    rows = page.subquery("page")
+    return select(*(_bounded(_stamped(rows.columns[name]), name, longest).label(alias) for name, alias in names))
+
+
+def _bounded(found: ColumnElement[Any], name: str, longest: int) -> ColumnElement[Any]:
+    if name in _LONG:
+        return case((func.octet_length(found) <= longest, found))
+    return cast(found, Text) if isinstance(found.type, Date) else found
 
 
 async def _one_snapshot(connection: AsyncConnection) -> None:

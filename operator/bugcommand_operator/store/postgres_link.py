@@ -80,8 +80,10 @@ def plain(url: URL) -> str:
 
 
 def is_whole(connection: AsyncConnection[Any]) -> bool:
-    """Whether the other side has not hung up meanwhile; it asks nobody."""
+    """Whether the other side has not hung up meanwhile; it asks nobody. A server that ends says so before it hangs
+    up: the second look finds out."""
     try:
+        connection.pgconn.consume_input()
         connection.pgconn.consume_input()
     except Error:
         return False
