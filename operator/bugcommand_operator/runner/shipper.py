@@ -20,6 +20,7 @@ from .queues import Queue
 
 INTERVAL_LEAST, INTERVAL_MOST = 0.01, 0.1
 BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_AT_END = 0.2, 15.0, 0.5
+REST = 4
 IDLE = 0.25
 
 Note = Callable[[str], None]
@@ -73,11 +74,11 @@ class Shipper:
         self._intake.close()
 
     def _let_lines_gather(self, since: float) -> None:
-        """For as long as the intake took to store a batch: while it is quick, lines hardly wait; when it is busy with
-        many pods, each asks less often."""
+        """For some times as long as the intake took to store a batch: while it is quick, lines hardly wait; when it is
+        busy with many pods, each asks less often, and long before all of them together take all that it has."""
         now = time.monotonic()
         if not any(queue.has_much and now >= queue.not_before for queue in self._queues):
-            time.sleep(min(INTERVAL_MOST, max(INTERVAL_LEAST, now - since)))
+            time.sleep(min(INTERVAL_MOST, max(INTERVAL_LEAST, (now - since) * REST)))
 
     def _is_over(self) -> bool:
         if self._deadline is None:
