@@ -1,4 +1,4 @@
-"""The queue and approval on a real API server: what it accepts, and executors that race for a Repository's last places."""
+"""The queue and approval on a real API server: what it accepts, and executors that race for the last places."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Turns:
         self._limits = limits
         self._call = call
 
-    def call_up(self) -> None:
+    def call_up(self, but: Key | None = None) -> None:
         """Cheap when there is no room, or nothing has changed since nobody could be called."""
         world = self._world
         while world.line_has_changed and world.room.load_at(self._identity) < self._limits.executor:
@@ -32,13 +32,15 @@ class Turns:
                 world.line_has_changed = False
                 return
             world.call_up(key, self._identity)
-            self._call(key)
+            if key != but:
+                self._call(key)
 
     def begin(self, command: Command) -> bool:
-        """A pass over a command that waits: whether it was called up, and may be claimed."""
+        """A pass over a command that waits: whether it was called up, and may be claimed. By its own pass it is called
+        for this one, not for another."""
         if command.key not in self._world.called:
             self._world.line_up(command)
-            self.call_up()
+            self.call_up(but=command.key)
         return command.key in self._world.called
 
     def end(self, key: Key) -> None:

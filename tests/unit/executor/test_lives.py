@@ -324,6 +324,14 @@ async def test_a_limit_holds_and_each_end_makes_room_for_the_next(new: New) -> N
     assert {ended(cluster, name)[0] for name in uids} == {"Succeeded"}
 
 
+async def test_a_command_that_waits_for_somebody_is_not_looked_at_again_and_again(new: New) -> None:
+    cluster = new(commands=[bug_command(NAME, NAMESPACE, UID, suspend=True)])
+    process = await OperatorProcess(cluster, limits=QUICK).start()
+    await process.work()
+
+    assert min(process.due.values()) > cluster.now + timedelta(minutes=1)
+
+
 async def test_two_commands_of_one_commitment_do_not_work_on_it_at_once(new: New) -> None:
     uids = {f"bug-{n}": f"{n:08d}" + UID[8:] for n in range(2)}
     same = [bug_command(name, NAMESPACE, uid, commitmentId="cmt_login") for name, uid in uids.items()]

@@ -147,6 +147,14 @@ def test_one_that_was_called_and_may_not_be_claimed_steps_aside_for_the_next(que
     assert queue.turns.begin(one), "its own next pass is one"
 
 
+def test_one_that_is_called_by_its_own_pass_needs_no_other(queue: Queue) -> None:
+    one = queue.put(1)
+    assert queue.turns.begin(one)
+    assert queue.called() == []
+    queue.turns.end(one.key)
+    assert queue.called() == []
+
+
 def test_one_whose_room_was_taken_meanwhile_is_back_in_the_line(queue: Queue) -> None:
     queue.repository("shop", 1)
     one = queue.put(1)
