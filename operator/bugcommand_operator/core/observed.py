@@ -188,6 +188,8 @@ class Observed:
     """False: others come first, or there is no room."""
     place: int = 1
     """In the queue, counted from 1."""
+    has_rival: bool = False
+    """Another command of its commitment has not ended."""
     earlier_claims_are_known: bool = True
     """False: the watch has not shown this claim yet, so claims that came before it may be unseen."""
     agent_pod: Pod | None = None

@@ -154,6 +154,7 @@ class Reconciler:
             is_its_turn=is_its_turn,
             place=world.queue.place(world.turn_of(command)),
             earlier_claims_are_known=world.has_heard(command),
+            has_rival=world.has_rival(command),
             agent_pod=await self._pod(
                 namespace, agent_pod_name(command.name, attempt), must_know or _pod_was_made(command)
             ),
@@ -171,7 +172,8 @@ class Reconciler:
         room = self._world.room
         if not command.is_claimed:
             return room.load_for(command, self._identity)
-        if command.has_only_been_claimed and shares_room(command.spec, self._limits, repository):
+        has_rival = self._world.has_rival(command)
+        if command.has_only_been_claimed and shares_room(command.spec, self._limits, repository, has_rival):
             return room.load_before(command, self._identity, lambda other: comes_before(other, command))
         return Load()
 

@@ -17,6 +17,7 @@ from bugcommand_operator.core.queueing import Turn, turn_of
 from bugcommand_operator.core.reading import UnreadableCommand, command_from, pod_from, volume_from
 from bugcommand_operator.core.settings import Identity, Limits
 from bugcommand_operator.executor.line import Line, Order, lane_of
+from bugcommand_operator.executor.rivals import Rivals
 from bugcommand_operator.executor.room import Room
 
 Raw = dict[str, Any]
@@ -78,6 +79,7 @@ class World:
         self.line_has_changed = True
         """Since nobody could be called up: somebody waits anew, or there is more room."""
         self._heard: dict[Key, int] = {}
+        self._rivals = Rivals()
         self.log_store_away_since: datetime | None = None
         self.log_store_answers = False
         self._by_uid: dict[str, Key] = {}
@@ -137,12 +139,16 @@ class World:
             self._by_uid.pop(command.uid, None)
         self.commands.drop(key)
         self.queue.drop(key)
+        self._rivals.pop(key)
         self._leave(key)
 
     def command_key_of(self, child: Raw) -> Key | None:
         """Whose pod or volume this is, by the command's UID: names can be reused, UIDs cannot."""
         uid = (child["metadata"].get("labels") or {}).get(LABEL_COMMAND_UID, "")
         return self._by_uid.get(uid)
+
+    def has_rival(self, command: Command) -> bool:
+        return self._rivals.has(command)
 
     def turn_of(self, command: Command) -> Turn:
         return turn_of(command, self._ageing)
@@ -164,15 +170,28 @@ class World:
             self.queue.put(self.turn_of(command))
         else:
             self.queue.drop(command.key)
-        claim, called_by = command.status.claim, self.called.get(command.key)
-        if command.is_waiting and called_by is not None:
-            self.room.take(command, called_by)
-            return
-        self._leave(command.key)
-        if command.is_active and claim is not None:
-            self.room.take(command, Identity(claim.executor, claim.machine))
-        elif command.is_waiting:
+        self._rivals.pop(command.key)
+        if not command.is_finished:
+            self._rivals.put(command)
+        who = self._who_takes_its_room(command)
+        if who is None:
+            self._leave(command.key)
+        else:
+            self._takes_room(command, who)
+        if who is None and command.is_waiting:
             self.line_up(command)
+
+    def _who_takes_its_room(self, command: Command) -> Identity | None:
+        claim = command.status.claim
+        if command.is_active and claim is not None:
+            return Identity(claim.executor, claim.machine)
+        return self.called.get(command.key) if command.is_waiting else None
+
+    def _takes_room(self, command: Command, who: Identity) -> None:
+        self.line.drop(command.key)
+        self.room.take(command, who)
+        if command.is_claimed and self.called.pop(command.key, who) != who:
+            self.line_has_changed = True  # another executor was faster: there is room here again
 
     def _leave(self, key: Key) -> None:
         """The line, and the room that it took."""

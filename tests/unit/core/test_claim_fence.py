@@ -52,7 +52,7 @@ def test_it_is_given_back_and_is_as_it_was_but_for_its_epoch(name: str) -> None:
 
 def test_a_checkout_and_a_commitment_are_for_one_alone() -> None:
     assert gives_back(observed(fresh(withWorktree=False), load=Load(checkout_taken_by="other")))
-    assert gives_back(observed(fresh(commitmentId="cmt_a"), load=Load(commitment_taken_by="other")))
+    assert gives_back(observed(fresh(commitmentId="cmt_a"), load=Load(commitment_taken_by="other"), has_rival=True))
 
 
 @pytest.mark.parametrize("name", TOO_MUCH)

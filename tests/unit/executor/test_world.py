@@ -162,13 +162,41 @@ def test_a_claim_on_its_way_takes_room_and_a_command_does_not_stand_in_its_own_w
 
 def test_a_claim_on_its_way_takes_room_until_it_is_known_what_became_of_it() -> None:
     world = World()
-    other = {"name": "called", "uid": uid(1)}
+    other: dict[str, Any] = {"name": "called", "uid": uid(1)}
     for number, became in enumerate((claimed(20, **other), raw(20, **other), finished(20, **other))):
         world.put_command(raw(10 * number + 1, **other))
         world.call_up((NAMESPACE, "called"), ME)
         world.put_command({**became, "metadata": {**became["metadata"], "resourceVersion": str(10 * number + 2)}})
         assert load(world).executor == (number < 2), became
         assert ((NAMESPACE, "called") in world.called) == (number == 1)
+
+
+def test_what_runs_on_is_no_reason_to_call_anybody_up() -> None:
+    world = World()
+    world.put_command(claimed(1))
+    world.line_has_changed = False
+    world.put_command(claimed(2))
+    assert not world.line_has_changed
+    world.put_command(finished(3))
+    assert world.line_has_changed
+
+
+def test_rivals_are_commands_of_one_named_commitment_that_have_not_ended() -> None:
+    world = World()
+    first = world.put_command(raw(1, name="first", uid=uid(1), commitmentId="cmt_a"))
+    assert first is not None
+    assert not world.has_rival(first)
+    for change, expected in (
+        (raw(2, name="other", uid=uid(2)), False),
+        (raw(3, name="far", uid=uid(3), commitmentId="cmt_a", repository={"name": "far"}), False),
+        (raw(4, name="second", uid=uid(4), commitmentId="cmt_a"), True),
+        (finished(5, name="second", uid=uid(4), commitmentId="cmt_a"), False),
+        (raw(6, name="third", uid=uid(5), commitmentId="cmt_a"), True),
+    ):
+        world.put_command(change)
+        assert world.has_rival(first) == expected, change
+    world.drop_command((NAMESPACE, "third"))
+    assert not world.has_rival(first)
 
 
 def test_a_commitment_is_taken_by_who_is_claimed_not_by_who_may_yet_be() -> None:

@@ -27,7 +27,7 @@ def give_back_too_much(seen: Observed, now: datetime) -> Plan | None:
     command = seen.command
     if not command.has_only_been_claimed or seen.agent_pod is not None or command.spec.cancel:
         return None
-    if not shares_room(command.spec, seen.limits, seen.repository):
+    if not shares_room(command.spec, seen.limits, seen.repository, seen.has_rival):
         return None
     if not seen.earlier_claims_are_known:
         return Plan(look_again_after=LOOK_AGAIN)

@@ -35,10 +35,10 @@ def no_shared_room(with_worktree: bool, load: Load, limits: Limits, repository: 
     return None
 
 
-def shares_room(spec: BugCommandSpec, limits: Limits, repository: RepositorySpec | None) -> bool:
+def shares_room(spec: BugCommandSpec, limits: Limits, repository: RepositorySpec | None, has_rival: bool) -> bool:
     """Whether executors that race for this command's room could take more than there is."""
     limited = repository is not None and repository.concurrency is not None
-    exclusive = not spec.with_worktree or spec.commitment_id is not None
+    exclusive = not spec.with_worktree or has_rival
     return bool(limited or exclusive or limits.namespace or limits.machine)
 
 
