@@ -130,6 +130,18 @@ def test_it_says_which_limit_holds_it(load: Load, limit: str) -> None:
     assert limit in plan.events[0].message
 
 
+def test_what_another_executor_has_said_of_the_queue_is_left_as_it_is() -> None:
+    theirs = observed(load=Load(machine=5), limits=replace(LIMITS, machine=5, executor=9))
+    stored = decide(theirs, NOW).status
+    assert stored is not None
+    mine = observed(replace(theirs.command, status=stored), load=Load(executor=4))
+    assert decide(mine, NOW).status is None
+
+    edited = decide(replace(mine, command=replace(mine.command, generation=2)), NOW).status
+    assert edited is not None
+    assert edited.observed_generation == 2
+
+
 def test_a_limit_of_zero_is_none() -> None:
     got = decide(observed(load=Load(machine=9_999, namespace=9_999, repository=9_999)), NOW).status
 

@@ -107,6 +107,8 @@ def _waits_for_its_turn(seen: Observed) -> Wait | None:
 
 
 def _wait(seen: Observed, now: datetime, reason: Reason, message: str) -> Plan:
+    if reason in WAITING_FOR_ROOM and _stands_in_the_queue_already(seen):
+        return Plan(look_again_after=LOOK_AGAIN)
     status = StatusEditor(seen.command, now)
     if reason in WAITING_FOR_ROOM:
         status.progressing(reason, message)
@@ -117,6 +119,12 @@ def _wait(seen: Observed, now: datetime, reason: Reason, message: str) -> Plan:
     is_news = seen.command.condition_reason(ConditionType.READY) != reason
     events = (Event(reason, message),) if is_news else ()
     return Plan(status=status.done(), events=events, look_again_after=LOOK_AGAIN)
+
+
+def _stands_in_the_queue_already(seen: Observed) -> bool:
+    """Which limit holds it may look different to each executor: each correcting the others would never end."""
+    command = seen.command
+    return command.waits_for_room and command.status.observed_generation == command.generation
 
 
 def _commitment_message(seen: Observed) -> str:
