@@ -43,6 +43,7 @@ BOTH = {
     "Pod mentu-test-gateway",
     "ClusterRole mentu-mentu-system-view",
     "ClusterRole mentu-mentu-system-edit",
+    "ClusterRole mentu-mentu-system-approver",
     *(
         f"{kind} mentu-mentu-system-{name}"
         for kind in ("ClusterRole", "ClusterRoleBinding")

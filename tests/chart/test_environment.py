@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.chart.rendering import (
     render,
 )
 
+from bugcommand_operator.core.settings import Limits
 from bugcommand_operator.executor.config import Config
 from bugcommand_operator.gateway.settings import GatewaySettings
 from bugcommand_operator.manifests.install import Install
@@ -60,7 +62,7 @@ def test_the_executor_understands_the_default_values(monkeypatch: pytest.MonkeyP
     assert config.namespaces == []
     assert (config.machine_id, config.workspace_id) == ("default", "default")
     assert (config.operator_image, config.agent_image) == ("mentu-operator:0.1.0", "mentu-agent:0.1.0")
-    assert config.concurrency_limit == 4
+    assert config.limits() == Limits()
     assert config.network_policy is not None
     for field in ("agent_resources", "preparation_resources", "scratch_limit", "drain_seconds"):
         assert getattr(config.install(), field) == getattr(BUILT_IN, field), field
@@ -74,6 +76,9 @@ def test_the_executor_gets_every_value_that_is_set(monkeypatch: pytest.MonkeyPat
         workspaceId="shop",
         watchNamespaces=["a", "b"],
         concurrencyLimit=1000,
+        machineLimit=200,
+        namespaceLimit=30,
+        ageingSeconds=0,
         startDeadlineSeconds=11,
         publishDeadlineSeconds=12,
         rescueDeadlineSeconds=13,
@@ -90,6 +95,8 @@ def test_the_executor_gets_every_value_that_is_set(monkeypatch: pytest.MonkeyPat
     assert (config.executor_id, config.machine_id, config.workspace_id) == ("bridge-one", "site-2", "shop")
     assert config.namespaces == ["a", "b"]
     assert config.concurrency_limit == 1000
+    limits = config.limits()
+    assert (limits.machine, limits.namespace, limits.ageing) == (200, 30, timedelta(0))
     assert (config.start_deadline_seconds, config.publish_deadline_seconds) == (11, 12)
     assert (config.rescue_deadline_seconds, config.overdue_seconds) == (13, 0)
     assert config.image_pull_secrets == ["one", "two"]

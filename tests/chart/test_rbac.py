@@ -24,7 +24,12 @@ REVIEWS = {
     ("authentication.k8s.io", "tokenreviews"): {"create"},
     ("authorization.k8s.io", "subjectaccessreviews"): {"create"},
 }
-BY_THE_GATEWAY = {("", "pods"): {"get"}, ("mentu.dev", "repositories"): {"list", "watch"}}
+BY_THE_GATEWAY = {
+    ("", "pods"): {"get"},
+    ("mentu.dev", "repositories"): {"list", "watch"},
+    ("mentu.dev", "bugcommands"): {"get"},
+    ("mentu.dev", "bugcommands/status"): {"patch"},
+}
 BY_THE_BRIDGE = {("mentu.dev", "bugcommands"): {"get", "list", "watch", "create", "patch"}}
 EVERYTHING: dict[str, Any] = {
     "serviceMonitor": {"enabled": True},
@@ -132,7 +137,7 @@ def test_with_namespaces_named_the_gateway_has_rights_there_alone() -> None:
 def test_commands_may_be_made_only_where_the_bridge_leads(values: dict[str, Any], where: list[str]) -> None:
     given = {**POSTGRES, **values, "bridge": {"enabled": True, **values.get("bridge", {})}}
     granted = granted_to(f"{RELEASE}-gateway", render(**given))
-    assert [n for n in granted if ("mentu.dev", "bugcommands") in granted[n]] == where
+    assert [n for n in granted if "create" in granted[n].get(("mentu.dev", "bugcommands"), ())] == where
     assert all(BY_THE_BRIDGE.items() <= granted[n].items() for n in where)
 
 
@@ -181,6 +186,24 @@ def test_who_may_view_or_edit_a_namespace_may_view_or_edit_what_is_ours_in_it() 
     assert all(verbs == {"get", "list", "watch"} for verbs in rights(view).values())
     names = {r["metadata"]["name"] for r in roles(render(rbac={"aggregateRoles": False}))}
     assert not names & {view["metadata"]["name"], edit["metadata"]["name"]}
+
+
+def test_only_who_is_made_an_approver_may_approve() -> None:
+    objects = render(**EVERYTHING)
+    approver = one("ClusterRole", f"{RELEASE}-{NAMESPACE}-approver", objects)
+    assert rights(approver) == {("mentu.dev", "bugcommands"): {"get", "list", "watch", "approve"}}
+    assert not any("aggregate" in label for label in approver["metadata"]["labels"])
+    others = [role for role in roles(objects) if role != approver]
+    assert not any("approve" in verbs for role in others for verbs in rights(role).values())
+
+
+def test_nobody_but_executor_and_gateway_may_write_a_status() -> None:
+    writers = {
+        role["metadata"]["name"]
+        for role in roles(render(**EVERYTHING))
+        if ("mentu.dev", "bugcommands/status") in rights(role)
+    }
+    assert writers == {f"{RELEASE}-{NAMESPACE}-executor", f"{RELEASE}-{NAMESPACE}-gateway"}
 
 
 def test_the_job_that_makes_the_default_agent_may_write_that_one_object_only() -> None:

@@ -44,7 +44,7 @@ REFUSED_COMMANDS: dict[str, tuple[dict[str, Any], str]] = {
     "a timeout that is text": ({"timeoutSeconds": "1h"}, "timeoutSeconds"),
     "a pull request, not supported yet": ({"output": "PullRequest"}, "not supported"),
     "a merge queue, not supported yet": ({"output": "MergeQueue"}, "not supported"),
-    "approval, not supported yet": ({"approval": "Required"}, "not supported"),
+    "an unknown approval": ({"approval": "Maybe"}, "approval"),
     "an unknown output": ({"output": "Email"}, "output"),
     "an unknown agent mode": ({"agentMode": "Telepathy"}, "agentMode"),
     "a command id that is no UUID": ({"commandId": "42"}, "commandId"),

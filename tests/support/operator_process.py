@@ -25,6 +25,7 @@ from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.handlers import Routes
 from bugcommand_operator.executor.reconcile import Reconciler
 from bugcommand_operator.executor.resync import Resync
+from bugcommand_operator.executor.turns import Turns
 from bugcommand_operator.executor.world import Key, World
 from bugcommand_operator.manifests.install import Install
 
@@ -57,12 +58,12 @@ class OperatorProcess:
 
     def __post_init__(self) -> None:
         self.kube = FakeKube(self.cluster)
-        self.world = World()
+        self.world = World(self.limits.ageing)
         self.told = Told(self.kube)
         actor = Actor(self.kube, self.world, self.install)
-        self.reconciler = Reconciler(self.kube, self.world, actor, self.told, self.identity, self.limits)
-        self.routes = Routes(self.world, self.enqueue)
-        self.reconciler.slot_is_free = self.routes.room_was_made
+        self.turns = Turns(self.world, self.identity, self.limits, self.enqueue)
+        self.reconciler = Reconciler(self.kube, self.world, actor, self.told, self.identity, self.limits, self.turns)
+        self.routes = Routes(self.world, self.enqueue, self.turns.call_up)
         self.resync = Resync(self.kube, self.world, [], self.enqueue)
         self.cluster.watchers.append(self._heard)
 
@@ -86,8 +87,9 @@ class OperatorProcess:
             for key in keys:
                 await self.one(key)
 
-    async def hear(self) -> None:
-        events, self._pending = self._pending, []
+    async def hear(self, most: int | None = None) -> None:
+        """In the order in which it was written."""
+        events, self._pending = self._pending[:most], self._pending[len(self._pending[:most]) :]
         for kind, obj in events:
             route = {
                 "BugCommand": self.routes.command,

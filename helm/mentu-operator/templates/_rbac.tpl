@@ -39,7 +39,8 @@
 {{- end }}
 {{- end }}
 
-{{/* What the gateway does in a namespace: whose token it is, and what the Repositories say of paths and retention. */}}
+{{/* What the gateway does in a namespace: whose token it is, and what the Repositories say of paths and retention,
+and what somebody has decided about a command. */}}
 {{- define "mentu.gatewayRules" -}}
 - apiGroups: [""]
   resources: [pods]
@@ -47,6 +48,12 @@
 - apiGroups: [mentu.dev]
   resources: [repositories]
   verbs: [list, watch]
+- apiGroups: [mentu.dev]
+  resources: [bugcommands]
+  verbs: [get]
+- apiGroups: [mentu.dev]
+  resources: [bugcommands/status]
+  verbs: [patch]
 {{- end }}
 
 {{/* Whose tokens they are, and what their owners may read. Both have no namespace. */}}

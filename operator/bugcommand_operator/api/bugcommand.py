@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from bugcommand_operator.api.agent import Resources
+from bugcommand_operator.api.approval import Approval, Decided
 from bugcommand_operator.api.conditions import Condition, Phase
 from bugcommand_operator.api.model import DNS_SUBDOMAIN, LocalReference, Model, rule, rules
 from bugcommand_operator.api.repository import REF_NAME_RULES
@@ -32,11 +33,6 @@ class Output(StrEnum):
     BRANCH = "Branch"
     PULL_REQUEST = "PullRequest"
     MERGE_QUEUE = "MergeQueue"
-
-
-class Approval(StrEnum):
-    NOT_REQUIRED = "NotRequired"
-    REQUIRED = "Required"
 
 
 class Scope(Model):
@@ -96,8 +92,8 @@ class BugCommandSpec(Model):
                 fieldPath=".output",
             ),
             rule(
-                "!has(self.approval) || self.approval == 'NotRequired'",
-                "approval Required is not supported by this version: remove approval",
+                "!has(oldSelf.approval) || oldSelf.approval != 'Required' || self.approval == 'Required'",
+                "approval stays Required: only who may approve BugCommands can let it run",
                 fieldPath=".approval",
             ),
         )
@@ -168,13 +164,21 @@ class BugCommandSpec(Model):
         str, Field(max_length=253, description="Only executors of this machine may claim it. Empty: any.")
     ] = ""
     priority: Annotated[
-        int, Field(ge=-1000, le=1000, description="Higher first; equal ones in the order they were made.")
+        int,
+        Field(
+            ge=-1000,
+            le=1000,
+            description="Higher first; equal ones in the order they were made. Waiting raises it: by one a minute, "
+            "unless the installation says otherwise.",
+        ),
     ] = 0
     suspend: Annotated[bool, Field(description="true: not claimed. A command that runs already is left running.")] = (
         False
     )
     cancel: Annotated[bool, Field(description="true: ended, its work kept.")] = False
-    approval: Approval = Approval.NOT_REQUIRED
+    approval: Annotated[
+        Approval, Field(description="Required: it waits until somebody has approved it. It can not be taken back.")
+    ] = Approval.NOT_REQUIRED
     agent_mode: AgentMode = AgentMode.TERMINAL
     timeout_seconds: Annotated[int, Field(ge=1, le=604_800, description="Longest time that the agent may work.")] = 3600
     context: BugContext | None = None
@@ -221,6 +225,21 @@ class BugCommandStatus(Model):
         ),
     ] = []
     claim: Claim | None = None
+    last_epoch: (
+        Annotated[int, Field(ge=1, description="Of the last claim that was given back; absent when none was.")] | None
+    ) = None
+    approval: Annotated[Decided, Field(description="What was decided; written by the gateway.")] | None = None
+    queue_position: (
+        Annotated[
+            int,
+            Field(
+                ge=1,
+                description="Place among the commands that wait for room, over the whole installation. Beyond 10 it is "
+                "rounded to two digits and may be behind.",
+            ),
+        ]
+        | None
+    ) = None
     attempt: Annotated[int, Field(ge=0)] | None = None
     agent: str | None = None
     command_id: str | None = None
@@ -241,15 +260,15 @@ class BugCommandStatus(Model):
 
 
 def immutable_after_claim() -> list[dict[str, str]]:
-    """CEL for each field of the spec that what was claimed is built on."""
+    """CEL for each field of the spec that what was claimed, or approved, is built on."""
     fields = [f.alias or name for name, f in BugCommandSpec.model_fields.items()]
     return [_unchanged_once_claimed(f) for f in fields if f not in MUTABLE_AFTER_CLAIM]
 
 
 def _unchanged_once_claimed(field: str) -> dict[str, Any]:
     old, new = f"oldSelf.spec.{field}", f"self.spec.{field}"
-    unclaimed = "!has(oldSelf.status) || !has(oldSelf.status.claim)"
+    free = "!has(oldSelf.status) || !has(oldSelf.status.claim) && !has(oldSelf.status.approval)"
     return rule(
-        f"{unclaimed} || (has({new}) == has({old}) && (!has({new}) || {new} == {old}))",
-        f"spec.{field} cannot change once the command is claimed: make a new BugCommand",
+        f"{free} || (has({new}) == has({old}) && (!has({new}) || {new} == {old}))",
+        f"spec.{field} cannot change once the command is claimed or its approval decided: make a new BugCommand",
     )

@@ -46,6 +46,7 @@ class Reason(StrEnum):
 
     REPOSITORY_NOT_FOUND = "RepositoryNotFound"
     AGENT_NOT_FOUND = "AgentNotFound"
+    AWAITING_APPROVAL = "AwaitingApproval"
     SUSPENDED = "Suspended"
     CONCURRENCY_LIMIT_REACHED = "ConcurrencyLimitReached"
     WAITING_FOR_MACHINE = "WaitingForMachine"
@@ -57,6 +58,7 @@ class Reason(StrEnum):
     POD_REJECTED = "PodRejected"
 
     CLAIMED = "Claimed"
+    CLAIM_GIVEN_BACK = "ClaimGivenBack"
     PREPARING = "Preparing"
     WORKSPACE_READY = "WorkspaceReady"
     AGENT_STARTED = "AgentStarted"
@@ -93,6 +95,7 @@ class Reason(StrEnum):
     NAME_TAKEN = "NameTaken"
     INVALID_SPEC = "InvalidSpec"
     COMMITMENT_ACTIVE = "CommitmentActive"
+    APPROVAL_REJECTED = "ApprovalRejected"
 
     MODEL_AUTHENTICATION_FAILED = "ModelAuthenticationFailed"
     MODEL_CREDIT_EXHAUSTED = "ModelCreditExhausted"
@@ -121,6 +124,9 @@ class Reason(StrEnum):
     EXPORT_TOO_LARGE = "ExportTooLarge"
 
 
+WAITING_FOR_ROOM = frozenset({Reason.CONCURRENCY_LIMIT_REACHED, Reason.WAITING_FOR_CHECKOUT})
+"""Reasons of a command that stands in the queue: it will run without anybody's doing."""
+
 REFUSALS = frozenset(
     {
         Reason.WORKING_DIRECTORY_OUTSIDE_TREE,
@@ -131,6 +137,7 @@ REFUSALS = frozenset(
         Reason.GENESIS_MISSING,
         Reason.INVALID_SPEC,
         Reason.COMMITMENT_ACTIVE,
+        Reason.APPROVAL_REJECTED,
     }
 )
 """Reasons that end a command as Refused: a rule said no, as against Failed: it was tried and did not work."""

@@ -36,6 +36,7 @@ def bugcommand_crd() -> Schema:
             _column("Agent", ".status.agent"),
             _column("Repository", ".spec.repository.name"),
             _column("Lines", ".status.logs.lines", type="integer", priority=1),
+            _column("Place", ".status.queuePosition", type="integer", priority=1),
             _column("Machine", ".status.claim.machine", priority=1),
             _column("Branch", ".status.branch", priority=1),
             _column("Message", ".status.conditions[?(@.type=='Ready')].message", priority=1),

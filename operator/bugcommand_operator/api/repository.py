@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from bugcommand_operator.api.approval import Approval
 from bugcommand_operator.api.model import DNS_SUBDOMAIN, LocalReference, Model, Quantity, rule, rules
 
 REF_NAME_RULES = rules(
@@ -122,6 +123,10 @@ class RepositorySpec(Model):
     ] = GenesisPolicy.ALLOW
     commit_identity: CommitIdentity = CommitIdentity()
     concurrency: Concurrency | None = None
+    approval: Annotated[
+        Approval,
+        Field(description="Required: each command of this Repository waits until somebody has approved it."),
+    ] = Approval.NOT_REQUIRED
     path_prefixes: Annotated[
         list[PathPrefix],
         Field(

@@ -15,7 +15,7 @@ from bugcommand_operator.cluster.errors import AccessDenied, ClusterError, Clust
 
 AUDIENCE = "mentu"
 
-_POD_NAME = "authentication.kubernetes.io/pod-name"
+POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
 _SERVICE_ACCOUNT = "system:serviceaccount:"
 
@@ -140,7 +140,7 @@ def pod_of(status: Mapping[str, Any], audience: str) -> tuple[str, str, str]:
     kind, _, account = str(user.get("username", "")).partition(_SERVICE_ACCOUNT)
     namespace = account.partition(":")[0]
     extra: Mapping[str, Any] = user.get("extra") or {}
-    name, uid = ("".join(extra.get(key) or []) for key in (_POD_NAME, _POD_UID))
+    name, uid = ("".join(extra.get(key) or []) for key in (POD_NAME, _POD_UID))
     if kind or not (namespace and name and uid):
         raise Unauthenticated("the token is not bound to a pod")
     return namespace, name, uid

@@ -21,6 +21,7 @@ from bugcommand_operator.core.policies.agent import (
     overdue,
     workspace_refused,
 )
+from bugcommand_operator.core.policies.claim_fence import give_back_too_much
 from bugcommand_operator.core.policies.deletion import let_go, rescue_is_late
 from bugcommand_operator.core.policies.gate import open_gate
 from bugcommand_operator.core.policies.publish import publish
@@ -42,6 +43,7 @@ POLICIES: tuple[Policy, ...] = (
     let_go,
     rest,
     admit,
+    give_back_too_much,
     start_agent,
     foreign_pod,
     open_gate,

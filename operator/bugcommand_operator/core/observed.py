@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bugcommand_operator.api.agent import AgentSpec
 from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus
-from bugcommand_operator.api.conditions import ConditionType
+from bugcommand_operator.api.conditions import WAITING_FOR_ROOM, ConditionType
 from bugcommand_operator.api.names import FINALIZER, VOLUME_GATE, branch_name, commitment_id_from_uid
 from bugcommand_operator.api.repository import RepositorySpec
 from bugcommand_operator.core.settings import Identity, Limits
@@ -61,6 +61,20 @@ class Command:
     @property
     def is_active(self) -> bool:
         return self.is_claimed and not self.is_finished
+
+    @property
+    def is_waiting(self) -> bool:
+        return not self.is_claimed and not self.is_finished and not self.is_being_deleted
+
+    @property
+    def waits_for_room(self) -> bool:
+        """As its status says it, so that all executors see the same queue."""
+        return self.is_waiting and self.condition_reason(ConditionType.READY) in WAITING_FOR_ROOM
+
+    @property
+    def has_only_been_claimed(self) -> bool:
+        """Nothing was made for it yet, so the claim can still be given back."""
+        return self.is_active and self.status.pod_name is None and not self.holds_finalizer
 
     @property
     def is_being_deleted(self) -> bool:
@@ -150,9 +164,12 @@ class Volume:
 
 @dataclass(frozen=True)
 class Load:
-    """How full the places are that a new command would take, itself not counted."""
+    """How full the places are that a new command would take, itself not counted. Of a command that has only been
+    claimed: how full they were when it was, by those that came before it."""
 
     executor: int = 0
+    machine: int = 0
+    namespace: int = 0
     repository: int = 0
     checkout_taken_by: str | None = None
     commitment_taken_by: str | None = None
@@ -167,6 +184,14 @@ class Observed:
     agent_name: str = "claude"
     agent: AgentSpec | None = None
     load: Load = Load()
+    is_its_turn: bool = True
+    """False: others come first, or there is no room."""
+    place: int = 1
+    """In the queue, counted from 1."""
+    has_rival: bool = False
+    """Another command of its commitment has not ended."""
+    earlier_claims_are_known: bool = True
+    """False: the watch has not shown this claim yet, so claims that came before it may be unseen."""
     agent_pod: Pod | None = None
     publish_pod: Pod | None = None
     rescue_pod: Pod | None = None

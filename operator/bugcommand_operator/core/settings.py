@@ -10,6 +10,12 @@ from datetime import timedelta
 class Limits:
     executor: int = 4
     """Most commands that this executor runs at once: `kubectl apply -f dir/` must not start a hundred paid agents."""
+    machine: int = 0
+    """Most commands that all executors of this machine run at once; 0: as many as they may each."""
+    namespace: int = 0
+    """Most commands of one namespace that run at once; 0: no such limit."""
+    ageing: timedelta = timedelta(seconds=60)
+    """How long a command waits until its priority counts as one more; 0: it never does."""
     start: timedelta = timedelta(minutes=5)
     """How long a claimed command may take until its agent runs: images, Secrets, volumes, room on a node."""
     overdue: timedelta = timedelta(seconds=90)

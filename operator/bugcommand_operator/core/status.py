@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from bugcommand_operator.api.bugcommand import BugCommandStatus
-from bugcommand_operator.api.conditions import REFUSALS, Condition, ConditionType, Phase, Reason
+from bugcommand_operator.api.conditions import REFUSALS, WAITING_FOR_ROOM, Condition, ConditionType, Phase, Reason
 from bugcommand_operator.core.observed import Command
 from bugcommand_operator.core.text import clean, shortened
 
@@ -67,7 +67,14 @@ class StatusEditor:
     def done(self) -> BugCommandStatus | None:
         after = self._before.model_copy(update={**self._fields, "conditions": list(self._conditions.values())})
         after = after.model_copy(update={"observed_generation": self._generation, "phase": phase_of(after)})
+        if not stands_in_the_queue(after):
+            after = after.model_copy(update={"queue_position": None})
         return None if after == self._before else after
+
+
+def stands_in_the_queue(status: BugCommandStatus) -> bool:
+    reason = _reason({c.type: c for c in status.conditions}, ConditionType.READY)
+    return status.claim is None and reason in WAITING_FOR_ROOM
 
 
 def phase_of(status: BugCommandStatus) -> Phase:
@@ -76,7 +83,8 @@ def phase_of(status: BugCommandStatus) -> Phase:
     if succeeded is not None and succeeded.status != "Unknown":
         return _finished_phase(succeeded)
     if status.claim is None:
-        return Phase.PENDING
+        awaits_approval = _reason(conditions, ConditionType.READY) == Reason.AWAITING_APPROVAL
+        return Phase.AWAITING_APPROVAL if awaits_approval else Phase.PENDING
     if _reason(conditions, ConditionType.PUBLISHED) == Reason.PUBLISHING:
         return Phase.PUBLISHING
     running = conditions.get(ConditionType.AGENT_RUNNING)

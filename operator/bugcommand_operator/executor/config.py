@@ -33,6 +33,9 @@ class Config(BaseSettings):
     preparation_resources: dict[str, Any] | None = None
 
     concurrency_limit: int = Field(default=4, ge=1)
+    machine_limit: int = Field(default=0, ge=0)
+    namespace_limit: int = Field(default=0, ge=0)
+    ageing_seconds: int = Field(default=60, ge=0)
     start_deadline_seconds: int = Field(default=300, ge=1)
     overdue_seconds: int = Field(default=90, ge=0)
     drain_seconds: int = Field(default=900, ge=0)
@@ -52,6 +55,9 @@ class Config(BaseSettings):
     def limits(self) -> Limits:
         return Limits(
             executor=self.concurrency_limit,
+            machine=self.machine_limit,
+            namespace=self.namespace_limit,
+            ageing=timedelta(seconds=self.ageing_seconds),
             start=timedelta(seconds=self.start_deadline_seconds),
             overdue=timedelta(seconds=self.overdue_seconds),
             drain=timedelta(seconds=self.drain_seconds),

@@ -19,8 +19,8 @@ OURS = {LABEL_MANAGED_BY: MANAGED_BY}
 log = structlog.get_logger()
 
 
-def register(registry: kopf.OperatorRegistry, world: World, enqueue: Enqueue) -> None:
-    routes = Routes(world, enqueue)
+def register(registry: kopf.OperatorRegistry, world: World, enqueue: Enqueue, call_up: Callable[[], None]) -> None:
+    routes = Routes(world, enqueue, call_up)
     kopf.on.login(registry=registry, id="login")(login)
     kopf.on.event(GROUP, VERSION, "bugcommands", registry=registry, id="command")(routes.command)
     kopf.on.event(GROUP, VERSION, "repositories", registry=registry, id="repository")(routes.repository)
@@ -35,19 +35,22 @@ def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
 
 
 class Routes:
-    def __init__(self, world: World, enqueue: Enqueue) -> None:
+    def __init__(self, world: World, enqueue: Enqueue, call_up: Callable[[], None]) -> None:
         self._world = world
         self._enqueue = enqueue
+        self._call_up = call_up
+        """Whatever a command does may have made room for those that wait."""
 
     async def command(self, event: kopf.RawEvent, **_: Any) -> None:
         obj = _shown(event, "BugCommand")
         if _is_deleted(event):
             self._world.command_deleted(obj)
-            self.room_was_made()
+            self._call_up()
             return
-        if self._world.put_command(obj) is None:
+        if self._world.hear_command(obj) is None:
             log.warning("command not understood", key="/".join(key_of(obj)), error=self._world.unreadable[key_of(obj)])
         self._enqueue(key_of(obj))
+        self._call_up()
 
     async def repository(self, event: kopf.RawEvent, **_: Any) -> None:
         obj = _shown(event, "Repository")
@@ -80,11 +83,6 @@ class Routes:
         else:
             self._world.put_volume(obj)
         self._command_of(obj)
-
-    def room_was_made(self) -> None:
-        """A command has ended: those that wait are looked at in the order in which they should run."""
-        for command in self._world.waiting():
-            self._enqueue(command.key)
 
     def _command_of(self, child: Raw) -> None:
         """A volume that several commands share, as the mirror is, concerns all that are not finished."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from itertools import count
 
 import structlog
 
 Key = tuple[str, str]
 FIRST_BACKOFF, LAST_BACKOFF = 0.05, 60.0
+_FIRST, _IN_TURN = 0, 1
 log = structlog.get_logger()
 
 
@@ -19,7 +21,8 @@ class KeyedQueue:
     def __init__(self, work: Callable[[Key], Awaitable[float | None]], workers: int = 16) -> None:
         self._work = work
         self._workers = workers
-        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        self._ready: asyncio.PriorityQueue[tuple[int, int, Key]] = asyncio.PriorityQueue()
+        self._numbers = count()
         self._waiting: set[Key] = set()
         self._working: set[Key] = set()
         self._again: set[Key] = set()
@@ -30,8 +33,18 @@ class KeyedQueue:
         if key in self._working:
             self._again.add(key)
         elif key not in self._waiting:
-            self._waiting.add(key)
-            self._ready.put_nowait(key)
+            self._put(_IN_TURN, key)
+
+    def add_first(self, key: Key) -> None:
+        """Before all that were added in turn, also when it is among them: a burst of others does not hold it up."""
+        if key in self._working:
+            self._again.add(key)
+        else:
+            self._put(_FIRST, key)
+
+    def _put(self, lane: int, key: Key) -> None:
+        self._waiting.add(key)
+        self._ready.put_nowait((lane, next(self._numbers), key))
 
     def add_after(self, key: Key, seconds: float) -> None:
         """The earliest of several wins."""
@@ -58,7 +71,9 @@ class KeyedQueue:
 
     async def _worker(self) -> None:
         while True:
-            key = await self._ready.get()
+            _, _, key = await self._ready.get()
+            if key not in self._waiting:
+                continue  # it went first meanwhile
             self._waiting.discard(key)
             self._working.add(key)
             try:

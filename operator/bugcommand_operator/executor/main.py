@@ -22,12 +22,14 @@ from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.act import Actor
 from bugcommand_operator.executor.config import Config
 from bugcommand_operator.executor.events import EventPoster
-from bugcommand_operator.executor.handlers import Routes, register
+from bugcommand_operator.executor.handlers import register
 from bugcommand_operator.executor.keyed_queue import KeyedQueue
 from bugcommand_operator.executor.kopf_storage import keep_nothing
+from bugcommand_operator.executor.positions import Positions
 from bugcommand_operator.executor.reconcile import Reconciler
 from bugcommand_operator.executor.resync import Resync
 from bugcommand_operator.executor.tails import Tails
+from bugcommand_operator.executor.turns import Turns
 from bugcommand_operator.executor.world import Key, World
 from bugcommand_operator.store.engine import open_reader
 from bugcommand_operator.store.spawn_logs import SpawnLogs
@@ -51,12 +53,14 @@ async def run(config: Config) -> None:
 class Executor:
     def __init__(self, config: Config, kube: Kube) -> None:
         self._config = config
-        self._world = World()
+        identity, limits = config.identity(), config.limits()
+        self._world = World(limits.ageing)
         self._events = EventPoster(kube, config.executor_id)
         self._queue = KeyedQueue(self._timed_pass)
         actor = Actor(kube, self._world, config.install())
-        self._reconciler = Reconciler(kube, self._world, actor, self._events, config.identity(), config.limits())
-        self._reconciler.slot_is_free = Routes(self._world, self._queue.add).room_was_made
+        self._turns = Turns(self._world, identity, limits, self._queue.add_first)
+        self._reconciler = Reconciler(kube, self._world, actor, self._events, identity, limits, self._turns)
+        self._positions = Positions(kube, self._world)
         self._resync = Resync(kube, self._world, config.namespaces, self._queue.add)
         self._tails = Tails(kube, self._world, SpawnLogs(open_reader(config.database_url)), self._queue.add)
 
@@ -76,6 +80,7 @@ class Executor:
                 self._events.run(),
                 self._resync.run(),
                 self._tails.run(),
+                self._positions.run(),
             )
         ]
         try:  # none of them ends by itself: a part that has died takes the process with it, to be started anew
@@ -98,7 +103,7 @@ class Executor:
 
     async def _watch(self, stop: asyncio.Event) -> None:
         registry = kopf.OperatorRegistry()
-        register(registry, self._world, self._queue.add)
+        register(registry, self._world, self._queue.add, self._turns.call_up)
         namespaces = self._config.namespaces
         await kopf.operator(
             registry=registry,

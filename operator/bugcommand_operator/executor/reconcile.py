@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,16 +16,20 @@ from bugcommand_operator.api.names import (
     rescue_pod_name,
     ship_pod_name,
 )
+from bugcommand_operator.api.repository import RepositorySpec
 from bugcommand_operator.cluster.errors import Conflict, NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.cluster.storage_classes import StorageClasses
 from bugcommand_operator.core.decide import decide
 from bugcommand_operator.core.observed import Command, Load, Observed, Pod, Volume
 from bugcommand_operator.core.plan import CreatePod, Event, Plan, Prepare
+from bugcommand_operator.core.policies.claim_fence import comes_before
+from bugcommand_operator.core.policies.room import shares_room
 from bugcommand_operator.core.settings import Identity, Limits
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.act import Actor
 from bugcommand_operator.executor.events import EventPoster
+from bugcommand_operator.executor.turns import Turns
 from bugcommand_operator.executor.world import Key, World
 from bugcommand_operator.manifests.volumes import workspace_volume_name
 
@@ -37,7 +40,14 @@ log = structlog.get_logger()
 
 class Reconciler:
     def __init__(
-        self, kube: Kube, world: World, actor: Actor, events: EventPoster, identity: Identity, limits: Limits
+        self,
+        kube: Kube,
+        world: World,
+        actor: Actor,
+        events: EventPoster,
+        identity: Identity,
+        limits: Limits,
+        turns: Turns,
     ) -> None:
         self._kube = kube
         self._world = world
@@ -46,7 +56,7 @@ class Reconciler:
         self._identity = identity
         self._limits = limits
         self._classes = StorageClasses(kube)
-        self.slot_is_free: Callable[[], None] = lambda: None
+        self._turns = turns
 
     async def reconcile(self, key: Key) -> float | None:
         """Returns after how many seconds to look again. Raises ClusterError when the API server did not go along.
@@ -70,19 +80,23 @@ class Reconciler:
         return 1.0
 
     async def _one_step(self, command: Command) -> Plan:
-        seen = await self._observe(command)
+        is_its_turn = command.is_waiting and self._turns.begin(command)
+        try:
+            return await self._decided(command, is_its_turn)
+        finally:
+            if is_its_turn:
+                self._turns.end(command.key)
+
+    async def _decided(self, command: Command, is_its_turn: bool) -> Plan:
+        seen = await self._observe(command, is_its_turn)
         plan = decide(seen, datetime.now(UTC))
         claims = not command.is_claimed and plan.status is not None and plan.status.claim is not None
-        if claims:
-            self._world.claiming.add(command.key)
         try:
             plan = await self._carry_out(seen, plan)
         except Conflict:
             if claims:
                 metrics.count_claim(command, won=False, now=datetime.now(UTC))
             raise
-        finally:
-            self._world.claiming.discard(command.key)
         if claims:
             metrics.count_claim(command, won=True, now=datetime.now(UTC))
         self._notice_the_end(command)
@@ -93,7 +107,7 @@ class Reconciler:
         if after is not None and after.is_finished and not before.is_finished:
             metrics.count_end(after)
         if before.is_active and (after is None or not after.is_active):
-            self.slot_is_free()
+            self._turns.call_up()
 
     async def _carry_out(self, seen: Observed, plan: Plan) -> Plan:
         try:
@@ -121,7 +135,7 @@ class Reconciler:
         answer = await self._kube.patch("BugCommand", observed.namespace, observed.name, body, status=True)
         self._world.put_command(answer)
 
-    async def _observe(self, command: Command) -> Observed:
+    async def _observe(self, command: Command, is_its_turn: bool) -> Observed:
         world, namespace = self._world, command.namespace
         repository = world.repositories.items.get((namespace, command.spec.repository.name))
         default_agent = (repository.spec.default_agent if repository else "") or DEFAULT_AGENT
@@ -136,7 +150,11 @@ class Reconciler:
             repository=repository.spec if repository else None,
             agent_name=agent_name,
             agent=agent.spec if agent else None,
-            load=Load() if command.is_claimed else world.load_for(command, self._identity.executor),
+            load=self._load(command, repository.spec if repository else None),
+            is_its_turn=is_its_turn,
+            place=world.queue.place(world.turn_of(command)),
+            earlier_claims_are_known=world.has_heard(command),
+            has_rival=world.has_rival(command),
             agent_pod=await self._pod(
                 namespace, agent_pod_name(command.name, attempt), must_know or _pod_was_made(command)
             ),
@@ -149,6 +167,15 @@ class Reconciler:
             log_store_answers=world.log_store_answers,
         )
         return replace(seen, volumes_bind_at_once=await self._bind_at_once(seen))
+
+    def _load(self, command: Command, repository: RepositorySpec | None) -> Load:
+        room = self._world.room
+        if not command.is_claimed:
+            return room.load_for(command, self._identity)
+        has_rival = self._world.has_rival(command)
+        if command.has_only_been_claimed and shares_room(command.spec, self._limits, repository, has_rival):
+            return room.load_before(command, self._identity, lambda other: comes_before(other, command))
+        return Load()
 
     async def _bind_at_once(self, seen: Observed) -> bool:
         """Asked only while a pod waits behind its gate for a volume that is not bound."""

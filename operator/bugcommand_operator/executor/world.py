@@ -6,14 +6,19 @@ It may be late, never ahead: an older version never replaces a newer one, and wh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from bugcommand_operator.api.agent import AgentSpec
 from bugcommand_operator.api.names import LABEL_COMMAND_UID
 from bugcommand_operator.api.repository import RepositorySpec
-from bugcommand_operator.core.observed import Command, Load, Pod, Volume
+from bugcommand_operator.core.observed import Command, Pod, Volume
+from bugcommand_operator.core.queueing import Turn, turn_of
 from bugcommand_operator.core.reading import UnreadableCommand, command_from, pod_from, volume_from
+from bugcommand_operator.core.settings import Identity, Limits
+from bugcommand_operator.executor.line import Line, Order, lane_of
+from bugcommand_operator.executor.rivals import Rivals
+from bugcommand_operator.executor.room import Room
 
 Raw = dict[str, Any]
 Key = tuple[str, str]
@@ -56,20 +61,28 @@ class Definition(Generic[T]):
 
 
 class World:
-    def __init__(self) -> None:
+    def __init__(self, ageing: timedelta = Limits.ageing) -> None:
+        self._ageing = ageing
         self.commands: Shelf[Command] = Shelf()
         self.repositories: Shelf[Definition[RepositorySpec]] = Shelf()
         self.agents: Shelf[Definition[AgentSpec]] = Shelf()
         self.pods: Shelf[Pod] = Shelf()
         self.volumes: Shelf[Volume] = Shelf()
         self.unreadable: dict[Key, str] = {}
-        self.claiming: set[Key] = set()
-        """Commands whose claim is on its way to the API server: they count as running."""
+        self.room = Room()
+        self.queue = Order()
+        """What the statuses say to wait for room."""
+        self.line = Line()
+        """Commands that wait, and may be called up here for all that is known."""
+        self.called: dict[Key, Identity] = {}
+        """Those that were called up: their claim may be on its way to the API server, so they take room already."""
+        self.line_has_changed = True
+        """Since nobody could be called up: somebody waits anew, or there is more room."""
+        self._heard: dict[Key, int] = {}
+        self._rivals = Rivals()
         self.log_store_away_since: datetime | None = None
         self.log_store_answers = False
         self._by_uid: dict[str, Key] = {}
-        self._active: set[Key] = set()
-        """Those that take room: with ten thousand waiting, each pass may not count them all."""
 
     def put_command(self, obj: Raw) -> Command | None:
         key = key_of(obj)
@@ -85,8 +98,16 @@ class World:
             if before is not None:
                 self._by_uid.pop(before.uid, None)
             self._by_uid[command.uid] = key
-            (self._active.add if command.is_active else self._active.discard)(key)
+            self._find_place(command)
         return self.commands.items[key]
+
+    def hear_command(self, obj: Raw) -> Command | None:
+        """What a watch or a list shows, in the order in which it was written; not the answer to a write of our own."""
+        self._heard[key_of(obj)] = max(version_of(obj), self._heard.get(key_of(obj), 0))
+        return self.put_command(obj)
+
+    def has_heard(self, command: Command) -> bool:
+        return self._heard.get(command.key, 0) >= self.commands.versions.get(command.key, 0)
 
     def put_pod(self, obj: Raw) -> Pod:
         self.pods.put(obj, pod_from(obj))
@@ -98,6 +119,7 @@ class World:
 
     def put_repository(self, obj: Raw) -> None:
         self.repositories.put(obj, Definition(obj["metadata"]["uid"], RepositorySpec.model_validate(obj["spec"])))
+        self.line_has_changed = True
 
     def put_agent(self, obj: Raw) -> None:
         self.agents.put(obj, Definition(obj["metadata"]["uid"], AgentSpec.model_validate(obj["spec"])))
@@ -109,36 +131,74 @@ class World:
     def drop_command(self, key: Key) -> None:
         self._forget(key)
         self.unreadable.pop(key, None)
+        self._heard.pop(key, None)
 
     def _forget(self, key: Key) -> None:
         command = self.commands.items.get(key)
         if command is not None:
             self._by_uid.pop(command.uid, None)
         self.commands.drop(key)
-        self._active.discard(key)
+        self.queue.drop(key)
+        self._rivals.pop(key)
+        self._leave(key)
 
     def command_key_of(self, child: Raw) -> Key | None:
         """Whose pod or volume this is, by the command's UID: names can be reused, UIDs cannot."""
         uid = (child["metadata"].get("labels") or {}).get(LABEL_COMMAND_UID, "")
         return self._by_uid.get(uid)
 
-    def waiting(self) -> list[Command]:
-        """Unclaimed commands, those first that should run first."""
-        pending = [c for c in self.commands.items.values() if not c.is_claimed and not c.is_finished]
-        return sorted(pending, key=lambda c: (-c.spec.priority, c.created_at, c.key))
+    def has_rival(self, command: Command) -> bool:
+        return self._rivals.has(command)
 
-    def load_for(self, command: Command, executor: str) -> Load:
-        taking = (self._active | self.claiming) - {command.key}
-        others = [self.commands.items[key] for key in sorted(taking) if key in self.commands.items]
-        same = [c for c in others if c.namespace == command.namespace and _repository(c) == _repository(command)]
-        mine = [c for c in others if not c.is_claimed or (c.status.claim and c.status.claim.executor == executor)]
-        checkout = next((c.name for c in same if not c.spec.with_worktree), None)
-        commitment = next((c.name for c in same if c.commitment_id == command.commitment_id), None)
-        return Load(len(mine), len(same), checkout, commitment)
+    def turn_of(self, command: Command) -> Turn:
+        return turn_of(command, self._ageing)
 
+    def line_up(self, command: Command) -> None:
+        self.line.put(self.turn_of(command), lane_of(command))
+        self.line_has_changed = True
 
-def _repository(command: Command) -> str:
-    return command.spec.repository.name
+    def call_up(self, key: Key, identity: Identity) -> None:
+        self.line.drop(key)
+        self.called[key] = identity
+        self.room.take(self.commands.items[key], identity)
+
+    def step_aside(self, key: Key) -> None:
+        self._leave(key)
+
+    def _find_place(self, command: Command) -> None:
+        if command.waits_for_room:
+            self.queue.put(self.turn_of(command))
+        else:
+            self.queue.drop(command.key)
+        self._rivals.pop(command.key)
+        if not command.is_finished:
+            self._rivals.put(command)
+        who = self._who_takes_its_room(command)
+        if who is None:
+            self._leave(command.key)
+        else:
+            self._takes_room(command, who)
+        if who is None and command.is_waiting:
+            self.line_up(command)
+
+    def _who_takes_its_room(self, command: Command) -> Identity | None:
+        claim = command.status.claim
+        if command.is_active and claim is not None:
+            return Identity(claim.executor, claim.machine)
+        return self.called.get(command.key) if command.is_waiting else None
+
+    def _takes_room(self, command: Command, who: Identity) -> None:
+        self.line.drop(command.key)
+        self.room.take(command, who)
+        if command.is_claimed and self.called.pop(command.key, who) != who:
+            self.line_has_changed = True  # another executor was faster: there is room here again
+
+    def _leave(self, key: Key) -> None:
+        """The line, and the room that it took."""
+        self.called.pop(key, None)
+        self.line.drop(key)
+        if self.room.free(key):
+            self.line_has_changed = True
 
 
 def key_of(obj: Raw) -> Key:

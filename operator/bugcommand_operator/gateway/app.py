@@ -9,11 +9,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bugcommand_operator.gateway import openapi, rest
+from bugcommand_operator.gateway import approvals, openapi, rest
 from bugcommand_operator.gateway.admission import Admission
+from bugcommand_operator.gateway.approvals import Approvals
 from bugcommand_operator.gateway.auth import Authenticator
 from bugcommand_operator.gateway.background import Background, jobs_of
 from bugcommand_operator.gateway.bridge.posting import WriterAuth
+from bugcommand_operator.gateway.bridge.sync import ClusterHandle
 from bugcommand_operator.gateway.bridge.wiring import Bridge, BridgeConfig, build_bridge, territory_of
 from bugcommand_operator.gateway.cluster_link import ClusterLink
 from bugcommand_operator.gateway.intake import Intake
@@ -82,6 +84,7 @@ def build_app(
         *rest.routes(readers, logs, PageReader(reading, logs), metrics),
         *live.routes(),
         *(bridge.routes if bridge else []),
+        *(approvals.routes(Approvals(writers, ClusterHandle(cluster.cluster))) if cluster and writers else []),
     ]
     return Starlette(routes=routes, lifespan=lifespan)
 

@@ -217,7 +217,40 @@ BRIDGE = (
 )
 """Only where the installation has the bridge."""
 
-OPERATIONS: tuple[Operation, ...] = (*READING, *LIVE, *BRIDGE, *INTAKE, *OPERATING)
+APPROVING = (
+    Operation(
+        "/bridge/commands/{namespace}/{name}/approval",
+        "post",
+        "Approve a BugCommand, or reject it",
+        {200: Answer("What is decided about it; the same again gives the same answer.", _JSON, {"type": "object"})},
+        text="The token is a person's own Kubernetes token, with the right to `approve` bugcommands in the namespace.",
+        parameters=(
+            Parameter("namespace", "The BugCommand's.", where="path"),
+            Parameter("name", "The BugCommand's.", where="path"),
+        ),
+        body={
+            "type": "object",
+            "required": ["decision"],
+            "properties": {
+                "decision": {"enum": ["Approved", "Rejected"]},
+                "message": {"type": "string", "description": "Why, in at most 1024 characters."},
+                "generation": {**_NUMBER, "description": "metadata.generation of what you have seen; else refused."},
+            },
+        },
+        refuses={
+            400: "The body is wrong; `field` says where.",
+            403: "A proxy token, a pod's token, or somebody who may not approve there.",
+            404: "There is no such BugCommand.",
+            409: "Decided otherwise before, claimed or ended already, or changed since you have seen it.",
+            413: "The body is too large.",
+            **_TOKENS,
+        },
+        problem="Refusal",
+        tag="commands",
+    ),
+)
+
+OPERATIONS: tuple[Operation, ...] = (*READING, *LIVE, *BRIDGE, *APPROVING, *INTAKE, *OPERATING)
 
 _COMMAND = {
     "type": "object",

@@ -24,7 +24,6 @@ Row = Mapping[str, Any]
 _CLAIMABLE = """
   status = 'pending'
   AND coalesce(nullif(target_machine_id, ''), :machine) = :machine
-  AND (approval_required IS NOT TRUE OR approval_status = 'approved')
   AND approval_status IS DISTINCT FROM 'rejected'
 """
 _FINAL = "('completed', 'failed', 'cancelled')"
@@ -73,20 +72,25 @@ WHERE id = :id AND status = 'claimed' AND claimed_by_machine_id = :machine AND b
   AND error IS DISTINCT FROM :error
 """
 
+# What holds a claimed row up is no longer so once its BugCommand does not say it.
+_ERROR = "CASE WHEN :status IN ('claimed', 'running') THEN :error ELSE coalesce(:error, error) END"
+# Whoever rejects has the last word: what a row's owner has rejected is being cancelled.
+_APPROVAL = "CASE WHEN approval_status = 'rejected' THEN approval_status ELSE coalesce(:approval, approval_status) END"
+
 # From claimed to running and on, never back; a row that others have cancelled stays so, and still learns how it ended.
 _FOLLOW = f"""
 UPDATE bridge_commands SET
   status = CASE WHEN status = 'cancelled' OR (status = 'running' AND :status = 'claimed') THEN status ELSE :status END,
   started_at = coalesce(:started_at, started_at), completed_at = coalesce(:completed_at, completed_at),
-  exit_code = coalesce(:exit_code, exit_code), error = coalesce(:error, error),
+  exit_code = coalesce(:exit_code, exit_code), error = {_ERROR}, approval_status = {_APPROVAL},
   bugcommand = coalesce(bugcommand, :bugcommand), updated_at = now()
 WHERE id = :id AND namespace = :namespace AND claimed_by_machine_id = :machine
   AND coalesce(bugcommand, :bugcommand) = :bugcommand
   AND (status IN ('claimed', 'running') OR (status = 'cancelled' AND completed_at IS NULL AND :status IN {_FINAL}))
-  AND ((status, started_at, completed_at, exit_code, error) IS DISTINCT FROM
+  AND ((status, started_at, completed_at, exit_code, error, approval_status) IS DISTINCT FROM
        (CASE WHEN status = 'running' AND :status = 'claimed' THEN status ELSE :status END,
         coalesce(:started_at, started_at), coalesce(:completed_at, completed_at),
-        coalesce(:exit_code, exit_code), coalesce(:error, error))
+        coalesce(:exit_code, exit_code), {_ERROR}, {_APPROVAL})
        OR bugcommand IS NULL)
 """  # noqa: S608
 
@@ -100,6 +104,8 @@ AND (
   OR (status = 'pending' AND approval_status = 'rejected')
   OR (status = 'claimed' AND claimed_by_machine_id = :machine AND bugcommand IS NULL
       AND claimed_at < now() - make_interval(secs => :grace))
+  OR (status = 'claimed' AND claimed_by_machine_id = :machine AND bugcommand IS NOT NULL
+      AND approval_status = 'approved' AND error LIKE 'AwaitingApproval%')
   OR (claimed_by_machine_id = :machine AND completed_at IS NULL
       AND (status = 'cancelled' OR (bugcommand IS NOT NULL AND approval_status = 'rejected')))
 )
@@ -116,7 +122,7 @@ ORDER BY id LIMIT :limit
 # What decides about a row: columns that can be read whatever the others hold.
 _FATE = """
 SELECT CAST(id AS text) AS id, CAST(workspace_id AS text) AS workspace_id, namespace, status, prompt,
-       target_machine_id, claimed_by_machine_id, approval_required, approval_status, bugcommand,
+       target_machine_id, claimed_by_machine_id, approval_required, approval_status, bugcommand, error,
        completed_at IS NOT NULL AS completed_at
 FROM bridge_commands WHERE id = :id
 """
@@ -142,6 +148,7 @@ class Followed:
     completed_at: datetime | None = None
     exit_code: int | None = None
     error: str | None = None
+    approval: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,11 @@ class FakeApi:
             if found is None:
                 return _failure(404, "NotFound", f"{name} not found")
             if request.method == "PATCH":
-                merged = {**deepcopy(found), "spec": {**found["spec"], **body.get("spec", {})}}
+                wanted = body.get("metadata", {}).get("resourceVersion", found["metadata"]["resourceVersion"])
+                if wanted != found["metadata"]["resourceVersion"]:
+                    return _failure(409, "Conflict", f"{name} has been modified")
+                part = "status" if request.url.path.endswith("/status") else "spec"
+                merged = {**deepcopy(found), part: {**found.get(part, {}), **body.get(part, {})}}
                 return JSONResponse(self._store(plural, merged, "MODIFIED"))
             return JSONResponse(deepcopy(found))
 
@@ -174,6 +178,7 @@ class FakeApi:
             Route("/apis/authentication.k8s.io/v1/tokenreviews", self.token_review, methods=["POST"]),
             Route("/apis/authorization.k8s.io/v1/subjectaccessreviews", self.access_review, methods=["POST"]),
             Route(base + "/namespaces/{namespace}/{plural}/{name}", self.single, methods=["GET", "PATCH"]),
+            Route(base + "/namespaces/{namespace}/{plural}/{name}/status", self.single, methods=["PATCH"]),
             Route(base + "/namespaces/{namespace}/{plural}", self.collection, methods=["GET", "POST"]),
             Route(base + "/{plural}", self.collection, methods=["GET"]),
         ]

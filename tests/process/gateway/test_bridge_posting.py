@@ -221,9 +221,9 @@ async def test_a_row_that_is_posted_for_approval_waits_for_it(
         command = (await sender.post(body)).json()["id"]
         other = await table.insert(id=str(uuid.uuid4()), working_directory=PREFIX)
         await table.until(other, lambda row: row["bugcommand"] is not None)
-        assert (await table.row(command))["approval_status"] == "pending"
-        assert (await table.row(command))["status"] == "pending"
-        await table.update(command, approval_status="approved")
         await table.until(command, lambda row: row["bugcommand"] is not None)
+        assert (await table.row(command))["approval_status"] == "pending"
+        found = next(bug for bug in api.bugs() if bug["spec"]["commandId"] == command)
+        assert (found["spec"]["approval"], found.get("status")) == ("Required", None)
         await sender.close()
     await engine.dispose()

@@ -129,11 +129,12 @@ def test_the_fields_of_the_contract_are_there() -> None:
     assert set(asked.split()) <= set(spec("BugCommand")["properties"])
     told = (
         "observedGeneration phase conditions claim attempt commandId commitmentId podName volumeName branch baseCommit "
-        "headCommit logs usage exitCode startTime completionTime"
+        "headCommit logs usage exitCode startTime completionTime queuePosition approval"
     )
     assert set(told.split()) <= set(status("BugCommand")["properties"])
     assert set(status("BugCommand")["properties"]["logs"]["properties"]) == {"tail", "lines", "lastSequence"}
     assert set(status("BugCommand")["properties"]["claim"]["properties"]) == {"executor", "machine", "epoch", "at"}
+    assert set(status("BugCommand")["properties"]["approval"]["properties"]) == {"decision", "by", "at", "message"}
     assert "costUSD" in status("BugCommand")["properties"]["usage"]["properties"]
     assert status("BugCommand")["properties"]["phase"]["enum"] == [p.value for p in Phase]
     tail = status("BugCommand")["properties"]["logs"]["properties"]["tail"]
@@ -178,7 +179,9 @@ def test_what_was_claimed_cannot_change(field: str) -> None:
     ]
     assert f"self.spec.{field} == oldSelf.spec.{field}" in rule["rule"]
     assert f"has(self.spec.{field}) == has(oldSelf.spec.{field})" in rule["rule"]
-    assert rule["rule"].startswith("!has(oldSelf.status) || !has(oldSelf.status.claim)")
+    assert rule["rule"].startswith(
+        "!has(oldSelf.status) || !has(oldSelf.status.claim) && !has(oldSelf.status.approval) ||"
+    )
     assert field in rule["message"]
 
 

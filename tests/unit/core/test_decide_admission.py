@@ -58,6 +58,20 @@ WAITING = {
         seen={"load": Load(repository=2), "repository": repository(concurrency={"limit": 2})},
         needs_a_person=False,
     ),
+    "a command when its namespace is full": Waits(
+        Reason.CONCURRENCY_LIMIT_REACHED,
+        seen={"load": Load(namespace=3), "limits": replace(LIMITS, namespace=3)},
+        needs_a_person=False,
+    ),
+    "a command when its machine is full": Waits(
+        Reason.CONCURRENCY_LIMIT_REACHED,
+        seen={"load": Load(machine=3), "limits": replace(LIMITS, machine=3)},
+        needs_a_person=False,
+    ),
+    "a command when others come first": Waits(
+        Reason.CONCURRENCY_LIMIT_REACHED, seen={"is_its_turn": False}, needs_a_person=False
+    ),
+    "a command that somebody has to approve": Waits(Reason.AWAITING_APPROVAL, {"approval": "Required"}),
 }
 
 
@@ -68,7 +82,8 @@ def test_it_waits_and_says_for_what(name: str) -> None:
 
     assert plan.status is not None
     assert plan.status.claim is None
-    assert plan.status.phase == Phase.PENDING
+    waits_for_approval = case.reason == Reason.AWAITING_APPROVAL
+    assert plan.status.phase == (Phase.AWAITING_APPROVAL if waits_for_approval else Phase.PENDING)
     conditions = {c.type: c for c in plan.status.conditions}
     assert (conditions["Ready"].status, conditions["Ready"].reason) == ("False", case.reason)
     assert conditions["Stalled"].status == ("True" if case.needs_a_person else "False")
@@ -97,6 +112,66 @@ def test_a_queue_that_changes_its_length_is_not_written_down_each_time() -> None
     again = decide(observed(replace(seen.command, status=first.status), load=Load(executor=5)), NOW)
 
     assert again.status is None
+
+
+@pytest.mark.parametrize(
+    ("load", "limit"),
+    [
+        (Load(9, 9, 9, 9), "the Repository lets 2"),
+        (Load(9, 9, 9, 1), "at most 3 commands of one namespace"),
+        (Load(9, 9, 2, 1), "at most 5 commands run at once on this machine"),
+        (Load(4, 4, 2, 1), "an executor runs at most 4"),
+    ],
+)
+def test_it_says_which_limit_holds_it(load: Load, limit: str) -> None:
+    limits = replace(LIMITS, namespace=3, machine=5)
+    plan = decide(observed(load=load, limits=limits, repository=repository(concurrency={"limit": 2})), NOW)
+
+    assert limit in plan.events[0].message
+
+
+def test_what_another_executor_has_said_of_the_queue_is_left_as_it_is() -> None:
+    theirs = observed(load=Load(machine=5), limits=replace(LIMITS, machine=5, executor=9))
+    stored = decide(theirs, NOW).status
+    assert stored is not None
+    mine = observed(replace(theirs.command, status=stored), load=Load(executor=4))
+    assert decide(mine, NOW).status is None
+
+    edited = decide(replace(mine, command=replace(mine.command, generation=2)), NOW).status
+    assert edited is not None
+    assert edited.observed_generation == 2
+
+
+def test_a_limit_of_zero_is_none() -> None:
+    got = decide(observed(load=Load(machine=9_999, namespace=9_999, repository=9_999)), NOW).status
+
+    assert got is not None
+    assert got.claim is not None
+
+
+def test_its_place_is_told_with_what_is_written_anyway_and_is_no_reason_to_write() -> None:
+    seen = observed(is_its_turn=False, place=1234)
+    first = decide(seen, NOW)
+    assert first.status is not None
+    assert first.status.queue_position == 1200
+
+    stored = replace(seen.command, status=first.status)
+    assert decide(replace(seen, command=stored, place=3), NOW).status is None
+    now_claimed = decide(replace(seen, command=stored, is_its_turn=True), NOW).status
+    assert now_claimed is not None
+    assert now_claimed.queue_position is None
+    suspended = replace(stored, spec=command(suspend=True).spec)
+    held = decide(replace(seen, command=suspended), NOW).status
+    assert held is not None
+    assert held.queue_position is None
+
+
+def test_no_later_claim_has_the_epoch_of_one_that_was_given_back() -> None:
+    got = decide(observed(command(status(last_epoch=3))), NOW).status
+
+    assert got is not None
+    assert got.claim is not None
+    assert got.claim.epoch == 4
 
 
 def test_a_command_that_may_run_is_claimed_with_all_that_its_children_are_named_by() -> None:

@@ -180,3 +180,29 @@ def test_a_back_off_grows_is_bounded_and_spread() -> None:
     assert all(FIRST_BACKOFF / 2 <= backoff(1) <= FIRST_BACKOFF for _ in range(50))
     assert all(LAST_BACKOFF / 2 <= backoff(n) <= LAST_BACKOFF for n in (12, 50, 10_000))
     assert len({backoff(5) for _ in range(10)}) > 1
+
+
+async def test_a_key_that_goes_first_overtakes_all_that_wait_and_is_worked_on_once() -> None:
+    work = Recorder()
+    queue = KeyedQueue(work, workers=1)
+    keys = [("ns", str(number)) for number in range(4)]
+    for key in keys:
+        queue.add(key)
+    queue.add_first(keys[2])
+    queue.add_first(("ns", "new"))
+    running_queue = asyncio.create_task(queue.run())
+    await asyncio.sleep(30)
+    running_queue.cancel()
+
+    assert [key for _, key in work.began] == [keys[2], ("ns", "new"), keys[0], keys[1], keys[3]]
+
+
+async def test_a_key_that_is_called_while_it_is_worked_on_is_worked_on_again() -> None:
+    work = Recorder()
+    async with running(work) as queue:
+        queue.add(A)
+        await asyncio.sleep(0.5)
+        queue.add_first(A)
+        await asyncio.sleep(5)
+
+    assert len(work.times()) == 2

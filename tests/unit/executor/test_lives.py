@@ -324,6 +324,35 @@ async def test_a_limit_holds_and_each_end_makes_room_for_the_next(new: New) -> N
     assert {ended(cluster, name)[0] for name in uids} == {"Succeeded"}
 
 
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_process_killed_at_any_call_leaves_no_place_of_a_limited_repository_taken(
+    new: New, after: bool
+) -> None:
+    uids = {f"bug-{n}": f"{n:08d}" + UID[8:] for n in range(2)}
+
+    def limited() -> ClusterModel:
+        cluster = new(commands=[bug_command(name, NAMESPACE, uid) for name, uid in uids.items()])
+        cluster.patch("Repository", NAMESPACE, "shop", {"spec": {"concurrency": {"limit": 1}}})
+        return cluster
+
+    whole = limited()
+    await live(whole, await OperatorProcess(whole, limits=QUICK).start(), 2 * STEPS)
+    for number in range(len(whole.calls)):
+        cluster = limited()
+        at_call(number, Died, cluster, after=after)
+        await live(cluster, await OperatorProcess(cluster, limits=QUICK).start(), 2 * STEPS)
+
+        assert {ended(cluster, name)[0] for name in uids} == {"Succeeded"}, number
+
+
+async def test_a_command_that_waits_for_somebody_is_not_looked_at_again_and_again(new: New) -> None:
+    cluster = new(commands=[bug_command(NAME, NAMESPACE, UID, suspend=True)])
+    process = await OperatorProcess(cluster, limits=QUICK).start()
+    await process.work()
+
+    assert min(process.due.values()) > cluster.now + timedelta(minutes=1)
+
+
 async def test_two_commands_of_one_commitment_do_not_work_on_it_at_once(new: New) -> None:
     uids = {f"bug-{n}": f"{n:08d}" + UID[8:] for n in range(2)}
     same = [bug_command(name, NAMESPACE, uid, commitmentId="cmt_login") for name, uid in uids.items()]

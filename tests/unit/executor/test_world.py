@@ -9,8 +9,10 @@ from tests.support.builders import NAME, NAMESPACE, OTHER_UID, UID
 from tests.support.cluster_model import bug_command, definition
 
 from bugcommand_operator.core.observed import Load
+from bugcommand_operator.core.settings import Identity
 from bugcommand_operator.executor.world import World
 
+ME = Identity("bridge-0", "m")
 KEY = (NAMESPACE, NAME)
 CLAIM = {"executor": "bridge-0", "machine": "m", "epoch": 1, "at": "2026-03-01T12:00:00Z"}
 
@@ -106,7 +108,7 @@ def test_a_command_that_does_not_read_is_kept_apart_until_it_does() -> None:
     assert KEY not in world.commands.items
     assert "prompt" in world.unreadable[KEY]
     other = raw(3, name="other", uid=OTHER_UID)
-    assert world.load_for(world.put_command(other), "bridge-0") == Load()  # type: ignore[arg-type]
+    assert world.room.load_for(world.put_command(other), ME) == Load()  # type: ignore[arg-type]
 
     world.put_command(raw(7))
     assert world.unreadable == {}
@@ -115,7 +117,7 @@ def test_a_command_that_does_not_read_is_kept_apart_until_it_does() -> None:
 def test_those_that_wait_are_ordered_by_priority_then_age_then_name() -> None:
     world = World()
     for number, (name, priority, created) in enumerate(
-        [("late", 0, "12:05"), ("b", 0, "12:00"), ("a", 0, "12:00"), ("urgent", 5, "12:09"), ("later", -1, "11:00")]
+        [("late", 0, "12:05"), ("b", 0, "12:00"), ("a", 0, "12:00"), ("urgent", 10, "12:09"), ("later", -90, "11:00")]
     ):
         world.put_command(
             raw(number + 1, name=name, uid=uid(number), priority=priority, created=f"2026-03-01T{created}:00Z")
@@ -123,13 +125,17 @@ def test_those_that_wait_are_ordered_by_priority_then_age_then_name() -> None:
     world.put_command(claimed(20, name="claimed", uid=uid(20)))
     world.put_command(finished(21, name="finished", uid=uid(21)))
 
-    assert [c.name for c in world.waiting()] == ["urgent", "a", "b", "late", "later"]
+    names = []
+    while key := world.line.next(lambda _lane: True):
+        names.append(key[1])
+        world.line.drop(key)
+    assert names == ["urgent", "a", "b", "late", "later"]
 
 
-def load(world: World, executor: str = "bridge-0", **fields: Any) -> Load:
+def load(world: World, who: Identity = ME, **fields: Any) -> Load:
     command = world.put_command(raw(99, **fields))
     assert command is not None
-    return world.load_for(command, executor)
+    return world.room.load_for(command, who)
 
 
 def test_only_what_runs_takes_room() -> None:
@@ -140,17 +146,77 @@ def test_only_what_runs_takes_room() -> None:
     world.put_command(claimed(4, "bridge-1", name="theirs", uid=uid(4)))
     world.put_command(claimed(5, name="elsewhere", uid=uid(5), repository={"name": "other"}))
 
-    assert load(world) == Load(executor=2, repository=2)
+    assert load(world) == Load(executor=2, machine=3, namespace=3, repository=2)
+    assert load(world, Identity("bridge-1", "elsewhere")) == Load(executor=1, machine=0, namespace=3, repository=2)
 
 
 def test_a_claim_on_its_way_takes_room_and_a_command_does_not_stand_in_its_own_way() -> None:
     world = World()
     world.put_command(raw(1, name="claiming", uid=uid(1)))
-    world.claiming.add((NAMESPACE, "claiming"))
+    world.call_up((NAMESPACE, "claiming"), ME)
+    assert load(world) == Load(executor=1, machine=1, namespace=1, repository=1)
+
+    world.call_up(KEY, ME)
     assert load(world).executor == 1
 
-    world.claiming.add(KEY)
-    assert load(world).executor == 1
+
+def test_a_claim_on_its_way_takes_room_until_it_is_known_what_became_of_it() -> None:
+    world = World()
+    other: dict[str, Any] = {"name": "called", "uid": uid(1)}
+    for number, became in enumerate((claimed(20, **other), raw(20, **other), finished(20, **other))):
+        world.put_command(raw(10 * number + 1, **other))
+        world.call_up((NAMESPACE, "called"), ME)
+        world.put_command({**became, "metadata": {**became["metadata"], "resourceVersion": str(10 * number + 2)}})
+        assert load(world).executor == (number < 2), became
+        assert ((NAMESPACE, "called") in world.called) == (number == 1)
+
+
+def test_what_runs_on_is_no_reason_to_call_anybody_up() -> None:
+    world = World()
+    world.put_command(claimed(1))
+    world.line_has_changed = False
+    world.put_command(claimed(2))
+    assert not world.line_has_changed
+    world.put_command(finished(3))
+    assert world.line_has_changed
+
+
+def test_rivals_are_commands_of_one_named_commitment_that_have_not_ended() -> None:
+    world = World()
+    first = world.put_command(raw(1, name="first", uid=uid(1), commitmentId="cmt_a"))
+    assert first is not None
+    assert not world.has_rival(first)
+    for change, expected in (
+        (raw(2, name="other", uid=uid(2)), False),
+        (raw(3, name="far", uid=uid(3), commitmentId="cmt_a", repository={"name": "far"}), False),
+        (raw(4, name="second", uid=uid(4), commitmentId="cmt_a"), True),
+        (finished(5, name="second", uid=uid(4), commitmentId="cmt_a"), False),
+        (raw(6, name="third", uid=uid(5), commitmentId="cmt_a"), True),
+    ):
+        world.put_command(change)
+        assert world.has_rival(first) == expected, change
+    world.drop_command((NAMESPACE, "third"))
+    assert not world.has_rival(first)
+
+
+def test_a_commitment_is_taken_by_who_is_claimed_not_by_who_may_yet_be() -> None:
+    world = World()
+    world.put_command(raw(1, name="called", uid=uid(1), commitmentId="cmt_a"))
+    world.call_up((NAMESPACE, "called"), ME)
+    assert load(world, commitmentId="cmt_a").commitment_taken_by is None
+
+
+def test_what_the_statuses_say_to_wait_for_room_is_the_queue() -> None:
+    world = World()
+    ready = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-03-01T12:00:00Z"}
+    for number, reason in enumerate(("ConcurrencyLimitReached", "Suspended", "WaitingForCheckout"), 1):
+        status = {"conditions": [{**ready, "reason": reason}]}
+        world.put_command(raw(number, name=f"bug-{number}", uid=uid(number), status=status))
+    assert [turn.name for _, turn in world.queue.after(None, 10)] == ["bug-1", "bug-3"]
+
+    world.put_command(claimed(9, name="bug-1", uid=uid(1)))
+    world.drop_command((NAMESPACE, "bug-3"))
+    assert len(world.queue) == 0
 
 
 def test_a_command_that_ends_gives_its_room_back() -> None:

@@ -6,15 +6,20 @@ import json
 from datetime import datetime, timedelta
 
 from bugcommand_operator.api.bugcommand import Claim
-from bugcommand_operator.api.conditions import ConditionType, Reason
+from bugcommand_operator.api.conditions import WAITING_FOR_ROOM, ConditionType, Reason
 from bugcommand_operator.api.names import worktree_volume_name
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import Event, Plan
+from bugcommand_operator.core.policies.approval import awaits_approval, rejected
 from bugcommand_operator.core.policies.ending import failed
+from bugcommand_operator.core.policies.room import no_room
+from bugcommand_operator.core.queueing import shown_place
 from bugcommand_operator.core.repository_url import url_problem
 from bugcommand_operator.core.status import StatusEditor
 
 Wait = tuple[Reason, str]
+LOOK_AGAIN = timedelta(minutes=5)
+"""Whatever it waits for wakes it; this is for what was missed, and there may be ten thousand of them."""
 MAX_CONTEXT_BYTES = 96 * 1024
 """Linux hands a process no variable of more than 128 KiB."""
 
@@ -24,13 +29,19 @@ def admit(seen: Observed, now: datetime) -> Plan | None:
         return None
     if seen.command.spec.cancel:
         return failed(seen, now, Reason.CANCELLED, "Cancelled before it was claimed.")
+    if plan := rejected(seen, now) or _refused(seen, now):
+        return plan
+    if held_up := _waits_for(seen):
+        return _wait(seen, now, *held_up)
+    return claim(seen, now)
+
+
+def _refused(seen: Observed, now: datetime) -> Plan | None:
     if problem := _problem(seen):
         return failed(seen, now, Reason.INVALID_SPEC, problem)
     if seen.load.commitment_taken_by:
         return failed(seen, now, Reason.COMMITMENT_ACTIVE, _commitment_message(seen))
-    if held_up := _waits_for(seen):
-        return _wait(seen, now, *held_up)
-    return claim(seen, now)
+    return None
 
 
 def _problem(seen: Observed) -> str:
@@ -45,7 +56,7 @@ def _problem(seen: Observed) -> str:
 def claim(seen: Observed, now: datetime) -> Plan:
     """The compare-and-set: this status is written only over the version of the object that was observed."""
     command, who = seen.command, seen.identity
-    epoch = (command.status.claim.epoch if command.status.claim else 0) + 1
+    epoch = (command.status.last_epoch or 0) + 1
     message = f"Claimed by {who.executor} on machine {who.machine}."
     status = StatusEditor(command, now).set(
         claim=Claim(executor=who.executor, machine=who.machine, epoch=epoch, at=now),
@@ -63,7 +74,7 @@ def claim(seen: Observed, now: datetime) -> Plan:
 
 
 def _waits_for(seen: Observed) -> Wait | None:
-    return _waits_for_people(seen) or _waits_for_its_turn(seen)
+    return _waits_for_people(seen) or awaits_approval(seen) or _waits_for_its_turn(seen)
 
 
 def _waits_for_people(seen: Observed) -> Wait | None:
@@ -87,38 +98,33 @@ def _waits_for_people(seen: Observed) -> Wait | None:
 
 
 def _waits_for_its_turn(seen: Observed) -> Wait | None:
-    spec, load = seen.command.spec, seen.load
+    spec = seen.command.spec
     if spec.target_machine and spec.target_machine != seen.identity.machine:
         return Reason.WAITING_FOR_MACHINE, f"Waits for an executor of machine {spec.target_machine!r}."
-    if not spec.with_worktree and load.checkout_taken_by:
-        return Reason.WAITING_FOR_CHECKOUT, f"The Repository's checkout is in use by {load.checkout_taken_by!r}."
-    if load.executor >= seen.limits.executor:
-        return Reason.CONCURRENCY_LIMIT_REACHED, f"{load.executor} commands run already, the executor's limit."
-    limit = seen.repository.concurrency.limit if seen.repository and seen.repository.concurrency else None
-    if limit is not None and load.repository >= limit:
-        return (
-            Reason.CONCURRENCY_LIMIT_REACHED,
-            f"{load.repository} commands of this Repository run already, its limit.",
-        )
-    return None
+    if held_up := no_room(spec.with_worktree, seen.load, seen.limits, seen.repository):
+        return held_up
+    return None if seen.is_its_turn else (Reason.CONCURRENCY_LIMIT_REACHED, "Waits for its turn: others come first.")
 
 
 def _wait(seen: Observed, now: datetime, reason: Reason, message: str) -> Plan:
+    if reason in WAITING_FOR_ROOM and _stands_in_the_queue_already(seen):
+        return Plan(look_again_after=LOOK_AGAIN)
     status = StatusEditor(seen.command, now)
-    if reason in {Reason.CONCURRENCY_LIMIT_REACHED, Reason.WAITING_FOR_CHECKOUT}:
-        status.progressing(reason, _without_counts(reason))
+    if reason in WAITING_FOR_ROOM:
+        status.progressing(reason, message)
+        if status.done() is not None:  # by itself a place is no reason to write: there may be thousands of them
+            status.set(queue_position=shown_place(seen.place))
     else:
         status.waiting(reason, message)
     is_news = seen.command.condition_reason(ConditionType.READY) != reason
     events = (Event(reason, message),) if is_news else ()
-    return Plan(status=status.done(), events=events, look_again_after=timedelta(seconds=30))
+    return Plan(status=status.done(), events=events, look_again_after=LOOK_AGAIN)
 
 
-def _without_counts(reason: Reason) -> str:
-    """A queue's length changes often; a status that repeats it would be a write for each command that ends."""
-    if reason == Reason.WAITING_FOR_CHECKOUT:
-        return "Waits until the Repository's checkout is free."
-    return "Waits for its turn: as many commands run as may."
+def _stands_in_the_queue_already(seen: Observed) -> bool:
+    """Which limit holds it may look different to each executor: each correcting the others would never end."""
+    command = seen.command
+    return command.waits_for_room and command.status.observed_generation == command.generation
 
 
 def _commitment_message(seen: Observed) -> str:

@@ -6,8 +6,10 @@ or in another gateway. What may help when it is tried again raises; what will no
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
+from bugcommand_operator.api.approval import Decided, Decision
 from bugcommand_operator.cluster.errors import AccessDenied, AlreadyExists, ClusterError, NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube, Raw
 from bugcommand_operator.gateway.bridge.refusals import Untranslatable
@@ -16,7 +18,12 @@ from bugcommand_operator.gateway.bridge.request import BridgeCommand, command_id
 from bugcommand_operator.gateway.bridge.rows import Row, Step, Territory
 from bugcommand_operator.gateway.bridge.states import PENDING, error_text
 from bugcommand_operator.gateway.bridge.translate import LABEL_BRIDGE, is_made_for, is_ours, name_of, translate
+from bugcommand_operator.gateway.deciding import Settled, decide
+from bugcommand_operator.gateway.refusals import TryLater
 from bugcommand_operator.store.bridge_commands import BridgeCommands, UnreadableRow
+
+BY_THE_ROW = "bridge_commands"
+"""Whoever may write a workspace's rows decides about its commands."""
 
 
 class KubeSource(Protocol):
@@ -57,13 +64,15 @@ class Claims:
         elif step is Step.REJECT:
             await self._reject(command_id)
         elif step is Step.CANCEL:
-            await self._cancel(command_id, namespace)
+            await self._cancel(command_id, namespace, row)
+        elif step is Step.APPROVE:
+            await self._decide(command_id, namespace, Decision.APPROVED)
 
     async def _carry_on_claimed(self, command_id: str, row: Row, namespace: str, step: Step) -> None:
         """Nobody has written down that there is a BugCommand, but there may be: that is looked at before all else."""
         if await self._noted(command_id, row, namespace):
             if step is not Step.CREATE:
-                await self._cancel(command_id, namespace)
+                await self._cancel(command_id, namespace, row)
         elif step is Step.CREATE:
             whole = await self.rows.get(command_id)
             if whole is not None:
@@ -108,6 +117,8 @@ class Claims:
         except AccessDenied as error:  # a person may give us the right, or room in a quota, and then it goes on
             await self.rows.explain(command_id, error_text("CannotCreate", error))
             raise
+        if row.get("approval_required") and row.get("approval_status") == "approved":
+            await self._decide(command_id, namespace, Decision.APPROVED)
         repository = manifest["spec"]["repository"]["name"]
         await self.rows.created(command_id, namespace, repository, name_of(command_id))
         self.on_created(namespace, command_id)
@@ -116,7 +127,23 @@ class Claims:
         command_id, command = command_id_of(command_id), parse_row(dict(row))
         return await translated(await self.cluster.kube(), self.repositories, command, command_id, namespace)
 
-    async def _cancel(self, command_id: str, namespace: str) -> None:
+    async def _decide(self, command_id: str, namespace: str, decision: Decision) -> bool:
+        """What the row's owner has decided. False: it is settled otherwise."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        wanted = Decided(decision=decision, by=BY_THE_ROW, at=now)
+        try:
+            await decide(await self.cluster.kube(), namespace, name_of(command_id), wanted)
+        except (Settled, NotFound):
+            return False
+        except TryLater as error:
+            raise ClusterError(str(error)) from error
+        return True
+
+    async def _cancel(self, command_id: str, namespace: str, row: Row) -> None:
+        """A row that is rejected while nothing has begun ends as what it is; all others are cancelled."""
+        is_rejected = row.get("approval_status") == "rejected" and row.get("approval_required")
+        if is_rejected and await self._decide(command_id, namespace, Decision.REJECTED):
+            return
         kube, name = await self.cluster.kube(), name_of(command_id)
         try:
             found = await kube.get("BugCommand", namespace, name)

@@ -88,9 +88,6 @@ class KeptAsBugCommand:
             return None
 
     async def keep(self, command: NewCommand) -> Kept:
-        if command.request.approval_required:
-            message = "approval_required: somebody approves a row, and there are rows only with Postgres"
-            raise Untranslatable("ApprovalNotSupported", message, field="approval_required")
         meta = command.manifest["metadata"]
         noted = {ANNOTATION_DIGEST: command.digest, ANNOTATION_SENDER: command.sender}
         annotations = {**meta["annotations"], **noted}

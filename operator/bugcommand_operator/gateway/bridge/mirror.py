@@ -183,6 +183,7 @@ def _followed(command_id: str, namespace: str, state: RowState) -> Followed:
         state.completed_at,
         state.exit_code,
         state.error,
+        state.approval,
     )
 
 

@@ -103,7 +103,7 @@ def parse_row(row: dict[str, Any]) -> BridgeCommand:
     try:
         return BridgeCommand.model_validate(row)
     except ValidationError as error:
-        raise _refusal(error, Untranslatable) from error
+        raise refusal_of(error, Untranslatable) from error
 
 
 def parse_body(body: bytes) -> PostedCommand:
@@ -111,7 +111,7 @@ def parse_body(body: bytes) -> PostedCommand:
     try:
         return PostedCommand.model_validate_json(body)
     except ValidationError as error:
-        raise _refusal(error, Untranslatable) from error
+        raise refusal_of(error, Untranslatable) from error
 
 
 def command_id_of(value: object) -> str:
@@ -125,7 +125,7 @@ def command_id_of(value: object) -> str:
     raise Untranslatable("InvalidId", "id: is no UUID: let the database make it", field="id")
 
 
-def _refusal(error: ValidationError, kind: type[Refusal]) -> Refusal:
+def refusal_of(error: ValidationError, kind: type[Refusal]) -> Refusal:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "json_invalid":

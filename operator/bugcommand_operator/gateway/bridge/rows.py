@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Any
 from uuid import UUID, uuid5
 
-from bugcommand_operator.gateway.bridge.states import CANCELLED, CLAIMED, FINAL, PENDING
+from bugcommand_operator.gateway.bridge.states import AWAITING_APPROVAL, CANCELLED, CLAIMED, FINAL, PENDING
 
 # Namespaces of ours for uuid5; any fixed UUIDs would do, as long as they never change.
 WORKSPACES = UUID("6d656e74-7500-5e00-8000-627269646765")
@@ -27,6 +27,8 @@ class Step(Enum):
     """Claimed by our machine, but nobody has written down that its BugCommand exists."""
     REJECT = auto()
     CANCEL = auto()
+    APPROVE = auto()
+    """Its BugCommand waits for what the row says already."""
 
 
 @dataclass(frozen=True)
@@ -79,23 +81,27 @@ class Territory:
         if row.get("claimed_by_machine_id") != self.machine_id:
             return Step.NOTHING
         if row.get("bugcommand") or status == CANCELLED:
-            return Step.CANCEL if _is_cancelled(row) and not row.get("completed_at") else Step.NOTHING
-        return self._step_of_an_approved(row, Step.CREATE) if status == CLAIMED else Step.NOTHING
+            if _is_cancelled(row):
+                return Step.NOTHING if row.get("completed_at") else Step.CANCEL
+            return Step.APPROVE if status == CLAIMED and _is_to_be_approved(row) else Step.NOTHING
+        return _step_unless_rejected(row, Step.CREATE) if status == CLAIMED else Step.NOTHING
 
     def _step_before_the_claim(self, row: Row) -> Step:
         if (row.get("target_machine_id") or self.machine_id) != self.machine_id:
             return Step.NOTHING
-        return self._step_of_an_approved(row, Step.CLAIM)
-
-    def _step_of_an_approved(self, row: Row, step: Step) -> Step:
-        if _is_rejected(row):
-            return Step.REJECT
-        approved = not row.get("approval_required") or row.get("approval_status") == "approved"
-        return step if approved else Step.NOTHING
+        return _step_unless_rejected(row, Step.CLAIM)
 
 
 def derived_workspace(namespace: str) -> str:
     return str(uuid5(WORKSPACES, namespace))
+
+
+def _step_unless_rejected(row: Row, step: Step) -> Step:
+    return Step.REJECT if _is_rejected(row) else step
+
+
+def _is_to_be_approved(row: Row) -> bool:
+    return row.get("approval_status") == "approved" and str(row.get("error") or "").startswith(AWAITING_APPROVAL)
 
 
 def _is_rejected(row: Row) -> bool:

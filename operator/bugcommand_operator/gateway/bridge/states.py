@@ -16,6 +16,8 @@ PENDING, CLAIMED, RUNNING, COMPLETED, FAILED, CANCELLED = (
 )
 FINAL = frozenset({COMPLETED, FAILED, CANCELLED})
 MAX_ERROR_BYTES = 4096
+AWAITING_APPROVAL = "AwaitingApproval"
+_APPROVALS = {"Approved": "approved", "Rejected": "rejected"}
 _WORKING = frozenset({"Running", "Verifying", "Publishing"})
 
 Raw = dict[str, Any]
@@ -31,6 +33,8 @@ class RowState:
     completed_at: datetime | None = None
     exit_code: int | None = None
     error: str | None = None
+    """Also what holds a command up that has not begun."""
+    approval: str | None = None
 
     @property
     def is_final(self) -> bool:
@@ -43,9 +47,11 @@ def state_of(obj: Raw) -> RowState:
     truth = succeeded.get("status")
     machine = (status.get("claim") or {}).get("machine") or None
     started = _moment(status.get("agentStartTime"))
+    approval = _APPROVALS.get(str((status.get("approval") or {}).get("decision")))
     if truth not in {"True", "False"}:
         working = status.get("phase") in _WORKING or started is not None
-        return RowState(RUNNING if working else CLAIMED, machine, started)
+        held_up = None if working else _awaits_approval(status)
+        return RowState(RUNNING if working else CLAIMED, machine, started, error=held_up, approval=approval)
     return RowState(
         COMPLETED if truth == "True" else FAILED,
         machine,
@@ -53,7 +59,14 @@ def state_of(obj: Raw) -> RowState:
         _moment(status.get("completionTime")) or _moment(succeeded.get("lastTransitionTime")),
         _exit_code(status.get("exitCode"), succeeded=truth == "True"),
         None if truth == "True" else error_text(succeeded.get("reason"), succeeded.get("message")),
+        approval,
     )
+
+
+def _awaits_approval(status: Raw) -> str | None:
+    ready = _condition(status, "Ready")
+    waits = ready.get("reason") == AWAITING_APPROVAL and not status.get("claim")
+    return error_text(AWAITING_APPROVAL, ready.get("message")) if waits else None
 
 
 def gone(obj: Raw | None, now: datetime) -> RowState:
@@ -62,7 +75,7 @@ def gone(obj: Raw | None, now: datetime) -> RowState:
     if last.is_final:
         return last
     error = error_text("Deleted", "the BugCommand was deleted before it had ended")
-    return RowState(FAILED, last.machine, last.started_at, now, None, error)
+    return RowState(FAILED, last.machine, last.started_at, now, None, error, last.approval)
 
 
 def error_text(reason: object, message: object) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bugcommand_operator.api.approval import Approval
 from bugcommand_operator.api.bugcommand import AgentMode, BugCommandSpec
 from bugcommand_operator.api.model import LocalReference
 from bugcommand_operator.api.names import API_VERSION, GROUP
@@ -53,6 +54,7 @@ def translate(
         "target_machine": command.target_machine_id,
         "with_worktree": command.with_worktree,
         "agent_mode": _mode(command.flags or []),
+        "approval": Approval.REQUIRED if command.approval_required else None,
     }
     annotations = {ANNOTATION_MEMORY: command.memory} if command.memory else {}
     return {

@@ -36,8 +36,8 @@ MADE = {**CLAIMED, "bugcommand": "bridge-1"}
         ({"target_machine_id": "other"}, Step.NOTHING),
         ({"workspace_id": None}, Step.NOTHING),
         ({"workspace_id": OURS.replace("1", "2")}, Step.NOTHING),
-        ({"approval_required": True}, Step.NOTHING),
-        ({"approval_required": True, "approval_status": "pending"}, Step.NOTHING),
+        ({"approval_required": True}, Step.CLAIM),
+        ({"approval_required": True, "approval_status": "pending"}, Step.CLAIM),
         ({"approval_required": True, "approval_status": "approved"}, Step.CLAIM),
         ({"approval_required": True, "approval_status": "rejected"}, Step.REJECT),
         ({"approval_required": True, "approval_status": "rejected", "target_machine_id": "other"}, Step.NOTHING),
@@ -47,9 +47,14 @@ MADE = {**CLAIMED, "bugcommand": "bridge-1"}
         (CLAIMED, Step.CREATE),
         ({**CLAIMED, "claimed_by_machine_id": "other"}, Step.NOTHING),
         ({**CLAIMED, "claimed_by_machine_id": None}, Step.NOTHING),
-        ({**CLAIMED, "approval_required": True}, Step.NOTHING),
+        ({**CLAIMED, "approval_required": True}, Step.CREATE),
         ({**CLAIMED, "approval_status": "rejected"}, Step.REJECT),
         (MADE, Step.NOTHING),
+        ({**MADE, "approval_status": "approved"}, Step.NOTHING),
+        ({**MADE, "approval_status": "approved", "error": "AwaitingApproval: of somebody"}, Step.APPROVE),
+        ({**MADE, "approval_status": "pending", "error": "AwaitingApproval: of somebody"}, Step.NOTHING),
+        ({**MADE, "approval_status": "approved", "error": "AwaitingApproval", "status": "running"}, Step.NOTHING),
+        ({**MADE, "approval_status": "rejected", "error": "AwaitingApproval: of somebody"}, Step.CANCEL),
         ({**MADE, "status": "running", "approval_status": "rejected"}, Step.CANCEL),
         ({**MADE, "status": "cancelled"}, Step.CANCEL),
         ({**MADE, "status": "cancelled", "completed_at": NOW}, Step.NOTHING),
@@ -161,6 +166,16 @@ def test_the_end_carries_its_time_exit_code_and_reason() -> None:
     assert (state.completed_at, state.exit_code, state.error) == (NOW, 3, "Because: of this")
     assert state_of(bug("Succeeded", "True")).exit_code == 0
     assert state_of(bug("Failed", "False")).exit_code is None
+
+
+def test_what_waits_for_approval_says_so_until_it_is_decided() -> None:
+    obj = bug("AwaitingApproval")
+    obj["status"]["conditions"] = [{"type": "Ready", "reason": "AwaitingApproval", "message": "of somebody"}]
+    assert (state_of(obj).error, state_of(obj).approval) == ("AwaitingApproval: of somebody", None)
+    obj["status"] |= {"claim": {"machine": "m"}, "approval": {"decision": "Approved"}}
+    assert (state_of(obj).status, state_of(obj).error, state_of(obj).approval) == ("claimed", None, "approved")
+    rejected = bug("Refused", "False", approval={"decision": "Rejected"})
+    assert (state_of(rejected).status, state_of(rejected).approval) == ("failed", "rejected")
 
 
 def test_an_error_fits_and_can_be_stored() -> None:

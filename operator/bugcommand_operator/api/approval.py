@@ -1,0 +1,30 @@
+"""Approval: whether somebody has to agree before a command runs, and what was decided, by whom."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from bugcommand_operator.api.model import Model
+
+
+class Approval(StrEnum):
+    NOT_REQUIRED = "NotRequired"
+    REQUIRED = "Required"
+
+
+class Decision(StrEnum):
+    APPROVED = "Approved"
+    REJECTED = "Rejected"
+
+
+class Decided(Model):
+    """Written by the gateway alone, once."""
+
+    decision: Decision
+    by: Annotated[str, Field(min_length=1, max_length=512)]
+    at: datetime
+    message: Annotated[str, Field(max_length=1024)] = ""

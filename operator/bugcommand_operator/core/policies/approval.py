@@ -1,0 +1,38 @@
+"""Somebody's agreement, where the command or its Repository asks for it. What was decided is in the status, where only
+the gateway writes it; a rejection counts even where no approval was asked for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bugcommand_operator.api.approval import Approval, Decision
+from bugcommand_operator.api.conditions import Reason
+from bugcommand_operator.core.observed import Observed
+from bugcommand_operator.core.plan import Plan
+from bugcommand_operator.core.policies.ending import failed
+
+AWAITS = (
+    "Waits until somebody who may `approve` bugcommands in this namespace has approved it: "
+    "POST /bridge/commands/{namespace}/{name}/approval of the gateway."
+)
+
+
+def rejected(seen: Observed, now: datetime) -> Plan | None:
+    decided = seen.command.status.approval
+    if decided is None or decided.decision != Decision.REJECTED:
+        return None
+    why = f": {decided.message}" if decided.message else "."
+    message = f"Rejected by {decided.by} at {decided.at:%Y-%m-%dT%H:%M:%SZ}{why}"
+    return failed(seen, now, Reason.APPROVAL_REJECTED, message)
+
+
+def awaits_approval(seen: Observed) -> tuple[Reason, str] | None:
+    if not approval_is_required(seen) or seen.command.status.approval is not None:
+        return None
+    command = seen.command
+    return Reason.AWAITING_APPROVAL, AWAITS.format(namespace=command.namespace, name=command.name)
+
+
+def approval_is_required(seen: Observed) -> bool:
+    by_repository = seen.repository is not None and seen.repository.approval == Approval.REQUIRED
+    return by_repository or seen.command.spec.approval == Approval.REQUIRED

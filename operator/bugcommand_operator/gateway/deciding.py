@@ -1,0 +1,60 @@
+"""Writes down what was decided about a command: once, over the very version that was looked at, so that neither a claim
+nor another decision slips in between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bugcommand_operator.api.approval import Decided
+from bugcommand_operator.api.conditions import FINISHED_PHASES
+from bugcommand_operator.cluster.errors import Conflict
+from bugcommand_operator.cluster.kube import Kube
+from bugcommand_operator.gateway.refusals import Refusal, TryLater
+
+Raw = dict[str, Any]
+_TRIES = 5
+
+
+class Settled(Refusal):
+    """409, permanent: it is too late for this decision, or it was made about something else."""
+
+    status = 409
+
+
+async def decide(kube: Kube, namespace: str, name: str, wanted: Decided, *, generation: int | None = None) -> Raw:
+    """What is decided about it now. `generation`: of the object that whoever decides has seen. Raises `Settled`, and
+    `NotFound` and its like."""
+    for _ in range(_TRIES):
+        found = await kube.get("BugCommand", namespace, name)
+        known = (found.get("status") or {}).get("approval")
+        if known:
+            return _the_same(known, wanted)
+        _must_be_open(found, generation)
+        meta = {"uid": found["metadata"]["uid"], "resourceVersion": found["metadata"]["resourceVersion"]}
+        body = {"metadata": meta, "status": {"approval": wanted.to_dict()}}
+        try:
+            await kube.patch("BugCommand", namespace, name, body, status=True)
+        except Conflict:
+            continue
+        return wanted.to_dict()
+    raise TryLater("Busy", "the command is being changed all the time: send it again")
+
+
+def _the_same(known: Raw, wanted: Decided) -> Raw:
+    if known.get("decision") != wanted.decision:
+        message = f"it was {known.get('decision')} by {known.get('by')} at {known.get('at')}: that stays"
+        raise Settled("AlreadyDecided", message)
+    return known
+
+
+def _must_be_open(found: Raw, generation: int | None) -> None:
+    status = found.get("status") or {}
+    if status.get("phase") in FINISHED_PHASES or found["metadata"].get("deletionTimestamp"):
+        raise Settled("AlreadyEnded", "the command has ended, or is being deleted")
+    if status.get("claim"):
+        raise Settled("AlreadyClaimed", "the command is claimed already: to end it, set spec.cancel to true")
+    if generation not in {None, found["metadata"].get("generation")}:
+        message = (
+            f"its spec has changed: it is of generation {found['metadata'].get('generation')} now; look at it again"
+        )
+        raise Settled("Changed", message, field="generation")

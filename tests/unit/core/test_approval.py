@@ -1,0 +1,77 @@
+"""A command that needs somebody's agreement waits for it, and ends when it is rejected."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.support.builders import NOW, claimed, command, observed, repository
+
+from bugcommand_operator.api.approval import Decided, Decision
+from bugcommand_operator.api.bugcommand import BugCommandStatus
+from bugcommand_operator.api.conditions import Phase, Reason
+from bugcommand_operator.core.decide import decide
+from bugcommand_operator.core.observed import Load
+
+APPROVED = Decided(decision=Decision.APPROVED, by="jane", at=NOW)
+REJECTED = Decided(decision=Decision.REJECTED, by="jane", at=NOW, message="Not on a Friday.")
+BY_REPOSITORY = {"repository": repository(approval="Required")}
+
+
+def status(decided: Decided | None) -> BugCommandStatus:
+    return BugCommandStatus(approval=decided)
+
+
+@pytest.mark.parametrize("seen", [{}, BY_REPOSITORY])
+@pytest.mark.parametrize("spec", [{}, {"approval": "Required"}])
+def test_it_waits_when_the_command_or_its_repository_asks_for_it(seen: dict[str, Any], spec: dict[str, Any]) -> None:
+    plan = decide(observed(command(**spec), **seen), NOW)
+
+    assert plan.status is not None
+    if seen or spec:
+        assert (plan.status.phase, plan.status.claim) == (Phase.AWAITING_APPROVAL, None)
+        assert [event.reason for event in plan.events] == [Reason.AWAITING_APPROVAL]
+        assert "/bridge/commands/team-a/fix-login/approval" in plan.events[0].message
+    else:
+        assert plan.status.phase == Phase.CLAIMED
+
+
+def test_it_is_claimed_once_it_is_approved() -> None:
+    plan = decide(observed(command(status(APPROVED), approval="Required"), **BY_REPOSITORY), NOW)
+
+    assert plan.status is not None
+    assert (plan.status.phase, plan.status.approval) == (Phase.CLAIMED, APPROVED)
+
+
+def test_one_that_was_approved_still_waits_for_its_turn() -> None:
+    plan = decide(observed(command(status(APPROVED), approval="Required"), load=Load(executor=4)), NOW)
+
+    assert plan.status is not None
+    assert (plan.status.phase, plan.status.queue_position) == (Phase.PENDING, 1)
+
+
+def test_approval_comes_before_the_queue() -> None:
+    plan = decide(observed(command(approval="Required"), load=Load(executor=4), is_its_turn=False, place=7), NOW)
+
+    assert plan.status is not None
+    assert (plan.status.phase, plan.status.queue_position) == (Phase.AWAITING_APPROVAL, None)
+
+
+@pytest.mark.parametrize("spec", [{}, {"approval": "Required"}, {"suspend": True}])
+def test_a_rejected_one_ends_as_refused_and_says_who_when_and_why(spec: dict[str, Any]) -> None:
+    plan = decide(observed(command(status(REJECTED), **spec)), NOW + timedelta(hours=1))
+
+    assert plan.status is not None
+    assert (plan.status.phase, plan.status.claim) == (Phase.REFUSED, None)
+    (event,) = plan.events
+    assert (event.reason, event.type) == (Reason.APPROVAL_REJECTED, "Warning")
+    assert event.message == "Rejected by jane at 2026-03-01T12:00:00Z: Not on a Friday."
+
+
+def test_a_rejection_that_comes_after_the_claim_changes_nothing() -> None:
+    late = claimed(approval=REJECTED)
+    plan = decide(observed(command(late, approval="Required")), NOW)
+
+    assert plan.status is not None
+    assert plan.status.phase == Phase.PREPARING

@@ -1,0 +1,105 @@
+"""A claim that took more of what executors share than there is, is given back before anything is made for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.support.builders import LIMITS, NOW, claimed, command, held_command, observed, pod, repository, working
+
+from bugcommand_operator.api.conditions import Phase, Reason
+from bugcommand_operator.core.decide import decide
+from bugcommand_operator.core.observed import Command, Load, Observed
+from bugcommand_operator.core.policies.claim_fence import SETTLES_AFTER, comes_before
+
+LATER = NOW + SETTLES_AFTER
+LIMITED = {"repository": repository(concurrency={"limit": 1})}
+TOO_MUCH: dict[str, dict[str, Any]] = {
+    "a Repository": {"load": Load(repository=1), **LIMITED},
+    "a namespace": {"load": Load(namespace=1), "limits": replace(LIMITS, namespace=1)},
+    "a machine": {"load": Load(machine=1), "limits": replace(LIMITS, machine=1)},
+}
+
+
+def fresh(**spec: Any) -> Command:
+    return command(claimed(), **spec)
+
+
+def gives_back(seen: Observed) -> bool:
+    plan = decide(seen, LATER)
+    return plan.status is not None and plan.status.claim is None
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+def test_it_is_given_back_and_is_as_it_was_but_for_its_epoch(name: str) -> None:
+    plan = decide(observed(fresh(), **TOO_MUCH[name]), LATER)
+
+    got = plan.status
+    assert got is not None
+    assert (got.phase, got.claim, got.attempt, got.volume_name, got.start_time) == (
+        Phase.PENDING,
+        None,
+        None,
+        None,
+        None,
+    )
+    assert got.last_epoch == 1
+    assert (plan.actions, plan.go_on) == ((), False)
+    assert [event.reason for event in plan.events] == [Reason.CLAIM_GIVEN_BACK]
+
+
+def test_a_checkout_and_a_commitment_are_for_one_alone() -> None:
+    assert gives_back(observed(fresh(withWorktree=False), load=Load(checkout_taken_by="other")))
+    assert gives_back(observed(fresh(commitmentId="cmt_a"), load=Load(commitment_taken_by="other"), has_rival=True))
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+def test_it_stays_when_there_was_room_for_it(name: str) -> None:
+    plan = decide(observed(fresh(), **{**TOO_MUCH[name], "load": Load(executor=99)}), LATER)
+
+    assert plan.status is not None
+    assert plan.status.phase == Phase.PREPARING
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+def test_nothing_is_made_before_all_earlier_claims_are_known(name: str) -> None:
+    unheard = observed(fresh(), **{**TOO_MUCH[name], "load": Load()}, earlier_claims_are_known=False)
+    for seen, now in ((unheard, LATER), (replace(unheard, earlier_claims_are_known=True), NOW)):
+        plan = decide(seen, now)
+        assert (plan.actions, plan.status) == ((), None)
+        assert plan.look_again_after is not None
+        assert plan.look_again_after > timedelta(0)
+
+
+def test_a_claim_that_shares_no_limit_waits_for_nothing() -> None:
+    plan = decide(observed(fresh(), earlier_claims_are_known=False, load=Load(9, 9, 9, 9)), NOW)
+
+    assert plan.actions
+
+
+@pytest.mark.parametrize("back", [timedelta(hours=-1), timedelta(milliseconds=-1)])
+def test_a_clock_that_was_set_back_holds_nothing_up(back: timedelta) -> None:
+    assert decide(observed(fresh(), **LIMITED), NOW + back).actions
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        observed(held_command(claimed()), **TOO_MUCH["a Repository"]),
+        observed(command(working()), **TOO_MUCH["a Repository"]),
+        observed(fresh(), agent_pod=pod(phase="Pending"), **TOO_MUCH["a Repository"]),
+        observed(fresh(cancel=True), **TOO_MUCH["a Repository"]),
+    ],
+)
+def test_what_something_was_made_for_or_is_cancelled_is_not_given_back(seen: Observed) -> None:
+    assert not gives_back(seen)
+
+
+def test_earlier_claims_come_first_and_so_does_what_was_made_for() -> None:
+    mine = replace(fresh(), resource_version="100")
+    assert comes_before(replace(mine, resource_version="99"), mine)
+    assert not comes_before(replace(mine, resource_version="101"), mine)
+    assert comes_before(replace(held_command(claimed()), resource_version="101"), mine)
+    assert comes_before(replace(command(working()), resource_version="101"), mine)
