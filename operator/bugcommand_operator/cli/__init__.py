@@ -1,2 +1,2 @@
-"""`kubectl bug`: a command's log and its recorded session, in a person's terminal. It reads and never changes
-anything; it speaks to the gateway over HTTP and to Kubernetes through kubectl only."""
+"""`kubectl bug`: what people do with BugCommands, with their own rights. It speaks to the gateway over HTTP, and
+to Kubernetes through kubectl only: by its proxy for the API, by `port-forward` and `exec` for the rest."""

@@ -12,6 +12,10 @@ GATEWAY = "app.kubernetes.io/part-of=mentu,app.kubernetes.io/component=gateway"
 LOG_READER = "app.kubernetes.io/part-of=mentu,app.kubernetes.io/component=log-reader"
 _TOKEN_SECONDS = "1h"  # noqa: S105 (how long it is good for)
 _MAX_TOKEN = 16 << 10
+_OWN = (
+    "With a client certificate, give a token with --token or MENTU_TOKEN: one that your cluster's login gives you, or "
+    "one of a service account of yours (`kubectl create token NAME --audience=mentu`)."
+)
 
 
 class Forward:
@@ -30,6 +34,7 @@ class ClusterAccess:
     gateway_url: str = ""
     given_token: str = ""
     gateway_namespace: str = ""
+    as_oneself: bool = False
     bearer: Callable[[Kubectl], str] | None = None
     _token: str = field(default="", init=False, repr=False)
     _forward: Forward | None = field(default=None, init=False)
@@ -62,7 +67,10 @@ class ClusterAccess:
                 "your cluster's token is not sent over plain http to another machine",
                 "Use an https address, or give a token for the gateway with --token.",
             )
-        return (self.bearer or _bearer)(self.kubectl) or self._requested_token()
+        found = (self.bearer or _bearer)(self.kubectl)
+        if not found and self.as_oneself:
+            raise NotAllowed("your kubeconfig has no token, and this is done in your own name", _OWN)
+        return found or self._requested_token()
 
     def _requested_token(self) -> str:
         """For people whose kubeconfig has a certificate: a short-lived token of the account made for readers."""

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from bugcommand_operator.api.names import GROUP
 from bugcommand_operator.cli.errors import CliError, KindUnknown, NotFound
 from bugcommand_operator.cli.following import Finished
+from bugcommand_operator.cli.kube import facts
 from bugcommand_operator.cli.kubectl import Kubectl, Object
 
-FINISHED_PHASES = frozenset({"Succeeded", "Failed", "Cancelled", "Refused"})
 KIND = f"bugcommands.{GROUP}"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -111,7 +111,7 @@ def command_id(bugcommand: Object) -> str:
 
 def finished(bugcommand: Object, now: datetime) -> Finished | None:
     status = bugcommand.get("status") or {}
-    if status.get("phase") not in FINISHED_PHASES:
+    if not facts.is_over(bugcommand):
         return None
     attempt, last = status.get("attempt") or 0, (status.get("logs") or {}).get("lastSequence") or 0
     if not attempt or not last or _ended_long_ago(status.get("completionTime"), now):

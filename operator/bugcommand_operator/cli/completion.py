@@ -6,7 +6,8 @@ import shlex
 import sys
 from contextlib import suppress
 
-from bugcommand_operator.cli.main import PROGRAM, app
+from bugcommand_operator.cli.application import application
+from bugcommand_operator.cli.main import PROGRAM
 
 _NO_FILES = ":4"
 
@@ -17,7 +18,7 @@ def main() -> None:
     os.environ["COMP_WORDS"] = " ".join(map(_quoted, words))
     os.environ["COMP_CWORD"] = str(len(words) - 1)
     with suppress(SystemExit):
-        app([], prog_name=PROGRAM)
+        application(sys.argv[1:])([], prog_name=PROGRAM)
     print(_NO_FILES)  # noqa: T201
 
 

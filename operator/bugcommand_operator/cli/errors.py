@@ -12,6 +12,9 @@ class ExitCode(IntEnum):
     NOT_FOUND = 3
     NOT_ALLOWED = 4
     UNREACHABLE = 5
+    COMMAND_FAILED = 20
+    COMMAND_CANCELLED = 21
+    COMMAND_REFUSED = 22
     INTERRUPTED = 130
     PIPE_CLOSED = 141
 
@@ -56,6 +59,26 @@ class Unreachable(CliError):
     """Temporary: the gateway or the cluster could not be reached, or cannot answer now."""
 
     code = ExitCode.UNREACHABLE
+
+
+class Conflict(CliError):
+    """Something of that name is there already, or is in another state than this needs."""
+
+
+class Expired(CliError):
+    """The state that was asked about is too old for the API server; `goes_on` may continue a list."""
+
+    def __init__(self, message: str, hint: str = "", *, goes_on: str = "") -> None:
+        super().__init__(message, hint)
+        self.goes_on = goes_on
+
+
+class Ended(CliError):
+    """What was waited for has ended, and not well."""
+
+    def __init__(self, message: str, hint: str, code: ExitCode) -> None:
+        super().__init__(message, hint)
+        self.code = code
 
 
 class Interrupted(CliError):

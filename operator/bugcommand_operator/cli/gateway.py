@@ -1,7 +1,7 @@
 """The gateway as the commands see it: rows by query, and a live stream; connections come and go underneath.
 
-A query that fails for a passing reason is asked again, over a new connection, for a bounded time. That is safe:
-nothing here changes anything, and a page is used whole or not at all.
+What fails for a passing reason is asked again, over a new connection, for a bounded time. That is safe: a page is used
+whole or not at all, and what is posted means the same when it is posted twice.
 """
 
 import http.client
@@ -45,6 +45,10 @@ class Gateway:
         if not isinstance(value, list):
             raise ProtocolError("the gateway's answer is no list of rows", "Is --gateway the address of a gateway?")
         return value
+
+    def post(self, path: str, body: Mapping[str, Any]) -> None:
+        """Only what may be said twice: when an answer is lost, it is said again."""
+        self._patiently(lambda: self._connected().post(path, body))
 
     def stream(self, query: Mapping[str, str], last_event_id: str) -> tuple[Connection, http.client.HTTPResponse]:
         """One attempt at the live stream, on a connection of its own that the caller closes."""

@@ -64,7 +64,7 @@ _CLUSTER = "Is the cluster up, and is the context right? `kubectl get bugcommand
 def error_of(stderr: str) -> CliError:
     """The class of what kubectl said; its last line is what it ended with."""
     said = stderr.strip().splitlines()
-    text = visible(said[-1][-1000:]) if said else "kubectl failed without a word"
+    text = visible(said[-1][-1000:].removeprefix("error: ")) if said else "kubectl failed without a word"
     lower = text.lower()
     if "doesn't have a resource type" in lower or "could not find the requested resource" in lower:
         return KindUnknown(text, "The operator's CRDs are not installed in this cluster.")

@@ -3,15 +3,29 @@
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from bugcommand_operator.cli import output
-from bugcommand_operator.cli.command import Command
 from bugcommand_operator.cli.errors import NotFound
-from bugcommand_operator.cli.following import Follower
+from bugcommand_operator.cli.following import Finished, Follower
 from bugcommand_operator.cli.gateway import Gateway
 from bugcommand_operator.cli.lines import Line, Position, Wanted
 from bugcommand_operator.cli.reading import Log
 from bugcommand_operator.cli.show import JsonStyle, Style, TextStyle
+
+
+class Subject(Protocol):
+    """The command whose log is shown."""
+
+    @property
+    def given(self) -> str: ...
+
+    @property
+    def id(self) -> str: ...
+
+    def exists(self) -> bool | None: ...
+
+    def state(self) -> Finished | None: ...
 
 
 @dataclass(frozen=True)
@@ -23,7 +37,7 @@ class LogsRequest:
     as_json: bool = False
 
 
-def show_logs(gateway: Gateway, command: Command, request: LogsRequest) -> None:
+def show_logs(gateway: Gateway, command: Subject, request: LogsRequest) -> None:
     log = Log(gateway, command.id)
     style = _style(log.command_id, request)
     ends = log.ends()
@@ -38,7 +52,7 @@ def show_logs(gateway: Gateway, command: Command, request: LogsRequest) -> None:
         _write((line for line in follower.lines() if line is None or request.wanted.matches(line)), style)
 
 
-def _check_exists(command: Command, *, follow: bool) -> None:
+def _check_exists(command: Subject, *, follow: bool) -> None:
     """A command without lines is fine if there is such a command."""
     exists = command.exists()
     if exists is False or (exists is None and not follow):

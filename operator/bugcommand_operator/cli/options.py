@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from bugcommand_operator.api.names import GROUP
 from bugcommand_operator.cli import since as times
 
 CLUSTER, GATEWAY = "Cluster", "Gateway"
@@ -41,20 +42,39 @@ def checked(parse: Callable[[str], T]) -> Callable[[str], T]:
     return parsed
 
 
-def names(ctx: typer.Context, incomplete: str) -> list[str]:
+def proposals(kind: str) -> Callable[[typer.Context, str], list[str]]:
     """For the shell's completion: it must be quick, and say nothing when it fails."""
-    kubeconfig, context, namespace = (str(ctx.params.get(flag) or "") for flag in _WHERE)
-    from bugcommand_operator.cli.command import KIND
+
+    def proposed(ctx: typer.Context, incomplete: str) -> list[str]:
+        from bugcommand_operator.cli.errors import CliError
+        from bugcommand_operator.cli.kubectl import Kubectl
+
+        kubectl = Kubectl(*(str(ctx.params.get(flag) or "") for flag in _WHERE))
+        try:
+            found = kubectl.run("get", kind, "--output=name", "--request-timeout=2s", seconds=3)
+        except CliError:
+            return []
+        given = ctx.params.get("names") or ()
+        every = (line.partition("/")[2] for line in found.splitlines())
+        return [name for name in every if name.startswith(incomplete) and name not in given]
+
+    return proposed
+
+
+def contexts(ctx: typer.Context, incomplete: str) -> list[str]:
     from bugcommand_operator.cli.errors import CliError
     from bugcommand_operator.cli.kubectl import Kubectl
 
-    kubectl = Kubectl(kubeconfig, context, namespace)
     try:
-        found = kubectl.run("get", KIND, "--output=name", "--request-timeout=2s", seconds=3)
+        found = Kubectl(str(ctx.params.get("kubeconfig") or "")).run(
+            "config", "get-contexts", "--output=name", seconds=3
+        )
     except CliError:
         return []
-    every = (line.partition("/")[2] for line in found.splitlines())
-    return [name for name in every if name.startswith(incomplete)]
+    return [name for name in found.split() if name.startswith(incomplete)]
+
+
+names = proposals(f"bugcommands.{GROUP}")
 
 
 def _regex(text: str) -> re.Pattern[str]:
@@ -85,11 +105,18 @@ Namespace = Annotated[
     str,
     typer.Option(
         "--namespace", "-n", help="The BugCommand's namespace. Default: the context's.", rich_help_panel=CLUSTER,
-        show_default=False,
+        show_default=False, autocompletion=proposals("namespaces"),
     ),
 ]  # fmt: skip
 Context = Annotated[
-    str, typer.Option("--context", help="The kubeconfig's context.", rich_help_panel=CLUSTER, show_default=False)
+    str,
+    typer.Option(
+        "--context",
+        help="The kubeconfig's context.",
+        rich_help_panel=CLUSTER,
+        show_default=False,
+        autocompletion=contexts,
+    ),
 ]
 Kubeconfig = Annotated[
     str, typer.Option("--kubeconfig", help="The kubeconfig file.", rich_help_panel=CLUSTER, show_default=False)

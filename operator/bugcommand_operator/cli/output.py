@@ -18,6 +18,9 @@ def is_coloured(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+safe = visible
+
+
 def note(text: str) -> None:
     """A word beside the lines. Never among them: standard output may go to a program."""
     _tell("", "2", text)

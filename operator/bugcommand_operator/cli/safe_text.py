@@ -22,8 +22,12 @@ def visible(text: str) -> str:
 
 def json_line(value: dict[str, Any]) -> str:
     """One JSON object on one line, exact for who parses it, and harmless for who looks at it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return _NOT_IN_JSON.sub(_escaped, text)
+    return _NOT_IN_JSON.sub(_escaped, json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def json_text(value: dict[str, Any], indent: int) -> str:
+    """The same over many lines."""
+    return _NOT_IN_JSON.sub(_escaped, json.dumps(value, ensure_ascii=False, indent=indent))
 
 
 def _sign(found: re.Match[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from bugcommand_operator.cli.errors import CliError, NotAllowed, NotFound, TokenRefused, Unreachable, Usage
+from bugcommand_operator.cli.errors import CliError, Conflict, NotAllowed, NotFound, TokenRefused, Unreachable, Usage
 from bugcommand_operator.cli.lines import ProtocolError
 from bugcommand_operator.cli.safe_text import visible
 
@@ -62,7 +62,17 @@ class Connection:
 
     def get(self, path: str, query: Mapping[str, str]) -> Any:
         """The JSON of an answer. Raises a `CliError`; `Unreachable` says that trying again may help."""
-        response = self.open(path, query, {"Accept": "application/json"})
+        return self._json(self.open(path, query, {"Accept": "application/json"}))
+
+    def post(self, path: str, body: Mapping[str, Any]) -> None:
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        response = self.open(path, {}, headers, json.dumps(body).encode())
+        try:
+            response.read(MAX_ANSWER + 1)  # what is left unread is in the way of the next one
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"the gateway broke off its answer: {_what(error)}") from error
+
+    def _json(self, response: http.client.HTTPResponse) -> Any:
         try:
             data = response.read(MAX_ANSWER + 1)
         except (OSError, http.client.HTTPException) as error:
@@ -76,17 +86,21 @@ class Connection:
         except (ValueError, RecursionError) as error:
             raise ProtocolError("the gateway's answer is not JSON", "Is --gateway the address of a gateway?") from error
 
-    def open(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> http.client.HTTPResponse:
-        """An answer whose body is still to be read."""
-        target = f"{self._target}{self._base}{path}?{urlencode(query, safe=',.:', quote_via=quote)}"
+    def open(
+        self, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes | None = None
+    ) -> http.client.HTTPResponse:
+        """An answer whose body is still to be read. With a body it is a POST."""
+        asked = f"?{urlencode(query, safe=',.:', quote_via=quote)}" if body is None else ""
+        target = f"{self._target}{self._base}{path}{asked}"
         auth = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
-            self._open.request("GET", target, headers={**auth, **headers, "User-Agent": "kubectl-bug"})
+            method = "GET" if body is None else "POST"
+            self._open.request(method, target, body, {**auth, **headers, "User-Agent": "kubectl-bug"})
             self._socket = self._open.sock  # the answer takes it over when it is the connection's last one
             response = self._open.getresponse()
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(f"the gateway at {self.url} does not answer: {_what(error)}", _TRY) from error
-        if response.status != http.client.OK:
+        if not 200 <= response.status < 300:
             raise _refusal(response)
         return response
 
@@ -120,6 +134,7 @@ def _proxy_credentials(via: SplitResult) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {b64encode(plain).decode()}"}
 
 
+RIGHT_TO_READ = "Reading logs takes the right to `get` bugcommands.mentu.dev in the namespace."
 _TRY = "See whether the gateway's pod is ready, or name its address with --gateway."
 
 
@@ -130,9 +145,11 @@ def _refusal(response: http.client.HTTPResponse) -> CliError:
     if status == http.client.UNAUTHORIZED:
         return TokenRefused(text, "Give a token that it takes with --token or MENTU_TOKEN, or log in to the cluster.")
     if status == http.client.FORBIDDEN:
-        return NotAllowed(text, "Reading logs takes the right to `get` bugcommands.mentu.dev in the namespace.")
+        return NotAllowed(text, RIGHT_TO_READ)
     if status == http.client.NOT_FOUND:
         return NotFound(text)
+    if status == http.client.CONFLICT:
+        return Conflict(text)
     if status in (http.client.REQUEST_TIMEOUT, http.client.TOO_MANY_REQUESTS) or status >= 500:
         return Unreachable(f"the gateway cannot answer now ({status}{': ' if said else ''}{said})", _TRY)
     return CliError(f"{text} ({status})")

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,10 @@ def main(arguments: list[str]) -> None:
             sys.exit(message)
     if state.get("sleeps") in words:
         time.sleep(600)
-    if words[0] == "port-forward":
-        forward(int(state["port"]))
+    if words[0] in ("port-forward", "proxy", "exec"):
+        stay(state, words[0], arguments)
     elif words[:2] == ["config", "view"]:
-        say(json.dumps(state.get("config", {})))
+        say(json.dumps(state.get("config", {})) if "--raw" in flags else state.get("namespace", "team-a"))
     elif words[:2] == ["create", "token"]:
         say(state["token"])
     elif "--output=name" in flags:
@@ -36,9 +37,29 @@ def main(arguments: list[str]) -> None:
         get(state, words, flags)
 
 
+def stay(state: dict[str, Any], word: str, arguments: list[str]) -> None:
+    """What goes on until it is ended, or becomes another program."""
+    if word == "port-forward":
+        forward(int(state["port"]))
+    elif word == "proxy":
+        path = next(each.partition("=")[2] for each in arguments if each.startswith("--unix-socket="))
+        import_module("fake_api").serve(path)
+    else:
+        inside(state, arguments)
+
+
 def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def inside(state: dict[str, Any], arguments: list[str]) -> None:
+    """A command in a pod runs here, in the folder that the state names; its own paths are put below that one."""
+    command = arguments[arguments.index("--") + 1 :]
+    if command[0] == "tmux":
+        sys.exit(f"attached: {' '.join(command)}")
+    here = [each.replace("/workspace", state["workspace"]) for each in command]
+    os.execvp(here[0], here)
 
 
 def get(state: dict[str, Any], words: list[str], flags: list[str]) -> None:

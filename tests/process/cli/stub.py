@@ -26,6 +26,7 @@ class StubGateway:
     streams: list[str] = field(default_factory=list)
     seen_tokens: list[str] = field(default_factory=list)
     refused_tokens: set[str] = field(default_factory=set)
+    posted: list[tuple[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.grown = threading.Condition()
@@ -84,6 +85,18 @@ class _Handler(BaseHTTPRequestHandler):
             self._rest(path.rpartition("/")[2], query)
         else:
             self._json({"message": "no such path"}, 404)
+
+    def do_POST(self) -> None:
+        stub = self.stub
+        stub.seen_tokens.append(self.headers.get("Authorization", "").removeprefix("Bearer "))
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if stub.status != 200:
+            self._json({"reason": "Refused", "message": "no"}, stub.status)
+            return
+        stub.posted.append((self.path, body))
+        broken = stub.broken > 0
+        stub.broken -= broken
+        self._json({"ok": True}, 200, cut=broken)
 
     def _rest(self, table: str, query: dict[str, str]) -> None:
         with self.stub.grown:

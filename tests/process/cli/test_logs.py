@@ -386,7 +386,10 @@ def test_the_shell_s_completion_knows_commands_flags_and_names(lab: Lab) -> None
 
     lab.state["names"] = "bugcommand.mentu.dev/fix\nbugcommand.mentu.dev/other\n"
     lab.save()
-    assert proposed("") == ["logs", "replay"]
+    assert proposed("re") == ["retry", "replay", "resume"]
+    assert {"run", "list", "logs", "cancel"} < set(proposed(""))
+    assert proposed("cancel", "fix", "") == ["other"]
+    assert proposed("list", "--phase", "Ru") == ["Running"]
     assert proposed("logs", "--str") == ["--stream"]
     assert proposed("logs", "--namespace=team-a", "f") == ["fix"]
     assert "--namespace=team-a" in lab.calls()[-1]

@@ -8,9 +8,10 @@ from tests.unit.cli.fakes import COMMAND
 
 from bugcommand_operator.api.conditions import FINISHED_PHASES as PHASES_OF_THE_API
 from bugcommand_operator.cli import command as module
-from bugcommand_operator.cli.command import FINISHED_PHASES, Command, command_id, finished, is_command_id
+from bugcommand_operator.cli.command import Command, command_id, finished, is_command_id
 from bugcommand_operator.cli.errors import CliError, KindUnknown, NotAllowed, NotFound, Unreachable
 from bugcommand_operator.cli.following import Finished
+from bugcommand_operator.cli.kube.facts import FINISHED
 from bugcommand_operator.cli.kubectl import Kubectl, error_of
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -44,7 +45,14 @@ def kubectl(monkeypatch: pytest.MonkeyPatch) -> type[FakeKubectl]:
 
 
 def test_the_phases_that_end_a_command_are_those_of_the_api() -> None:
-    assert {phase.value for phase in PHASES_OF_THE_API} == FINISHED_PHASES
+    assert {phase.value for phase in PHASES_OF_THE_API} == FINISHED
+
+
+def test_a_finished_command_that_was_asked_for_again_has_not_ended() -> None:
+    again = {**bugcommand(phase="Failed", attempt=1), "spec": {"retry": {"afterAttempt": 1}}}
+    assert finished(again, NOW) is None
+    again["status"]["attempt"] = 2
+    assert finished(again, NOW) == Finished({})
 
 
 def test_the_id_is_what_the_status_says_else_the_spec_else_the_uid() -> None:
