@@ -24,6 +24,7 @@ from bugcommand_operator.core.policies.agent import (
 from bugcommand_operator.core.policies.claim_fence import give_back_too_much
 from bugcommand_operator.core.policies.deletion import let_go, rescue_is_late
 from bugcommand_operator.core.policies.gate import open_gate
+from bugcommand_operator.core.policies.hold import hold
 from bugcommand_operator.core.policies.publish import publish
 from bugcommand_operator.core.policies.start import start_agent
 
@@ -41,6 +42,7 @@ def not_mine(seen: Observed, now: datetime) -> Plan | None:
 POLICIES: tuple[Policy, ...] = (
     not_mine,
     let_go,
+    hold,
     rest,
     admit,
     give_back_too_much,

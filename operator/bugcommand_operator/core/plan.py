@@ -10,6 +10,11 @@ from bugcommand_operator.api.bugcommand import BugCommandStatus
 
 
 @dataclass(frozen=True)
+class HoldFinalizer:
+    pass
+
+
+@dataclass(frozen=True)
 class ReleaseFinalizer:
     pass
 
@@ -62,7 +67,17 @@ class KeepVolume:
     name: str
 
 
-Action = ReleaseFinalizer | Prepare | CreatePod | OpenGate | DeletePod | OwnVolume | DeleteVolume | KeepVolume
+Action = (
+    HoldFinalizer
+    | ReleaseFinalizer
+    | Prepare
+    | CreatePod
+    | OpenGate
+    | DeletePod
+    | OwnVolume
+    | DeleteVolume
+    | KeepVolume
+)
 
 
 @dataclass(frozen=True)

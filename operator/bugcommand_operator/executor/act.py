@@ -16,6 +16,7 @@ from bugcommand_operator.core.plan import (
     CreatePod,
     DeletePod,
     DeleteVolume,
+    HoldFinalizer,
     KeepVolume,
     OpenGate,
     OwnVolume,
@@ -49,6 +50,8 @@ class Actor:
         match action:
             case Prepare(agent_pod):
                 await self._prepare(seen, agent_pod)
+            case HoldFinalizer():
+                await self._hold(seen)
             case ReleaseFinalizer():
                 await self._release(seen)
             case CreatePod(role):
@@ -73,8 +76,11 @@ class Actor:
 
     async def _finalizer_then_volumes(self, seen: Observed) -> None:
         if not seen.command.holds_finalizer:
-            await self._set_finalizers(seen, (*seen.command.finalizers, FINALIZER))
+            await self._hold(seen)
         await self._ensure_volumes(seen)
+
+    async def _hold(self, seen: Observed) -> None:
+        await self._set_finalizers(seen, (*seen.command.finalizers, FINALIZER))
 
     async def _set_finalizers(self, seen: Observed, finalizers: tuple[str, ...]) -> None:
         command = seen.command
