@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -12,6 +13,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bugcommand_operator.core.settings import Identity, Limits
 from bugcommand_operator.manifests.install import Install
+
+MAX_CA_BUNDLE = 48 * 1024
+"""It travels in a variable, beside a Repository's own: Linux takes none of more than 128 KiB."""
 
 
 class Config(BaseSettings):
@@ -29,6 +33,11 @@ class Config(BaseSettings):
     image_pull_secrets: list[str] = []
     intake_url: str = ""
     network_policy: dict[str, Any] | None = None
+    http_proxy: str = ""
+    https_proxy: str = ""
+    no_proxy: str = ""
+    ca_bundle_file: str = ""
+    """PEM certificates that command pods trust beside the system's."""
     agent_resources: dict[str, Any] | None = None
     preparation_resources: dict[str, Any] | None = None
 
@@ -77,9 +86,24 @@ class Config(BaseSettings):
             scratch_limit=self.scratch_limit,
             drain_seconds=self.drain_seconds,
             ship_seconds=min(60, self.rescue_deadline_seconds // 4),
+            proxy=self._proxy(),
+            ca_bundle=self._ca_bundle(),
         )
         if self.agent_resources is not None:
             install = replace(install, agent_resources=self.agent_resources)
         if self.preparation_resources is not None:
             install = replace(install, preparation_resources=self.preparation_resources)
         return install
+
+    def _proxy(self) -> dict[str, str]:
+        proxies = {"HTTP_PROXY": self.http_proxy, "HTTPS_PROXY": self.https_proxy}
+        named = {name: value for name, value in proxies.items() if value}
+        return {**named, "NO_PROXY": self.no_proxy} if named else {}
+
+    def _ca_bundle(self) -> str:
+        if not self.ca_bundle_file:
+            return ""
+        text = Path(self.ca_bundle_file).read_text(encoding="utf-8").strip()
+        if len(text.encode()) > MAX_CA_BUNDLE or not text.startswith("-----BEGIN CERTIFICATE-----"):
+            raise ValueError(f"{self.ca_bundle_file}: not a PEM bundle of at most {MAX_CA_BUNDLE} bytes")
+        return text

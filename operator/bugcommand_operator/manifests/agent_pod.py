@@ -34,6 +34,7 @@ from bugcommand_operator.manifests.parts import (
     mount,
     owner,
     pod_security,
+    proxy_env,
     scratch_volume,
     token_volume,
 )
@@ -45,6 +46,10 @@ RUNNER = "/mentu/lib"
 
 BACKSTOP_SECONDS = 3600
 """Should runner and operator both fail to end an agent at its timeout, the kubelet does, this much later."""
+
+CERTIFICATES = "/mentu/ca-certificates.crt"
+TRUSTING = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+"""What programs call a file of certificates; the init container writes it where the installation has any."""
 
 PROFILE_ANNOTATIONS = (
     "container.apparmor.security.beta.kubernetes.io/",
@@ -121,8 +126,12 @@ def _agent_container(command: Command, repository: RepositorySpec, agent: AgentS
 
 
 def _agent_env(command: Command, repository: RepositorySpec, agent: AgentSpec, install: Install) -> list[Manifest]:
-    """The last word on a name wins: the operator's variables are nobody else's to set."""
-    variables = env(**{v.name: v.value for v in agent.env})
+    """The last word on a name wins: the installation's proxy is the Agent's to change, and the operator's variables are
+    nobody else's to set."""
+    variables = proxy_env(install.proxy)
+    if install.ca_bundle:
+        variables += env(**dict.fromkeys(TRUSTING, CERTIFICATES))
+    variables += env(**{v.name: v.value for v in agent.env})
     if agent.base_url:
         variables += env(ANTHROPIC_BASE_URL=agent.base_url)
     if agent.credential:

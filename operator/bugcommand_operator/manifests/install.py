@@ -16,6 +16,10 @@ class Install:
     workspace_id: str = "default"
     network_policy: dict[str, Any] | None = None
     """`spec` of the NetworkPolicy that agent pods get, without its podSelector; None: none is made."""
+    proxy: dict[str, str] = field(default_factory=dict)
+    """HTTP_PROXY, HTTPS_PROXY and NO_PROXY of pods that talk to the world outside."""
+    ca_bundle: str = ""
+    """PEM certificates that these trust beside the system's."""
     # A limit without a request would be taken for the request too, and no small node would have room.
     preparation_resources: dict[str, Any] = field(
         default_factory=lambda: {

@@ -76,6 +76,11 @@ def env(**values: str) -> list[Manifest]:
     return [{"name": name, "value": literal(value)} for name, value in values.items()]
 
 
+def proxy_env(proxy: dict[str, str]) -> list[Manifest]:
+    """In both spellings: some programs know only the one, some only the other."""
+    return env(**proxy, **{name.lower(): value for name, value in proxy.items()})
+
+
 def literal(value: str) -> str:
     """Kubernetes expands $(NAME) in values and takes $$ for $: a prompt must reach the agent as it was written."""
     return value.replace("$", "$$")

@@ -21,6 +21,7 @@ from bugcommand_operator.manifests.parts import (
     credential_env,
     env,
     mount,
+    proxy_env,
 )
 
 
@@ -43,6 +44,7 @@ def prepare_container(command: Command, repository: RepositorySpec, install: Ins
     container["env"] += env(
         MENTU_PROMPT=command.spec.prompt,
         MENTU_CONTEXT=json.dumps(context.to_dict(), ensure_ascii=False) if context else "",
+        **({"MENTU_AGENT_CA_BUNDLE": install.ca_bundle} if install.ca_bundle else {}),
     )
     return container
 
@@ -85,12 +87,14 @@ def _container(
     publish_as: str = "Branch",
 ) -> Manifest:
     request = json.dumps(workspace_request(command, repository, publish_as), ensure_ascii=False)
+    trusted = "\n".join(filter(None, (install.ca_bundle, repository.ca_bundle)))
+    variables = env(MENTU_WORKSPACE=request, MENTU_CA_BUNDLE=trusted, HOME="/tmp")  # noqa: S108
     return {
         "name": name,
         "image": install.operator_image,
         "imagePullPolicy": install.image_pull_policy,
         "command": ["mentu-workspace", *arguments],
-        "env": env(MENTU_WORKSPACE=request, MENTU_CA_BUNDLE=repository.ca_bundle, HOME="/tmp"),  # noqa: S108
+        "env": [*variables, *proxy_env(install.proxy)],
         "resources": install.preparation_resources,
         "securityContext": container_security(),
         "volumeMounts": [*mounts, mount(TMP, "/tmp")],  # noqa: S108

@@ -190,13 +190,13 @@ def _write_context(job: Job, base: Base, *, copy: bool) -> Context:
     started = time.monotonic()
     from bugcommand_operator.workspace.genesis import enforce
     from bugcommand_operator.workspace.mentu_folder import copy_tracked, write_context
-    from bugcommand_operator.workspace.tools import copy_runner
+    from bugcommand_operator.workspace.tools import bring_tools
 
     genesis = enforce(job, base.objects, base.mentu, base.entries)
     if copy:
         copy_tracked(job, base.objects, base.entries or [])
     write_context(job, base.commit)
-    copy_runner(job)
+    bring_tools(job)
     return Context(genesis, time.monotonic() - started)
 
 

@@ -10,6 +10,7 @@ from binascii import b2a_base64
 from bugcommand_operator.core.light_typing import NamedTuple
 from bugcommand_operator.core.ref_name import FULL_SHA
 from bugcommand_operator.workspace.base import names_of
+from bugcommand_operator.workspace.certificates import write_certificates
 from bugcommand_operator.workspace.errors import (
     AuthenticationFailed,
     BaseRefNotFound,
@@ -17,7 +18,6 @@ from bugcommand_operator.workspace.errors import (
 from bugcommand_operator.workspace.git import Git
 from bugcommand_operator.workspace.job import Job, checked_url
 
-SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 MAX_SECRET = 64 * 1024
 MAX_ADVERTISEMENT = 8 * 1024 * 1024
 
@@ -45,7 +45,9 @@ def remote_git(job: Job) -> Git:
         basic = b2a_base64(f"{user}:{password}".encode(), newline=False).decode()
         config[f"http.{url.origin}/.extraHeader"] = f"Authorization: Basic {basic}"
     if job.request.ca_bundle.strip():
-        config["http.sslCAInfo"] = _certificates(job)
+        config["http.sslCAInfo"] = write_certificates(
+            job.request.ca_bundle, f"{job.paths.scratch}/ca-{os.getpid()}.crt"
+        )
     return job.git._replace(config=config)
 
 
@@ -102,14 +104,3 @@ def _from_file(job: Job, key: str) -> str:
             return file.read(MAX_SECRET).decode("utf-8", "replace").strip("\r\n ")
     except (FileNotFoundError, NotADirectoryError):
         return ""
-
-
-def _certificates(job: Job) -> str:
-    """The Repository's certificates beside the system's, in a file of the pod's own."""
-    path = f"{job.paths.scratch}/ca-{os.getpid()}.crt"
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(job.request.ca_bundle.strip() + "\n")
-        if os.path.isfile(SYSTEM_CERTIFICATES):
-            with open(SYSTEM_CERTIFICATES, encoding="utf-8") as system:
-                file.write(system.read())
-    return path

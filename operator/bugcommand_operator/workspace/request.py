@@ -39,6 +39,8 @@ class Request(NamedTuple):
     prompt: str
     context: Mapping[str, Any] | None
     ca_bundle: str
+    agent_ca_bundle: str
+    """What the agent trusts beside its system's certificates."""
 
     @property
     def branch(self) -> str:
@@ -90,6 +92,7 @@ def request_from(environ: Mapping[str, str]) -> Request:
         prompt=environ.get("MENTU_PROMPT", ""),
         context=_object(context, "MENTU_CONTEXT") if context.strip() else None,
         ca_bundle=environ.get("MENTU_CA_BUNDLE", ""),
+        agent_ca_bundle=environ.get("MENTU_AGENT_CA_BUNDLE", ""),
     )
     _check(request)
     return request

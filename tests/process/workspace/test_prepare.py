@@ -146,6 +146,13 @@ def test_the_runner_is_brought_along_and_nothing_else(place: Place) -> None:
     assert {path.suffix for path in copied} <= {".py", ".pyc"}
 
 
+def test_certificates_of_the_installation_are_put_beside_the_runner_for_the_agent(place: Place) -> None:
+    place.prepare(MENTU_AGENT_CA_BUNDLE="-----BEGIN CERTIFICATE-----\nours\n")
+    text = (place.folder / "tools/ca-certificates.crt").read_text()
+    system = Path("/etc/ssl/certs/ca-certificates.crt")
+    assert text == "-----BEGIN CERTIFICATE-----\nours\n" + (system.read_text() if system.exists() else "")
+
+
 def test_a_repository_that_is_none_a_ref_that_is_missing_and_an_empty_remote_each_say_so(
     place: Place, remote: Remote, tmp_path: Path
 ) -> None:

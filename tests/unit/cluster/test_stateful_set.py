@@ -1,4 +1,4 @@
-"""A StatefulSet seen by somebody who may scale it: only the scale is touched, and a set that is gone has no executor."""
+"""A StatefulSet seen by somebody who may scale it: only the scale is touched; a set that is gone has no executor."""
 
 from __future__ import annotations
 

@@ -120,5 +120,6 @@ INSTALLS = st.sampled_from(
     [
         Install(operator_image="operator:1", agent_image="agent:1"),
         Install("operator:1", "agent:1", intake_url="http://gateway", image_pull_secrets=("pull", "other")),
+        Install("operator:1", "agent:1", proxy={"HTTPS_PROXY": "http://$(X)", "NO_PROXY": ".svc"}, ca_bundle="$(X)"),
     ]
 )

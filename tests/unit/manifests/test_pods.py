@@ -218,7 +218,7 @@ def test_the_agent_gets_prompt_and_request_as_they_are(
     workspace = environment(by_name(agent_pod(of, shop, who, install), "workspace"))
     assert workspace["MENTU_PROMPT"] == of.spec.prompt
     assert json.loads(workspace["MENTU_WORKSPACE"])["url"] == shop.url
-    assert workspace["MENTU_CA_BUNDLE"] == shop.ca_bundle
+    assert workspace["MENTU_CA_BUNDLE"] == "\n".join(filter(None, (install.ca_bundle, shop.ca_bundle)))
 
 
 @given(PROMPTS | TRAPS)
