@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dev import chart_values
 from tests.chart.rendering import CHART, NAMESPACE, POSTGRES, RELEASE, Manifest, helm, render
 
 DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -26,6 +27,8 @@ EVERYTHING: dict[str, Any] = {
     "serviceMonitor": {"enabled": True},
     "commonLabels": {"team": "tools"},
     "bridge": {"enabled": True},
+    "proxy": {"http": "http://proxy:3128"},
+    "caBundle": {"pem": "-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n"},
     **POSTGRES,
 }
 BOTH = {
@@ -40,14 +43,18 @@ BOTH = {
     "Role mentu-default-agent",
     "RoleBinding mentu-default-agent",
     "Job mentu-default-agent",
-    "Pod mentu-test-gateway",
+    "Pod mentu-test",
+    "ServiceAccount mentu-uninstall",
+    "Job mentu-uninstall",
+    "Role mentu-mentu-system-uninstall-executor",
+    "RoleBinding mentu-mentu-system-uninstall-executor",
     "ClusterRole mentu-mentu-system-view",
     "ClusterRole mentu-mentu-system-edit",
     "ClusterRole mentu-mentu-system-approver",
     *(
         f"{kind} mentu-mentu-system-{name}"
         for kind in ("ClusterRole", "ClusterRoleBinding")
-        for name in ("cluster", "executor", "log-reader")
+        for name in ("cluster", "executor", "log-reader", "uninstall")
     ),
 }
 WITH_POSTGRES = {
@@ -62,13 +69,6 @@ WITH_POSTGRES = {
         for name in ("gateway", "reviews")
     ),
 }
-
-
-def leaves(values: Any, path: str = "") -> list[str]:
-    """Paths that a user would set; resources are one value."""
-    if isinstance(values, dict) and values and "requests" not in values:
-        return [leaf for key, value in values.items() for leaf in leaves(value, f"{path}.{key}".lstrip("."))]
-    return [path]
 
 
 @pytest.mark.parametrize(("values", "wanted"), [({}, BOTH), (POSTGRES, BOTH | WITH_POSTGRES)])
@@ -145,6 +145,13 @@ def test_the_names_can_be_chosen() -> None:
         ({"defaultAgent": {"baseURL": "http://user@host"}}, "baseURL"),
         ({"podDisruptionBudget": {"maxUnavailable": 2}}, "maxUnavailable"),
         ({"terminationGracePeriodSeconds": 5}, "terminationGracePeriodSeconds"),
+        ({"networkPolicy": {"dns": {"ports": []}}}, "ports"),
+        ({"defaultAgent": {"name": ""}}, "defaultAgent"),
+        ({"proxy": {"https": "proxy:3128"}}, "proxy"),
+        ({"proxy": {"except": ["a,b"]}}, "except"),
+        ({"caBundle": {"pem": "-----BEGIN PRIVATE KEY-----"}}, "caBundle"),
+        ({"caBundle": {"pem": "-----BEGIN CERTIFICATE-----" + "x" * 50000}}, "caBundle"),
+        ({"uninstall": {"runningCommands": "Kill"}}, "runningCommands"),
     ],
 )
 def test_a_mistaken_value_is_refused_by_name(values: dict[str, Any], complaint: str) -> None:
@@ -152,10 +159,28 @@ def test_a_mistaken_value_is_refused_by_name(values: dict[str, Any], complaint: 
         render(**values)
 
 
-def test_every_value_has_a_row_in_the_readme_and_every_row_a_value() -> None:
-    table = (CHART / "README.md").read_text().partition("\n## Values\n")[2]
-    rows = re.findall(r"^\| `([\w.]+)` \|", table, flags=re.MULTILINE)
-    assert sorted(rows) == sorted(leaves(DEFAULTS))
+def test_the_readmes_table_is_made_of_the_values_and_of_what_the_schema_says_of_each() -> None:
+    assert (CHART / "README.md").read_text() == chart_values.written()
+    assert len(chart_values.written().partition(chart_values.HEADING)[2].splitlines()) > 80
+
+
+def test_a_value_that_the_schema_does_not_describe_is_named() -> None:
+    schema = {"properties": {"a": {"description": "Known."}, "b": {"properties": {"c": {"type": "string"}}}}}
+    with pytest.raises(chart_values.Undescribed, match=r"of b\.c, d$"):
+        chart_values.table(schema, {"a": 1, "b": {"c": ""}, "d": []})
+    assert "| `a` | `1` | Known. |" in chart_values.table(schema, {"a": 1})
+
+
+def test_every_property_of_the_schema_has_a_default() -> None:
+    """Else nobody reads of it."""
+
+    def named(node: dict[str, Any], path: str = "") -> list[str]:
+        inner = node.get("properties")
+        return [leaf for k, v in inner.items() for leaf in named(v, f"{path}.{k}".lstrip("."))] if inner else [path]
+
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    described = {path for path in named(schema) if path != "global"}
+    assert described == {path for path, _ in chart_values.leaves(DEFAULTS)}
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +214,12 @@ def test_the_notes_say_what_uninstalling_leaves(notes: Callable[..., str]) -> No
     text = notes(crds={"keep": False}, persistence={"whenDeleted": "Delete"})
     assert "leaves no CRDs" in text
     assert "persistentvolumeclaim" not in text
+
+
+def test_the_notes_say_what_uninstalling_does_about_commands_in_progress(notes: Callable[..., str]) -> None:
+    assert "refuses while commands are in progress" in notes()
+    assert "go on without an operator" in notes(uninstall={"runningCommands": "Leave"})
+    assert "in progress" not in notes(uninstall={"hook": False})
 
 
 def test_the_notes_tell_of_the_database_and_of_the_gateways_own_pods(notes: Callable[..., str]) -> None:

@@ -22,7 +22,8 @@ from tests.support.pod_security import problems
 PODS = [
     ("StatefulSet", f"{RELEASE}-executor"),
     ("Job", f"{RELEASE}-default-agent"),
-    ("Pod", f"{RELEASE}-test-gateway"),
+    ("Job", f"{RELEASE}-uninstall"),
+    ("Pod", f"{RELEASE}-test"),
 ]
 OF_POSTGRES = [("Deployment", f"{RELEASE}-gateway"), ("Job", f"{RELEASE}-migration")]
 EACH: list[tuple[Manifest, str, str]] = [({}, *pod) for pod in PODS] + [(POSTGRES, *pod) for pod in PODS + OF_POSTGRES]
@@ -74,7 +75,8 @@ def test_a_token_is_mounted_only_where_the_api_server_is_called() -> None:
         f"{RELEASE}-default-agent": True,
         f"{RELEASE}-gateway": True,
         f"{RELEASE}-migration": False,
-        f"{RELEASE}-test-gateway": False,
+        f"{RELEASE}-uninstall": True,
+        f"{RELEASE}-test": True,
     }
     assert all(a["automountServiceAccountToken"] is False for a in of_kind("ServiceAccount", objects))
 
@@ -183,12 +185,18 @@ def test_placement_reaches_the_executor_pod(field: str, value: Any) -> None:
     assert executor_pod(render(**{field: value}))["spec"][field] == value
 
 
-def test_pods_use_the_pull_secrets_and_the_pull_policy() -> None:
-    objects = render(imagePullSecrets=["registry"], image={"pullPolicy": "Never"}, **POSTGRES)
+def test_all_pods_use_the_pull_secrets_and_the_pull_policy_and_stand_where_they_are_told() -> None:
+    placed: dict[str, Any] = {
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "x", "operator": "Exists"}],
+        "priorityClassName": "high",
+    }
+    objects = render(imagePullSecrets=["registry"], image={"pullPolicy": "Never"}, **placed, **POSTGRES)
     for obj in (o for o in objects if o["kind"] in POD_KINDS):
         spec = pod_of(obj)["spec"]
         assert spec["imagePullSecrets"] == [{"name": "registry"}]
         assert {c["imagePullPolicy"] for c in spec["containers"]} == {"Never"}
+        assert {field: spec.get(field) for field in placed} == placed, obj["metadata"]["name"]
 
 
 @pytest.mark.parametrize("values", [{}, POSTGRES])

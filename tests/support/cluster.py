@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dev.demo.kubectl import CommandError, Kubectl, call
-from dev.demo.settings import CHART, Settings
+from dev.demo.kubectl import CommandError, Kubectl
+from dev.demo.settings import Settings
 from dev.gitserver.access import GitAccess, make_access, manifests
+from tests.support import cluster_helm
 from tests.support.cluster_bug import Bug
 from tests.support.cluster_objects import (
     NAMESPACE,
@@ -79,11 +80,7 @@ class Lab:
         except CommandError:
             for name in self.kubectl.run("get", "bugcommands", "-o", "name").split():
                 self.kubectl.run("patch", name, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
-        call(
-            ["helm", "uninstall", RELEASE, "--namespace", SYSTEM, "--ignore-not-found", "--wait", "--timeout=60s"],
-            timeout=70,
-            env=self.kubectl.env,
-        )
+        cluster_helm.clean(self.system)
         gone = (NAMESPACE, SERVERS, SYSTEM)
         self.kubectl.run("delete", "namespace", *gone, "--ignore-not-found", "--timeout=90s", timeout=100)
 
@@ -93,15 +90,9 @@ class Lab:
             self.kubectl.run("delete", "bugcommands", "--all", "--timeout=90s", timeout=100)
 
     def install(self) -> None:
-        how = ["--wait", "--timeout=120s", "--values", "-"]
-        if self.settings.own_cluster:
-            how.append("--take-ownership")  # whoever used this cluster before may have put the CRDs there
-        call(
-            ["helm", "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM, *how],
-            given=json.dumps(helm_values(self.settings)),
-            timeout=130,
-            env=self.kubectl.env,
-        )
+        # Whoever used this cluster before may have put the CRDs there.
+        how = ["--take-ownership"] if self.settings.own_cluster else []
+        cluster_helm.install(self.system, helm_values(self.settings), *how)
 
     def _quiet_others(self) -> None:
         """Another operator on this cluster would work on our commands too: it rests as long as the tests run."""

@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dev.demo.kubectl import CommandError, Kubectl, call
-from dev.demo.settings import CHART, Settings
+from dev.demo.kubectl import CommandError, Kubectl
+from dev.demo.settings import Settings
 from dev.postgres.access import DATABASE, URL_SECRET, USER, make_access, manifests, url_secret
+from tests.support import cluster_helm
 from tests.support.cluster_bug import Bug
 from tests.support.cluster_objects import RELEASE, Raw, namespace, repository, secret, shell_agent
 from tests.support.cluster_values import helm_values
@@ -59,13 +60,7 @@ class PostgresLab:
 
     def install(self, **values: Any) -> None:
         """Installs, or upgrades."""
-        how = ["--wait", "--timeout=180s", "--values", "-"]
-        call(
-            ["helm", "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM, *how],
-            given=json.dumps(postgres_values(self.settings) | values),
-            timeout=190,
-            env=self.kubectl.env,
-        )
+        cluster_helm.install(self.system, postgres_values(self.settings) | values, seconds=180)
 
     def clean(self) -> None:
         """Also after a run that was killed, whose operator may be gone while commands hold its finalizer."""
@@ -74,11 +69,7 @@ class PostgresLab:
         except CommandError:
             for name in self.kubectl.run("get", "bugcommands", "-o", "name").split():
                 self.kubectl.run("patch", name, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
-        call(
-            ["helm", "uninstall", RELEASE, "--namespace", SYSTEM, "--ignore-not-found", "--wait", "--timeout=60s"],
-            timeout=70,
-            env=self.kubectl.env,
-        )
+        cluster_helm.clean(self.system)
         self.kubectl.run("delete", "namespace", NAMESPACE, SYSTEM, "--ignore-not-found", "--timeout=90s", timeout=100)
 
     def _delete_commands(self) -> None:

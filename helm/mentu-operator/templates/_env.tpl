@@ -24,6 +24,12 @@
   "MENTU_SCRATCH_LIMIT" $values.agentPods.scratchLimit
   "MENTU_METRICS_PORT" "9090"
 -}}
+{{- if include "mentu.hasProxy" . -}}
+{{- $_ := set $env "MENTU_HTTP_PROXY" ($values.proxy.http | default "") -}}
+{{- $_ := set $env "MENTU_HTTPS_PROXY" ($values.proxy.https | default "") -}}
+{{- $_ := set $env "MENTU_NO_PROXY" (include "mentu.noProxy" .) -}}
+{{- end -}}
+{{- if include "mentu.caConfigMap" . }}{{ $_ := set $env "MENTU_CA_BUNDLE_FILE" "/etc/mentu/ca/ca.crt" }}{{ end -}}
 {{- with $values.executorId }}{{ $_ := set $env "MENTU_EXECUTOR_ID" . }}{{ end -}}
 {{- if $values.networkPolicy.enabled -}}
 {{- $_ := set $env "MENTU_NETWORK_POLICY" (include "mentu.agentsNetworkPolicy" . | fromYaml | toJson) -}}
@@ -57,6 +63,30 @@
 {{- include "mentu.envList" (list . (dict "MENTU_MIGRATE_WAIT_SECONDS" "200") list) }}
 {{- end }}
 
+{{/* Absent from the values of an older release: as if it were there. */}}
+{{- define "mentu.uninstallHook" -}}
+{{- if ne (toString (.Values.uninstall | default dict).hook) "false" }}yes{{ end }}
+{{- end }}
+
+{{- define "mentu.uninstallEnv" -}}
+{{- $values := .Values -}}
+{{- range $name, $value := dict
+  "MENTU_MACHINE_ID" $values.machineId
+  "MENTU_NAMESPACES" (toJson $values.watchNamespaces)
+  "MENTU_RELEASE_NAMESPACE" .Release.Namespace
+  "MENTU_STATEFUL_SET" (printf "%s-executor" (include "mentu.fullname" .))
+  "MENTU_EXECUTOR_SELECTOR" (printf "app.kubernetes.io/name=%s,app.kubernetes.io/instance=%s,app.kubernetes.io/component=executor" (default .Chart.Name $values.nameOverride) .Release.Name)
+  "MENTU_RUNNING_COMMANDS" ((.Values.uninstall | default dict).runningCommands | default "Refuse")
+  "MENTU_UNINSTALL_SECONDS" "200"
+  "MENTU_LOG_FORMAT" $values.log.format
+  "MENTU_LOG_LEVEL" $values.log.level
+}}
+- name: {{ $name }}
+  value: {{ $value | replace "$" "$$" | quote }}
+{{- end }}
+{{- include "mentu.proxyEnv" . }}
+{{- end }}
+
 {{/* Takes the context, a dict of this container's variables, and the user's list of more. */}}
 {{- define "mentu.envList" -}}
 {{- $top := index . 0 -}}
@@ -73,6 +103,7 @@
   valueFrom:
     secretKeyRef: {{ pick $top.Values.database.urlSecret "name" "key" | toJson }}
 {{- end }}
+{{- include "mentu.proxyEnv" $top }}
 {{- with index . 2 }}
 {{ toYaml . }}
 {{- end }}

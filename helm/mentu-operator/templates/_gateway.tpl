@@ -36,6 +36,9 @@
     - {name: data, mountPath: /data}
     {{- end }}
     - {name: gateway-tmp, mountPath: /tmp}
+    {{- if include "mentu.caConfigMap" . }}
+    {{- include "mentu.caMount" . | nindent 4 }}
+    {{- end }}
     {{- if .Values.gateway.proxyTokensSecret.name }}
     - {name: proxy-tokens, mountPath: /etc/mentu/proxy-tokens, readOnly: true}
     {{- end }}

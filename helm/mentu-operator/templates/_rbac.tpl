@@ -79,6 +79,26 @@ and what somebody has decided about a command. */}}
   verbs: [get]
 {{- end }}
 
+{{/* Before the operator goes: finalizers are taken off, and volumes that stay are labelled. */}}
+{{- define "mentu.uninstallRules" -}}
+- apiGroups: [mentu.dev]
+  resources: [bugcommands]
+  verbs: [list, patch]
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, patch]
+{{- end }}
+
+{{- define "mentu.uninstallExecutorRules" -}}
+- apiGroups: [apps]
+  resources: [statefulsets/scale]
+  resourceNames: [{{ include "mentu.fullname" . }}-executor]
+  verbs: [get, patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+{{- end }}
+
 {{/*
 A role in each of some namespaces, or a single one for the whole cluster, and its binding. Takes a list: the context,
 what is put behind the name, the template of the rules, the account, the namespaces (none: the cluster).
