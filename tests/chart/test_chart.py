@@ -217,8 +217,8 @@ def test_the_notes_say_what_uninstalling_leaves(notes: Callable[..., str]) -> No
 
 
 def test_the_notes_say_what_uninstalling_does_about_commands_in_progress(notes: Callable[..., str]) -> None:
-    assert "refuses while commands are in progress" in notes()
-    assert "go on without an operator" in notes(uninstall={"runningCommands": "Leave"})
+    assert "go on without an operator" in notes()
+    assert "refuses while commands are in progress" in notes(uninstall={"runningCommands": "Refuse"})
     assert "in progress" not in notes(uninstall={"hook": False})
 
 

@@ -156,7 +156,7 @@ def test_only_command_pods_and_the_helm_test_reach_the_gateway(values: Manifest,
     objects = render(**values)
     policy = one("NetworkPolicy", f"{RELEASE}-{name}", objects)
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= gateway_pod(objects)["metadata"]["labels"].items()
-    tester = pod_of(one("Pod", f"{RELEASE}-test-gateway", objects))["metadata"]["labels"]
+    tester = pod_of(one("Pod", f"{RELEASE}-test", objects))["metadata"]["labels"]
     assert admits(policy, 8080, {LABEL_ROLE: "agent"}, same_namespace=False)
     assert admits(policy, 8080, tester, same_namespace=True)
     assert not admits(policy, 8080, tester, same_namespace=False)

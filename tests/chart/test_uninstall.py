@@ -39,8 +39,8 @@ def test_the_job_is_told_whose_executor_it_stops(monkeypatch: pytest.MonkeyPatch
 
 def test_the_job_is_told_whose_commands_it_looks_after(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = settings_of(monkeypatch, machineId="site-2", watchNamespaces=["a", "b"]).wanted()
-    assert (wanted.machine, wanted.namespaces, wanted.leave_running) == ("site-2", ("a", "b"), False)
-    assert settings_of(monkeypatch, uninstall={"runningCommands": "Leave"}).wanted().leave_running
+    assert (wanted.machine, wanted.namespaces, wanted.refuses) == ("site-2", ("a", "b"), False)
+    assert settings_of(monkeypatch, uninstall={"runningCommands": "Refuse"}).wanted().refuses
 
 
 @pytest.mark.parametrize(("values", "where"), [({}, [""]), ({"watchNamespaces": ["a", "b"]}, ["a", "b"])])

@@ -44,15 +44,17 @@ def test_helm_test_finds_gateway_executor_and_resources(chart: ChartLab) -> None
     assert "Phase:          Succeeded" in cluster_helm.run_tests(chart.system)
 
 
-def test_uninstalling_is_refused_while_a_command_is_in_progress_and_nothing_has_changed(chart: ChartLab) -> None:
+def test_where_it_is_wanted_a_command_in_progress_keeps_the_release_and_nothing_changes(chart: ChartLab) -> None:
+    chart.install(uninstall={"runningCommands": "Refuse"})
     made, executor = works(chart, "in-progress"), chart.executor_uid()
     with pytest.raises(CommandError, match="failed"):
         cluster_helm.uninstall(chart.system, seconds=60)
     told = chart.system.run("logs", "job/mentu-uninstall")
     assert "1 BugCommand(s) are in progress" in told
     assert "mentu-e2e-chart/in-progress (Running)" in told
-    assert (cluster_helm.state(chart.system), chart.executor_uid()) == ("deployed", executor)
-    assert finalizers(made) == [FINALIZER]
+    assert (chart.executor_uid(), finalizers(made)) == (executor, [FINALIZER])
+    cluster_helm.stay(chart.system)
+    chart.install()
     made.inside("touch /tmp/go")
     status = made.ended()
     assert (reason_of(status), status["attempt"]) == (("Succeeded", "Completed"), 1), message_of(status)
@@ -91,7 +93,7 @@ def test_what_uninstalling_leaves_can_be_deleted_and_what_goes_on_is_taken_in_ha
         made.ended()
     uid, [volume] = failed[0].uid, failed[0].volumes()
     definition = chart.crd()["metadata"]["uid"]
-    chart.install(crds={"enabled": True}, uninstall={"runningCommands": "Leave"})
+    chart.install(crds={"enabled": True})
     cluster_helm.uninstall(chart.system)
 
     assert chart.executor_uid() == ""

@@ -1,5 +1,5 @@
-"""A third installation, which is upgraded and uninstalled. It works in a namespace of its own; the git server is that of
-the installation of all tests, and so are the CRDs but where a test says so."""
+"""A third installation, which is upgraded and uninstalled. It works in a namespace of its own; the git server is that
+of the installation of all tests, and so are the CRDs but where a test says so."""
 
 from __future__ import annotations
 

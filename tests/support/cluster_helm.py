@@ -37,6 +37,10 @@ def run_tests(system: Kubectl, seconds: int = 130) -> str:
     return call(arguments, timeout=seconds + 10, env=system.env)
 
 
-def state(system: Kubectl) -> str:
-    told = call(["helm", "status", RELEASE, "--namespace", system.namespace, "-o", "json"], timeout=30, env=system.env)
-    return str(json.loads(told)["info"]["status"])
+def stay(system: Kubectl) -> None:
+    """After an uninstallation that was refused, which Helm has noted all the same."""
+    where = ["--namespace", system.namespace]
+    history = json.loads(call(["helm", "history", RELEASE, *where, "-o", "json"], timeout=30, env=system.env))
+    assert history[-1]["status"] == "uninstalling", history[-1]
+    revision = str(history[-1]["revision"])
+    call(["helm", "rollback", RELEASE, revision, *where, "--wait", "--timeout=120s"], timeout=130, env=system.env)

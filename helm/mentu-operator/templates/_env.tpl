@@ -76,7 +76,7 @@
   "MENTU_RELEASE_NAMESPACE" .Release.Namespace
   "MENTU_STATEFUL_SET" (printf "%s-executor" (include "mentu.fullname" .))
   "MENTU_EXECUTOR_SELECTOR" (printf "app.kubernetes.io/name=%s,app.kubernetes.io/instance=%s,app.kubernetes.io/component=executor" (default .Chart.Name $values.nameOverride) .Release.Name)
-  "MENTU_RUNNING_COMMANDS" ((.Values.uninstall | default dict).runningCommands | default "Refuse")
+  "MENTU_RUNNING_COMMANDS" ((.Values.uninstall | default dict).runningCommands | default "Leave")
   "MENTU_UNINSTALL_SECONDS" "200"
   "MENTU_LOG_FORMAT" $values.log.format
   "MENTU_LOG_LEVEL" $values.log.level

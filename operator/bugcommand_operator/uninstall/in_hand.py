@@ -16,8 +16,7 @@ Raw = dict[str, Any]
 MOST_NAMED = 10
 ADVICE = """\
 Nothing was changed. Let them finish, cancel them (spec.cancel) or delete them (unpublished work is pushed first), then
-uninstall again. Or let their agents go on without an operator, each up to its timeout, their work kept on its volume
-for the next installation: helm upgrade --reuse-values --set uninstall.runningCommands=Leave, then uninstall."""
+uninstall again. To stay: `helm rollback` to the release's own revision, since Helm has noted that it goes."""
 
 
 @dataclass(frozen=True)

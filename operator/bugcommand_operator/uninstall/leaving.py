@@ -44,7 +44,8 @@ class Wanted:
     machine: str
     namespaces: tuple[str, ...] = ()
     """Empty: all."""
-    leave_running: bool = False
+    refuses: bool = False
+    """Commands in progress keep the installation; else they are left to go on without it."""
     seconds: float = 200.0
 
 
@@ -53,14 +54,14 @@ class Leaving:
         self._kube = kube
         self._executors = executors
         self._wanted = wanted
-        self._deadline = asyncio.get_running_loop().time() + wanted.seconds
+        self._began = asyncio.get_running_loop().time()
 
     async def run(self) -> list[Held]:
         """Returns the commands that are left running. Raises Refusal, with everything as it was."""
         await self._until(self._nobody_is_disturbed)
         replicas = await self._asked(self._executors.replicas)
         if replicas:  # else nobody is there who would save anything
-            await self._until(self._nothing_is_being_saved)
+            await self._see_deletions_through()
         try:
             await self._asked(lambda: self._executors.scale(0))
             await self._until(self._no_executor_is_left)
@@ -71,11 +72,20 @@ class Leaving:
             raise
         return running(await self._asked(self._in_hand))
 
+    async def _see_deletions_through(self) -> None:
+        """Half of the time is for that. A volume that is not saved by then stays."""
+        try:
+            await self._until(self._nothing_is_being_saved, self._wanted.seconds / 2)
+        except Refusal as late:
+            if self._wanted.refuses:
+                raise
+            log.warning("not waited for any longer", why=str(late))
+
     # What is asked until the answer is that there is no problem
 
     async def _nobody_is_disturbed(self) -> str:
         at_work = running(await self._in_hand())
-        if at_work and not self._wanted.leave_running:
+        if at_work and self._wanted.refuses:
             raise Refusal(refusal(at_work, "are in progress, and the operator that sees to them would go"))
         return ""
 
@@ -93,9 +103,9 @@ class Leaving:
             await all_of([self._let_go(c) for c in held[first : first + AT_ONCE]])
         return f"{len(held)} BugCommand(s) still hold the finalizer" if held else ""
 
-    async def _until(self, problem: Callable[[], Awaitable[str]]) -> None:
+    async def _until(self, problem: Callable[[], Awaitable[str]], seconds: float = 0.0) -> None:
         while found := await self._asked(problem):
-            await self._pause(found)
+            await self._pause(found, seconds)
 
     async def _asked(self, question: Callable[[], Awaitable[Answer]]) -> Answer:
         """An API server that is away for a while is waited for."""
@@ -105,8 +115,10 @@ class Leaving:
             except ClusterUnavailable as error:
                 await self._pause(str(error))
 
-    async def _pause(self, why: str) -> None:
-        if asyncio.get_running_loop().time() + PAUSE_SECONDS > self._deadline:
+    async def _pause(self, why: str, seconds: float = 0.0) -> None:
+        """Within so many seconds of the beginning, or within all that there are."""
+        until = self._began + (seconds or self._wanted.seconds)
+        if asyncio.get_running_loop().time() + PAUSE_SECONDS > until:
             raise Refusal(why)
         await asyncio.sleep(PAUSE_SECONDS)
 

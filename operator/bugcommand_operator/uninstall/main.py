@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     release_namespace: str
     stateful_set: str
     executor_selector: str
-    running_commands: Literal["Refuse", "Leave"] = "Refuse"
+    running_commands: Literal["Leave", "Refuse"] = "Leave"
     uninstall_seconds: float = 200.0
     log_format: str = "json"
     log_level: str = "INFO"
@@ -34,7 +34,7 @@ class Settings(BaseSettings):
         return Wanted(
             machine=self.machine_id,
             namespaces=tuple(self.namespaces),
-            leave_running=self.running_commands == "Leave",
+            refuses=self.running_commands == "Refuse",
             seconds=self.uninstall_seconds,
         )
 

@@ -77,11 +77,11 @@ def kept(cluster: ClusterModel) -> bool:
     return volume is not None and volume["metadata"]["labels"].get(LABEL_KEPT) == "true"
 
 
-async def test_a_running_command_keeps_the_operator_and_nothing_is_touched(clock: Clock) -> None:
+async def test_where_it_is_wanted_a_running_command_keeps_the_operator_and_nothing_is_touched(clock: Clock) -> None:
     cluster, _ = await lived(clock, WORKS)
     executors, before = Executors(), cluster.version()
     with pytest.raises(Refusal, match=rf"1 BugCommand\(s\) are in progress.*:\n  {NAMESPACE}/{NAME} \(Running\)\n"):
-        await leave(cluster, executors)
+        await leave(cluster, executors, refuses=True)
     assert (executors.scaled, cluster.version()) == ([], before)
 
 
@@ -92,15 +92,15 @@ async def test_of_many_running_commands_only_some_are_named(clock: Clock) -> Non
     clock(cluster)
     await live(cluster, await OperatorProcess(cluster, limits=replace(QUICK, executor=20)).start(), 8)
     with pytest.raises(Refusal) as refused:
-        await leave(cluster, Executors())
+        await leave(cluster, Executors(), refuses=True)
     assert "bug-09 (Running)\n  and 2 more\n" in str(refused.value)
 
 
-async def test_a_running_command_may_be_left_to_go_on_and_its_volume_is_kept(clock: Clock) -> None:
+async def test_a_running_command_is_left_to_go_on_and_its_volume_is_kept(clock: Clock) -> None:
     cluster, process = await lived(clock, WORKS)
     process.die()
     executors = Executors()
-    assert await leave(cluster, executors, leave_running=True) == [NAME]
+    assert await leave(cluster, executors) == [NAME]
     assert (executors.running, finalizers(cluster), kept(cluster)) == (0, [], True)
     pod = cluster.find("Pod", f"{NAME}-1-agent")
     assert pod is not None and pod["status"]["phase"] == "Running"
@@ -142,7 +142,7 @@ async def test_an_operator_that_comes_back_takes_it_in_hand_again_and_saves_its_
 async def test_an_agent_that_was_left_is_seen_to_its_end_by_an_operator_that_comes_back(clock: Clock) -> None:
     cluster, process = await lived(clock, Script(agent_steps=15))
     process.die()
-    assert await leave(cluster, Executors(), leave_running=True) == [NAME]
+    assert await leave(cluster, Executors()) == [NAME]
     await live(cluster, await OperatorProcess(cluster, limits=QUICK).start())
     found = cluster.find("BugCommand", NAME)
     assert found is not None and found["status"]["phase"] == "Succeeded"
@@ -170,13 +170,22 @@ async def test_a_deletion_in_progress_is_waited_for_while_somebody_sees_to_it(cl
     assert cluster.find("PersistentVolumeClaim", worktree_volume_name(NAME)) is None
 
 
-async def test_a_deletion_that_takes_too_long_keeps_the_operator(clock: Clock) -> None:
+async def test_a_deletion_that_takes_too_long_is_let_through_and_its_volume_kept(clock: Clock) -> None:
+    cluster, process = await lived(clock, FAILS)
+    process.die()
+    cluster.delete("BugCommand", NAMESPACE, NAME)
+    executors = Executors()
+    assert await leave(cluster, executors) == []
+    assert (executors.scaled, cluster.find("BugCommand", NAME), kept(cluster)) == ([0], None, True)
+
+
+async def test_where_it_is_wanted_a_deletion_that_takes_too_long_keeps_the_operator(clock: Clock) -> None:
     cluster, _ = await lived(clock, FAILS)
     cluster.delete("BugCommand", NAMESPACE, NAME)
     executors = Executors()
     with pytest.raises(Refusal, match=r"work is still being saved:\n  .* \(being deleted\)"):
-        await leave(cluster, executors)
-    assert (executors.running, finalizers(cluster)) == (1, [FINALIZER])
+        await leave(cluster, executors, refuses=True)
+    assert (executors.scaled, finalizers(cluster)) == ([], [FINALIZER])
 
 
 async def test_with_no_executor_there_a_deletion_is_let_through_and_its_volume_kept(clock: Clock) -> None:
@@ -207,7 +216,7 @@ async def test_executors_come_back_when_a_command_was_claimed_at_the_last_moment
 
     executors = Executors(on_stop=claimed)
     with pytest.raises(Refusal, match="in progress"):
-        await leave(cluster, executors)
+        await leave(cluster, executors, refuses=True)
     assert executors.scaled == [0, 1]
 
 
