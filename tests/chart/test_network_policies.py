@@ -169,6 +169,9 @@ def test_the_executors_metrics_can_be_read_and_nothing_else_of_a_pod_without_the
     policy = one("NetworkPolicy", f"{RELEASE}-executor", objects)
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= executor_pod(objects)["metadata"]["labels"].items()
     assert admits(policy, 9090, {"app": "prometheus"}, same_namespace=False)
+    tester = pod_of(one("Pod", f"{RELEASE}-test", objects))["metadata"]["labels"]
+    assert admits(policy, 8081, tester, same_namespace=True)
+    assert not admits(policy, 8081, {"app": "prometheus"}, same_namespace=True)
     assert admits(policy, 8080, {LABEL_ROLE: "agent"}, same_namespace=False) is (values == {})
 
 
