@@ -64,10 +64,9 @@ def test_an_upgrade_from_an_older_chart_brings_its_definitions_and_disturbs_no_a
     chart: ChartLab, tmp_path: Path
 ) -> None:
     made = works(chart, "upgraded")
-    owned = {"crds": {"enabled": True}}
-    chart.install("--take-ownership", chart=older_chart(tmp_path), **owned)
+    chart.install("--take-ownership", chart=older_chart(tmp_path), crds={"enabled": True})
     assert chart.columns() == []
-    chart.install(**owned)
+    chart.install(crds={"enabled": True})
     assert "Age" in chart.columns()
     made.inside("touch /tmp/go")
     status = made.ended()

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from tests.process.workspace.conftest import COMMITMENT, Place, Remote, git
 
+from bugcommand_operator.workspace import main as workspace
+
 
 def test_the_tree_is_the_base_commit_on_its_own_branch(place: Place, remote: Remote) -> None:
     base = remote.value("refs/heads/main")
@@ -147,7 +149,9 @@ def test_the_runner_is_brought_along_and_nothing_else(place: Place) -> None:
 
 
 def test_certificates_of_the_installation_are_put_beside_the_runner_for_the_agent(place: Place) -> None:
-    place.prepare(MENTU_AGENT_CA_BUNDLE="-----BEGIN CERTIFICATE-----\nours\n")
+    given = {**place.environ(), "MENTU_AGENT_CA_BUNDLE": "-----BEGIN CERTIFICATE-----\nours\n"}
+    code, result = workspace.run(["prepare", "--fetch"], given)
+    assert code == 0, result
     text = (place.folder / "tools/ca-certificates.crt").read_text()
     system = Path("/etc/ssl/certs/ca-certificates.crt")
     assert text == "-----BEGIN CERTIFICATE-----\nours\n" + (system.read_text() if system.exists() else "")
