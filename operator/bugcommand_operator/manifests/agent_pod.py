@@ -37,6 +37,7 @@ from bugcommand_operator.manifests.parts import (
     proxy_env,
     scratch_volume,
     token_volume,
+    tolerations,
 )
 from bugcommand_operator.manifests.volumes import workspace_volume_name
 from bugcommand_operator.manifests.workspace import fetch_container, prepare_container
@@ -220,11 +221,9 @@ def _volumes(command: Command, repository: RepositorySpec, install: Install) -> 
 
 
 def _placement(command: Command, repository: RepositorySpec, template: PodTemplate) -> Manifest:
-    placement: Manifest = {}
+    placement = tolerations(command)
     if template.node_selector:
         placement["nodeSelector"] = template.node_selector
-    if template.tolerations:
-        placement["tolerations"] = [{k: v for k, v in t.to_dict().items() if v} for t in template.tolerations]
     if template.priority_class_name:
         placement["priorityClassName"] = template.priority_class_name
     if repository.mirror.enabled and repository.mirror.access_mode == "ReadWriteOnce":

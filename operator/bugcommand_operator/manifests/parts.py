@@ -72,6 +72,14 @@ def labels(command: Command, role: str) -> dict[str, str]:
     }
 
 
+def tolerations(command: Command) -> Manifest:
+    """Of every pod of the command's: where its volume can be reached, all nodes may be tainted."""
+    template = command.spec.pod_template
+    if template is None or not template.tolerations:
+        return {}
+    return {"tolerations": [{k: v for k, v in t.to_dict().items() if v} for t in template.tolerations]}
+
+
 def env(**values: str) -> list[Manifest]:
     return [{"name": name, "value": literal(value)} for name, value in values.items()]
 

@@ -26,6 +26,7 @@ from bugcommand_operator.manifests.parts import (
     pod_security,
     scratch_volume,
     token_volume,
+    tolerations,
 )
 from bugcommand_operator.manifests.ship_pod import ship_container
 from bugcommand_operator.manifests.volumes import workspace_volume_name
@@ -63,6 +64,7 @@ def _pod(
         "initContainers": inits,
         "containers": [publish_container(command, repository, install, publish_as)],
         "volumes": volumes,
+        **tolerations(command),
     }
     if repository.mirror.enabled and repository.mirror.access_mode == "ReadWriteOnce":
         spec["affinity"] = beside_the_mirror(command)

@@ -23,6 +23,7 @@ from bugcommand_operator.manifests.parts import (
     owner,
     pod_security,
     token_volume,
+    tolerations,
 )
 from bugcommand_operator.manifests.volumes import workspace_volume_name
 
@@ -44,6 +45,7 @@ def ship_pod(command: Command, install: Install) -> Manifest:
             empty_dir(TMP, install.scratch_limit),
             token_volume(),
         ],
+        **tolerations(command),
     }
     if install.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": secret} for secret in install.image_pull_secrets]

@@ -388,3 +388,12 @@ def test_nothing_takes_of_the_nodes_disk_without_a_limit_and_a_limit_is_no_reque
             resources = container["resources"]
             assert resources["limits"]["ephemeral-storage"]
             assert resources["requests"]["ephemeral-storage"]
+
+
+def test_where_all_nodes_are_tainted_every_pod_of_a_command_is_let_in() -> None:
+    taint = {"key": "agents", "operator": "Exists"}
+    of = command(claimed(), podTemplate={"tolerations": [taint], "nodeSelector": {"gpu": "yes"}})
+    pods = [agent_pod(of, PRIVATE, KEYED, INSTALL), publish_pod(of, PRIVATE, INSTALL), rescue_pod(of, PRIVATE, INSTALL)]
+
+    assert all(pod["spec"]["tolerations"] == [taint] for pod in (*pods, ship_pod(of, INSTALL)))
+    assert [pod["spec"].get("nodeSelector") for pod in pods] == [{"gpu": "yes"}, None, None]
