@@ -1,4 +1,4 @@
-"""The cluster's commands: up, restart PART…, down, clean, status, build, load-image FILE…, snapshot."""
+"""The cluster's commands: up, restart PART…, down, clean, status, build, build-kwok, load-image FILE…, snapshot."""
 
 import argparse
 import json
@@ -36,6 +36,7 @@ COMMANDS: dict[str, Callable[[Layout, list[str]], int | None]] = {
     "down": lambda where, _: down.down(where),
     "clean": lambda where, _: down.clean(where),
     "build": lambda where, _: build.ensure_all(where),
+    "build-kwok": lambda where, _: build.ensure_all(where, (build.KWOK,)),
     "status": lambda where, _: status.status(where),
     "load-image": _load,
     "snapshot": lambda where, _: _print_snapshot(where),

@@ -72,6 +72,9 @@ PROGRAMS = (
     ),
 )
 
+KWOK = Program("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok")
+"""Pretended nodes, for `make scale` alone."""
+
 
 @cache
 def _go_version() -> str:
@@ -141,10 +144,10 @@ def ensure(layout: Layout, program: Program) -> Path:
     return target
 
 
-def ensure_all(layout: Layout) -> None:
+def ensure_all(layout: Layout, programs: tuple[Program, ...] = PROGRAMS) -> None:
     cached = _cache_folder()
     cached.mkdir(parents=True, exist_ok=True)
     with (cached / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two checkouts build one after the other: the second finds it done
-        for program in PROGRAMS:
+        for program in programs:
             ensure(layout, program)
