@@ -14,17 +14,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import installed, p1, p3, p4, p5, p6, p7, p8, p12, report
+from bench import installed, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p12, report
 from bench.kube import Api
 from bench.outcome import Row
 from bench.rounds import Tick
 
 ON_CLUSTER: dict[str, Callable[[Api, Path, Tick], Awaitable[Row]]] = {
     "P1": p1.measure,
+    "P2": p2.measure,
     "P3": p3.measure,
     "P4": p4.measure,
     "P5": p5.measure,
     "P7": p7.measure,
+    "P9": p9.measure,
+    "P10": p10.measure,
 }
 ALONE: dict[str, Callable[[Path, Tick], Awaitable[Row]]] = {
     "P6": p6.measure,
@@ -33,12 +36,15 @@ ALONE: dict[str, Callable[[Path, Tick], Awaitable[Row]]] = {
 }
 ROUNDS = {
     "P1": p1.ROUNDS,
+    "P2": p2.ROUNDS,
     "P3": p3.ROUNDS,
     "P4": p4.ROUNDS,
     "P5": p5.ROUNDS,
     "P6": p6.ROUNDS,
     "P7": p7.ROUNDS,
     "P8": p8.ROUNDS,
+    "P9": p9.ROUNDS,
+    "P10": p10.ROUNDS,
     "P12": p12.ROUNDS,
 }
 

@@ -106,12 +106,12 @@ class Api:
         answer = await self.get(path)
         return list(answer["items"])
 
-    async def watch(self, path: str) -> AsyncIterator[Raw]:
-        """Events from now on; the first item is {"type": "LISTED"}, once the watch is open."""
-        version = (await self.get(f"{path}?limit=1"))["metadata"]["resourceVersion"]
+    async def watch(self, path: str, version: str = "") -> AsyncIterator[Raw]:
+        """Events from now on, or after a version; the first item is {"type": "LISTED"}, once the watch is open."""
+        version = version or (await self.get(f"{path}?limit=1"))["metadata"]["resourceVersion"]
         url = f"{self._server}{path}?watch=true&resourceVersion={version}&timeoutSeconds=3000"
         async with self._session.get(url) as response:
-            yield {"type": "LISTED"}
+            yield {"type": "LISTED", "version": version}
             rest = b""
             async for chunk in response.content.iter_any():
                 *lines, rest = (rest + chunk).split(b"\n")

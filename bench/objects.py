@@ -16,15 +16,15 @@ def namespace(name: str) -> Manifest:
 
 
 def repository(name: str, url: str) -> Manifest:
-    return _custom("Repository", name, {"url": url, "mirror": {"size": "1Gi"}, "worktree": {"size": "1Gi"}})
+    return custom("Repository", name, {"url": url, "mirror": {"size": "1Gi"}, "worktree": {"size": "1Gi"}})
 
 
 def agent(name: str, **spec: Any) -> Manifest:
-    return _custom("Agent", name, spec)
+    return custom("Agent", name, spec)
 
 
 def command(name: str, **spec: Any) -> Manifest:
-    return _custom("BugCommand", name, spec)
+    return custom("BugCommand", name, spec)
 
 
 def job(name: str, pod_spec: Manifest) -> Manifest:
@@ -39,5 +39,5 @@ def same_pod(pod: Manifest) -> Manifest:
     return {**spec, "automountServiceAccountToken": False, "enableServiceLinks": False}
 
 
-def _custom(kind: str, name: str, spec: Manifest) -> Manifest:
+def custom(kind: str, name: str, spec: Manifest) -> Manifest:
     return {"apiVersion": "mentu.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}

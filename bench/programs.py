@@ -30,13 +30,17 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def program(
-    arguments: list[str], env: Mapping[str, str], log: Path, ready: Callable[[], Awaitable[bool]]
+    arguments: list[str],
+    env: Mapping[str, str],
+    log: Path,
+    ready: Callable[[], Awaitable[bool]],
+    executable: str = sys.executable,
 ) -> AsyncIterator[int]:
-    """Runs it until the block is left; begins once `ready` says so."""
+    """Runs it (Python, with these arguments) until the block is left; begins once `ready` says so."""
     full = {"KUBECONFIG": str(kubeconfig()), **os.environ, "PYTHONPATH": f"{ROOT}/operator:{ROOT}", **env}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, env=full, stdout=output, stderr=output, cwd=ROOT, start_new_session=True
+            executable, *arguments, env=full, stdout=output, stderr=output, cwd=ROOT, start_new_session=True
         )
     try:
         await _until_ready(process, ready, log)

@@ -1,0 +1,97 @@
+"""Pretended nodes on the cluster, for as long as a block runs: KWOK's controller as a process of this machine."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import yaml
+from dev.scale import pretended
+
+from bench.kube import Api, kubeconfig
+from bench.programs import ROOT, program
+from bench.wait import until
+
+NODES = 20
+GONE_SECONDS = 120.0
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
+PARALLEL = 32
+"""States of pods that the controller writes at a time; its own default, 4, would be what is measured."""
+
+
+class NotBuilt(Exception):
+    """KWOK's controller is not there."""
+
+
+@asynccontextmanager
+async def pretended_nodes(api: Api, folder: Path, count: int = NODES) -> AsyncIterator[None]:
+    """Begins once they are ready. At the end they are gone, and the volumes that were made for them."""
+    controller = _controller()
+    names = [f"pretended-{number}" for number in range(count)]
+    config = folder / "kwok.yaml"
+    config.write_text(f"{configuration()}\n---\n{pretended.STAGES.read_text()}")
+    arguments = [f"--config={config}", f"--kubeconfig={kubeconfig()}"]
+    await api.apply(CLASSES, pretended.STORAGE_CLASS, pretended.storage_class())
+    for name in names:
+        await api.apply("/api/v1/nodes", name, pretended.node(name))
+
+    async def ready() -> bool:
+        nodes = await api.items(f"/api/v1/nodes?labelSelector={pretended.LABEL}=true")
+        return len(nodes) >= count and all(is_ready(node) for node in nodes)
+
+    try:
+        async with program(arguments, {}, folder / "kwok.log", ready, executable=controller):
+            yield
+            await until("end of the pretended volumes", lambda: _no_volumes(api), GONE_SECONDS, every=0.5)
+    finally:
+        for name in names:
+            await api.delete(f"/api/v1/nodes/{name}")
+        await api.delete(f"{CLASSES}/{pretended.STORAGE_CLASS}")
+
+
+def _controller() -> str:
+    found = shutil.which("kwok") or shutil.which(ROOT / ".cluster/bin/kwok")
+    if found is None:
+        raise NotBuilt("KWOK's controller is not built: make kwok")
+    return found
+
+
+def configuration() -> str:
+    options = {
+        "manageNodesWithLabelSelector": f"{pretended.LABEL}=true",
+        "podPlayStageParallelism": PARALLEL,
+        "nodePlayStageParallelism": 4,
+        "enableDebuggingHandlers": False,
+    }
+    kind = {"apiVersion": "config.kwok.x-k8s.io/v1alpha1", "kind": "KwokConfiguration", "metadata": {"name": "scale"}}
+    return yaml.safe_dump({**kind, "options": options}, sort_keys=False)
+
+
+def is_ready(node: dict[str, object]) -> bool:
+    status = node.get("status")
+    conditions = status.get("conditions") if isinstance(status, dict) else None
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions or ())
+
+
+async def _no_volumes(api: Api) -> bool:
+    volumes = await api.items("/api/v1/persistentvolumes")
+    return not any(volume["spec"].get("storageClassName") == pretended.STORAGE_CLASS for volume in volumes)
+
+
+async def ensure_crds(api: Api) -> None:
+    """Of this checkout, where none are installed: an installed operator's are its own."""
+    definitions = [yaml.safe_load(file.read_text()) for file in sorted((ROOT / "crds").glob("*.yaml"))]
+    for definition in definitions:
+        path = f"{CRDS}/{definition['metadata']['name']}"
+        if not await api.exists(path):
+            await api.post(CRDS, definition)
+        await until(f"{path} in force", functools.partial(_established, api, path), 30)
+
+
+async def _established(api: Api, path: str) -> bool:
+    conditions = ((await api.get(path)).get("status") or {}).get("conditions") or ()
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
