@@ -24,6 +24,7 @@
   "MENTU_SCRATCH_LIMIT" $values.agentPods.scratchLimit
   "MENTU_METRICS_PORT" "9090"
 -}}
+{{- with $values.tracing.endpoint }}{{ $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" . }}{{ end -}}
 {{- with $values.executorId }}{{ $_ := set $env "MENTU_EXECUTOR_ID" . }}{{ end -}}
 {{- if $values.networkPolicy.enabled -}}
 {{- $_ := set $env "MENTU_NETWORK_POLICY" (include "mentu.agentsNetworkPolicy" . | fromYaml | toJson) -}}
