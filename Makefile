@@ -28,8 +28,8 @@ crds: setup ## Write crds/ and the chart's copy from the models
 	$(PYTHON) dev/generate_crds.py
 
 lock: setup ## Lock the dependencies anew, with hashes
-	.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.lock
-	.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -c requirements/runtime.lock -o requirements/dev.lock
+	.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --extra tracing pyproject.toml -o requirements/runtime.lock
+	.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev --extra tracing pyproject.toml -c requirements/runtime.lock -o requirements/dev.lock
 
 lint-crds: setup
 	@$(PYTHON) dev/generate_crds.py --check

@@ -40,7 +40,7 @@ async def executor(folder: Path, namespace: str, env: Mapping[str, str] | None =
         try:
             async with (
                 aiohttp.ClientSession() as session,
-                session.get(f"http://127.0.0.1:{liveness}/healthz") as answer,
+                session.get(f"http://127.0.0.1:{liveness}/readyz") as answer,
             ):
                 return answer.status == 200
         except aiohttp.ClientError:

@@ -11,7 +11,7 @@ CLUSTER := python3 -m dev.cluster
 
 SYSTEM_PACKAGES := ca-certificates git curl make tmux python3 python3-venv openssl socat kmod iproute2 \
   containerd runc containernetworking-plugins iptables conntrack ipset mmdebstrap buildah \
-  fuse-overlayfs ethtool postgresql
+  fuse-overlayfs ethtool postgresql prometheus
 
 # A KUBECONFIG of the user's own means a cluster of their own.
 ifeq ($(abspath $(KUBECONFIG)),$(abspath $(CLUSTER_KUBECONFIG)))
@@ -22,6 +22,9 @@ endif
 
 # Tests start databases of their own: Debian shall make and start none. A machine that has PostgreSQL is left as it is.
 POSTGRES_CONF := /etc/postgresql-common/createcluster.conf
+# Without its service files there is nothing of Prometheus' package that Debian could start.
+NO_PROMETHEUS_SERVICE := -o DPkg::Options::=--path-exclude=/lib/systemd/system/prometheus.service \
+  -o DPkg::Options::=--path-exclude=/etc/init.d/prometheus
 
 setup-system: ## Install the Debian packages that the cluster, the images and the tests need
 	@missing=""; for package in $(SYSTEM_PACKAGES); do \
@@ -32,7 +35,8 @@ setup-system: ## Install the Debian packages that the cluster, the images and th
 	if [ ! -e $(POSTGRES_CONF) ]; then \
 	  mkdir -p $(dir $(POSTGRES_CONF)) && printf 'create_main_cluster = false\nstart_conf = manual\n' > $(POSTGRES_CONF); \
 	fi; \
-	apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $$missing
+	apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+	  $(NO_PROMETHEUS_SERVICE) $$missing
 
 cluster: ## Start the cluster, or check the one that KUBECONFIG names
 ifeq ($(CLUSTER_IS_OURS),yes)

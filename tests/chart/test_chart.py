@@ -25,6 +25,8 @@ CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition
 EVERYTHING: dict[str, Any] = {
     "podDisruptionBudget": {"enabled": True},
     "serviceMonitor": {"enabled": True},
+    "prometheusRule": {"enabled": True},
+    "dashboards": {"enabled": True},
     "commonLabels": {"team": "tools"},
     "bridge": {"enabled": True},
     "proxy": {"http": "http://proxy:3128"},
@@ -144,6 +146,8 @@ def test_the_names_can_be_chosen() -> None:
         ({"persistence": {"whenDeleted": "Keep"}}, "whenDeleted"),
         ({"defaultAgent": {"baseURL": "http://user@host"}}, "baseURL"),
         ({"podDisruptionBudget": {"maxUnavailable": 2}}, "maxUnavailable"),
+        ({"prometheusRule": {"runbooks": ""}}, "runbooks"),
+        ({"tracing": {"endpoint": "collector:4318"}}, "endpoint"),
         ({"terminationGracePeriodSeconds": 5}, "terminationGracePeriodSeconds"),
         ({"networkPolicy": {"dns": {"ports": []}}}, "ports"),
         ({"defaultAgent": {"name": ""}}, "defaultAgent"),

@@ -30,9 +30,11 @@ class ExecutorProcess:
             **env,
         }
         self._process: asyncio.subprocess.Process | None = None
+        self.ports: dict[str, int] = {}
 
     async def start(self) -> None:
-        ports = {"MENTU_METRICS_PORT": str(_free_port()), "MENTU_LIVENESS_PORT": str(_free_port())}
+        self.ports = {"MENTU_METRICS_PORT": _free_port(), "MENTU_LIVENESS_PORT": _free_port()}
+        ports = {name: str(port) for name, port in self.ports.items()}
         with self._log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "bugcommand_operator.executor"),

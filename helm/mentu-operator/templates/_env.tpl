@@ -30,6 +30,7 @@
 {{- $_ := set $env "MENTU_NO_PROXY" (include "mentu.noProxy" .) -}}
 {{- end -}}
 {{- if include "mentu.caConfigMap" . }}{{ $_ := set $env "MENTU_CA_BUNDLE_FILE" "/etc/mentu/ca/ca.crt" }}{{ end -}}
+{{- with ($values.tracing | default dict).endpoint }}{{ $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" . }}{{ end -}}
 {{- with $values.executorId }}{{ $_ := set $env "MENTU_EXECUTOR_ID" . }}{{ end -}}
 {{- if $values.networkPolicy.enabled -}}
 {{- $_ := set $env "MENTU_NETWORK_POLICY" (include "mentu.agentsNetworkPolicy" . | fromYaml | toJson) -}}

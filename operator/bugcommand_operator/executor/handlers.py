@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import kopf
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from bugcommand_operator.api.names import GROUP, LABEL_COMMAND_UID, LABEL_MANAGED_BY, MANAGED_BY, VERSION
 from bugcommand_operator.executor import metrics
+from bugcommand_operator.executor.watches import Watches
 from bugcommand_operator.executor.world import Key, World, key_of
 
 Raw = dict[str, Any]
@@ -19,9 +21,11 @@ OURS = {LABEL_MANAGED_BY: MANAGED_BY}
 log = structlog.get_logger()
 
 
-def register(registry: kopf.OperatorRegistry, world: World, enqueue: Enqueue, call_up: Callable[[], None]) -> None:
+def register(
+    registry: kopf.OperatorRegistry, world: World, enqueue: Enqueue, call_up: Callable[[], None], watches: Watches
+) -> None:
     routes = Routes(world, enqueue, call_up)
-    kopf.on.login(registry=registry, id="login")(login)
+    kopf.on.login(registry=registry, id="login")(partial(login, watches))
     kopf.on.event(GROUP, VERSION, "bugcommands", registry=registry, id="command")(routes.command)
     kopf.on.event(GROUP, VERSION, "repositories", registry=registry, id="repository")(routes.repository)
     kopf.on.event(GROUP, VERSION, "agents", registry=registry, id="agent")(routes.agent)
@@ -29,9 +33,10 @@ def register(registry: kopf.OperatorRegistry, world: World, enqueue: Enqueue, ca
     kopf.on.event("v1", "persistentvolumeclaims", labels=OURS, registry=registry, id="volume")(routes.volume)
 
 
-def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+async def login(watches: Watches, **kwargs: Any) -> kopf.AiohttpSession | None:
     """kopf does not know `kubernetes.aio`, so it is told to read the service account or the kubeconfig itself."""
-    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+    info = kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+    return watches.session(info) if info else None
 
 
 class Routes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from itertools import count
 
@@ -18,12 +19,19 @@ log = structlog.get_logger()
 class KeyedQueue:
     """`work(key)` returns after how many seconds to look again, or None; an exception is backed off from."""
 
-    def __init__(self, work: Callable[[Key], Awaitable[float | None]], workers: int = 16) -> None:
+    def __init__(
+        self,
+        work: Callable[[Key], Awaitable[float | None]],
+        workers: int = 16,
+        waited: Callable[[float], None] = lambda _seconds: None,
+    ) -> None:
+        """`waited` is told how long each key has waited for its worker."""
         self._work = work
+        self._waited = waited
         self._workers = workers
         self._ready: asyncio.PriorityQueue[tuple[int, int, Key]] = asyncio.PriorityQueue()
         self._numbers = count()
-        self._waiting: set[Key] = set()
+        self._waiting: dict[Key, float] = {}
         self._working: set[Key] = set()
         self._again: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
@@ -43,7 +51,7 @@ class KeyedQueue:
             self._put(_FIRST, key)
 
     def _put(self, lane: int, key: Key) -> None:
-        self._waiting.add(key)
+        self._waiting.setdefault(key, time.monotonic())
         self._ready.put_nowait((lane, next(self._numbers), key))
 
     def add_after(self, key: Key, seconds: float) -> None:
@@ -60,6 +68,12 @@ class KeyedQueue:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._working)
 
+    @property
+    def oldest_seconds(self) -> float:
+        """How long the key has waited that has waited longest; any thread may ask."""
+        since = next(iter(list(self._waiting.values())), None)
+        return time.monotonic() - since if since is not None else 0.0
+
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(self._workers):
@@ -74,7 +88,7 @@ class KeyedQueue:
             _, _, key = await self._ready.get()
             if key not in self._waiting:
                 continue  # it went first meanwhile
-            self._waiting.discard(key)
+            self._waited(time.monotonic() - self._waiting.pop(key))
             self._working.add(key)
             try:
                 await self._one(key)

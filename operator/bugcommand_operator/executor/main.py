@@ -12,10 +12,10 @@ from typing import Any, cast
 import kopf
 import structlog
 import uvloop
-from prometheus_client import start_http_server
+from prometheus_client import REGISTRY, disable_created_metrics, start_http_server
 
 from bugcommand_operator.cluster.client import Cluster
-from bugcommand_operator.cluster.errors import ClusterError
+from bugcommand_operator.cluster.errors import ClusterError, Conflict
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.cluster.logging_setup import set_up_logging
 from bugcommand_operator.executor import metrics
@@ -23,14 +23,18 @@ from bugcommand_operator.executor.act import Actor
 from bugcommand_operator.executor.config import Config
 from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.handlers import register
+from bugcommand_operator.executor.health import Health, serve
 from bugcommand_operator.executor.keyed_queue import KeyedQueue
 from bugcommand_operator.executor.kopf_storage import keep_nothing
 from bugcommand_operator.executor.positions import Positions
 from bugcommand_operator.executor.reconcile import Reconciler
 from bugcommand_operator.executor.resync import Resync
 from bugcommand_operator.executor.tails import Tails
+from bugcommand_operator.executor.tracing import open_traces
 from bugcommand_operator.executor.turns import Turns
+from bugcommand_operator.executor.watches import Watches
 from bugcommand_operator.executor.world import Key, World
+from bugcommand_operator.executor.world_metrics import WorldMetrics
 from bugcommand_operator.store.engine import open_reader
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
@@ -56,23 +60,29 @@ class Executor:
         identity, limits = config.identity(), config.limits()
         self._world = World(limits.ageing)
         self._events = EventPoster(kube, config.executor_id)
-        self._queue = KeyedQueue(self._timed_pass)
+        self._watches = Watches()
+        self._health = Health(self._watches)
+        self._queue = KeyedQueue(self._timed_pass, waited=metrics.QUEUE_WAIT.observe)
         actor = Actor(kube, self._world, config.install())
         self._turns = Turns(self._world, identity, limits, self._queue.add_first)
         self._reconciler = Reconciler(kube, self._world, actor, self._events, identity, limits, self._turns)
+        self._traces = open_traces()
+        if self._traces is not None:
+            self._reconciler.written.append(self._traces.written)
         self._positions = Positions(kube, self._world)
         self._resync = Resync(kube, self._world, config.namespaces, self._queue.add)
         self._tails = Tails(kube, self._world, SpawnLogs(open_reader(config.database_url)), self._queue.add)
 
     async def run(self) -> None:
-        start_http_server(self._config.metrics_port)
-        metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue))
+        self._expose()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        pulse = asyncio.create_task(self._health.run())
         await self._first_list(stop)
+        self._health.has_listed = True
         spare_the_collector()
-        running = [
+        running = [pulse] + [
             asyncio.create_task(work)
             for work in (
                 self._watch(stop),
@@ -91,6 +101,17 @@ class Executor:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+            if self._traces is not None:
+                await asyncio.to_thread(self._traces.close)
+
+    def _expose(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue))
+        metrics.QUEUE_OLDEST.set_function(lambda: self._queue.oldest_seconds)
+        config = self._config
+        REGISTRY.register(WorldMetrics(self._world, config.executor_id, config.concurrency_limit))
+        start_http_server(config.metrics_port)
+        serve(self._health, config.liveness_port)
 
     async def _first_list(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -103,7 +124,7 @@ class Executor:
 
     async def _watch(self, stop: asyncio.Event) -> None:
         registry = kopf.OperatorRegistry()
-        register(registry, self._world, self._queue.add, self._turns.call_up)
+        register(registry, self._world, self._queue.add, self._turns.call_up, self._watches)
         namespaces = self._config.namespaces
         await kopf.operator(
             registry=registry,
@@ -112,7 +133,6 @@ class Executor:
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,
-            liveness_endpoint=f"http://0.0.0.0:{self._config.liveness_port}/healthz",
             stop_flag=stop,
         )
 
@@ -120,6 +140,9 @@ class Executor:
         began = time.monotonic()
         try:
             again = await self._reconciler.reconcile(key)
+        except Conflict:
+            metrics.PASSES.labels("conflict").inc()
+            raise
         except Exception:
             metrics.PASSES.labels("failed").inc()
             raise

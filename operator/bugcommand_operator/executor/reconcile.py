@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -57,6 +58,8 @@ class Reconciler:
         self._limits = limits
         self._classes = StorageClasses(kube)
         self._turns = turns
+        self.written: list[Callable[[Command, BugCommandStatus, Pod | None], None]] = [metrics.count_written]
+        """Told of each status that the API server has taken over the one that was observed; with the agent's pod."""
 
     async def reconcile(self, key: Key) -> float | None:
         """Returns after how many seconds to look again. Raises ClusterError when the API server did not go along.
@@ -95,17 +98,13 @@ class Reconciler:
             plan = await self._carry_out(seen, plan)
         except Conflict:
             if claims:
-                metrics.count_claim(command, won=False, now=datetime.now(UTC))
+                metrics.count_lost_claim()
             raise
-        if claims:
-            metrics.count_claim(command, won=True, now=datetime.now(UTC))
         self._notice_the_end(command)
         return plan
 
     def _notice_the_end(self, before: Command) -> None:
         after = self._world.commands.items.get(before.key)
-        if after is not None and after.is_finished and not before.is_finished:
-            metrics.count_end(after)
         if before.is_active and (after is None or not after.is_active):
             self._turns.call_up()
 
@@ -134,6 +133,9 @@ class Reconciler:
         body = {"metadata": {"resourceVersion": version}, "status": status_patch(observed.status, status)}
         answer = await self._kube.patch("BugCommand", observed.namespace, observed.name, body, status=True)
         self._world.put_command(answer)
+        pod = self._world.pods.items.get((observed.namespace, status.pod_name or ""))
+        for notice in self.written:
+            notice(observed, status, pod)
 
     async def _observe(self, command: Command, is_its_turn: bool) -> Observed:
         world, namespace = self._world, command.namespace

@@ -17,6 +17,7 @@ from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.core.observed import Command
 from bugcommand_operator.core.policies.log_store import STORE_AWAY, store_is_missed
 from bugcommand_operator.core.tail import tail_of
+from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.world import Key, World
 from bugcommand_operator.store.errors import StoreError
 from bugcommand_operator.store.lines import AttemptKey, LogSource, Progress
@@ -72,12 +73,14 @@ class Tails:
         """False: there was nothing to ask the store for."""
         followed = {attempt_key(c): c for c in self._world.commands.items.values() if _is_followed(c)}
         if not followed:
+            metrics.TAIL_LAG.set(0)
             return False
         progress = await self._source.progress([key.command_id for key in followed])
         behind = [
             (key, c, progress[key]) for key, c in followed.items() if key in progress and _is_behind(c, progress[key])
         ]
         behind.sort(key=lambda item: self._turns.get(item[0], 0))  # whoever has waited longest
+        metrics.TAIL_LAG.set(sum(_missing_lines(c, reached) for _, c, reached in behind))
         self._turn += 1
         for key, command, reached in behind[:WRITES_PER_ROUND]:
             self._turns[key] = self._turn
@@ -109,6 +112,10 @@ def _is_followed(command: Command) -> bool:
         return True
     ended = command.status.completion_time
     return ended is not None and command.is_claimed and datetime.now(UTC) - ended < STILL_ARRIVING
+
+
+def _missing_lines(command: Command, reached: Progress) -> int:
+    return max(reached.lines - (command.status.logs.lines if command.status.logs else 0), 0)
 
 
 def _is_behind(command: Command, reached: Progress) -> bool:

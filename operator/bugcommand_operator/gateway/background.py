@@ -114,6 +114,9 @@ def jobs_of(engine: AsyncEngine, metrics: Metrics, rules: Callable[[], Awaitable
     ]
     if rules is not None:
         jobs.append(Job("retention", 600.0, Retention(engine, rules).piece, metrics, first_seconds=30.0))
+    for job in jobs:
+        for result in ("done", "failed"):
+            metrics.job_runs.labels(job.name, result)  # there from the beginning, so that its first increase shows
     return jobs
 
 

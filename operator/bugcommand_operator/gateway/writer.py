@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import structlog
 
@@ -130,7 +131,7 @@ class BatchWriter:
             await self._commit([item])
 
     def _succeed(self, group: Sequence[_Waiting], refused: Mapping[int, Refused]) -> None:
-        now = time.monotonic()
+        now, clock = time.monotonic(), datetime.now(UTC)
         for index, item in enumerate(group):
             if index in refused:
                 self._fail([item], _told(refused[index]))
@@ -138,6 +139,7 @@ class BatchWriter:
                 item.committed.set_result(None)
                 self._metrics.batches.inc()
                 self._metrics.batch_seconds.observe(now - item.since)
+                self._metrics.lag_seconds.observe(_lag(item.batch, clock))
 
     def _fail(self, group: Sequence[_Waiting], error: Exception) -> None:
         for item in group:
@@ -149,6 +151,11 @@ class BatchWriter:
         if up != self.store_is_up:
             self.store_is_up = up
             _log.warning("store is back" if up else "store is away", error=str(error) if error else None)
+
+
+def _lag(batch: LogBatch, now: datetime) -> float:
+    """Of its last line; what clocks that disagree would make negative is none."""
+    return max((now - batch.lines[-1].ts).total_seconds(), 0.0) if batch.lines else 0.0
 
 
 def _told(refused: Refused) -> Refusal:

@@ -60,7 +60,7 @@ async def test_both_kinds_of_readers_get_every_line_once(gateways: Gateways, sto
         for seen in (reader.found, places(changes), places(of_namespace)):
             own = [seq for one, seq in seen if one == attempt]
             assert own == sorted(set(own)) and len(own) == (400 if attempt == 1 else 200)
-    assert metric(gateway.port, "mentu_live_store_reads") < 60, "the lines came from the ring"
+    assert metric(gateway.port, "mentu_live_store_reads_total") < 60, "the lines came from the ring"
 
 
 async def test_two_gateways_show_each_others_commits_and_double_none(gateways: Gateways, postgres_url: str) -> None:  # noqa: F811

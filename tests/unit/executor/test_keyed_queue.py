@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -206,3 +207,21 @@ async def test_a_key_that_is_called_while_it_is_worked_on_is_worked_on_again() -
         await asyncio.sleep(5)
 
     assert len(work.times()) == 2
+
+
+async def test_how_long_keys_wait_for_a_worker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(monotonic=asyncio.get_running_loop().time)
+    monkeypatch.setattr("bugcommand_operator.executor.keyed_queue.time", clock)
+    waited: list[float] = []
+    queue = KeyedQueue(Recorder(), workers=1, waited=waited.append)
+    task = asyncio.create_task(queue.run())
+    assert queue.oldest_seconds == 0.0
+    queue.add(A)
+    queue.add(B)
+    await asyncio.sleep(0.5)
+    assert queue.oldest_seconds == pytest.approx(0.5)
+    await asyncio.sleep(2)
+    assert waited == [pytest.approx(0.0), pytest.approx(1.0)]
+    assert queue.oldest_seconds == 0.0
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from tests.support.builders import NAMESPACE, UID
 from tests.support.cluster_model import Call, ClusterModel, bug_command
 from tests.support.fake_kube import FakeKube
@@ -237,3 +238,12 @@ async def test_a_store_that_is_not_asked_is_not_away(following: Following) -> No
     following.world.log_store_away_since = datetime.now(UTC) - timedelta(seconds=100)
     await following.tails.round()
     assert following.store() == (None, False)
+
+
+async def test_lines_that_no_status_shows_yet_are_told_and_are_none_once_it_does() -> None:
+    following = Following()
+    following.lines.say(following.add(), "one", "two", "three")
+    await following.tails.once()
+    assert REGISTRY.get_sample_value("mentu_log_tail_lag_lines") == 3
+    await following.tails.once()
+    assert REGISTRY.get_sample_value("mentu_log_tail_lag_lines") == 0

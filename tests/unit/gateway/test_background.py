@@ -29,7 +29,7 @@ def job(work: Work, **more: object) -> Job:
 
 
 def result(of: Job, result: str) -> float:
-    return of.metrics.registry.get_sample_value("mentu_store_job_runs_total", {"job": "tidy", "result": result}) or 0.0
+    return of.metrics.registry.get_sample_value("mentu_store_job_runs_total", {"task": "tidy", "result": result}) or 0.0
 
 
 async def test_a_run_does_all_there_is_and_no_more_than_its_bound() -> None:

@@ -285,6 +285,14 @@ async def test_a_store_that_appears_later_is_migrated_by_the_probe(tmp_path: Pat
         assert (await gateway.post(batch([1]))).status_code == 200
 
 
+async def test_how_late_lines_are_is_measured_from_the_last_ones_own_time(gateway: Gateway) -> None:
+    """The lines of these tests are of January 2026: whenever this runs, they are late by more than all buckets."""
+    await gateway.post(batch([1, 2]))
+
+    assert await gateway.metric("mentu_log_lag_seconds_count") == 1
+    assert await gateway.metric('mentu_log_lag_seconds_bucket{le="1800.0"}') == 0
+
+
 async def test_each_metric_says_what_it_counts(gateway: Gateway) -> None:
     text = (await gateway.client.get("/metrics")).text
 

@@ -17,6 +17,7 @@ from bugcommand_operator.gateway.live.realtime import Realtime
 from bugcommand_operator.gateway.live.slots import Slots
 from bugcommand_operator.gateway.live.sse import EventStream
 from bugcommand_operator.gateway.live.subscriptions import Sources
+from bugcommand_operator.gateway.metrics import ReadCounter
 from bugcommand_operator.gateway.readers import ReaderAuth
 from bugcommand_operator.store.engine import is_sqlite
 from bugcommand_operator.store.lines import AttemptKey, LogBatch, LogRow, LogSource, Owner, Progress
@@ -104,5 +105,5 @@ def _measure(registry: CollectorRegistry, feed: Feed, slots: Slots) -> None:
     readers.set_function(lambda: slots.taken)
     ring = Gauge("mentu_live_ring_bytes", "Bytes of recent lines that are kept for live readers.", registry=registry)
     ring.set_function(lambda: feed.ring_bytes)
-    reads = Gauge("mentu_live_store_reads", "Reads of the store for live readers so far.", registry=registry)
-    reads.set_function(lambda: feed.store_reads)
+    reads = ReadCounter("mentu_live_store_reads", "Reads of the store for live readers.", lambda: feed.store_reads)
+    registry.register(reads)

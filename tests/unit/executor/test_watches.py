@@ -1,0 +1,84 @@
+"""Signs of life of watches, from the requests that kopf's session makes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import kopf
+import pytest
+from aiohttp import ClientConnectionError, web
+from prometheus_client import REGISTRY
+
+from bugcommand_operator.executor.watches import Watches
+
+PATH = "/apis/mentu.dev/v1alpha1/namespaces/team-a/bugcommands"
+
+
+class Server:
+    def __init__(self) -> None:
+        self.status = 200
+        self.token = ""
+        self.runner: web.AppRunner
+        self.url = ""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.token = request.headers.get("Authorization", "")
+        return web.Response(status=self.status)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    server, app = Server(), web.Application()
+    app.router.add_get("/{path:.*}", server.answer)
+    server.runner = web.AppRunner(app)
+    await server.runner.setup()
+    site = web.TCPSite(server.runner, "127.0.0.1", 0)
+    await site.start()
+    server.url = f"http://127.0.0.1:{server.runner.addresses[0][1]}"
+    yield server
+    await server.runner.cleanup()
+
+
+def seen() -> float:
+    value = REGISTRY.get_sample_value("mentu_last_watch_answer_timestamp_seconds", {"kind": "BugCommand"})
+    assert value is not None
+    return value
+
+
+async def test_an_answer_is_a_sign_of_life_and_a_refusal_says_so(server: Server) -> None:
+    watches = Watches()
+    info = watches.session(kopf.ConnectionInfo(server=server.url, token="secret"))
+    async with info.aiohttp_session as session:
+        before = seen()
+        async with session.get(f"{server.url}{PATH}?watch=true"):
+            assert "BugCommand" not in watches.failing
+        assert server.token == "Bearer secret"
+        assert seen() > before
+        server.status, before = 403, seen()
+        async with session.get(f"{server.url}{PATH}?watch=true"):
+            assert watches.failing["BugCommand"] == "answered with status 403"
+        assert seen() == before
+        async with session.get(f"{server.url}/api/v1/pods?watch=true"):
+            assert "403" in watches.failing["Pod"]
+
+
+async def test_a_server_that_is_away_is_a_try_without_an_answer(server: Server) -> None:
+    now = 0.0
+    watches = Watches(lambda: now)
+    info = watches.session(kopf.ConnectionInfo(server=server.url))
+    await server.runner.cleanup()
+    async with info.aiohttp_session as session:
+        now = 500.0
+        assert watches.silent_seconds == 500.0
+        with pytest.raises(ClientConnectionError):
+            await session.get(f"{server.url}{PATH}?watch=true")
+    assert watches.silent_seconds == 0.0
+    assert "connect" in watches.failing["BugCommand"].lower()
+
+
+async def test_what_is_asked_of_other_kinds_says_nothing_about_watches(server: Server) -> None:
+    watches = Watches()
+    before = watches.failing
+    async with watches.session(kopf.ConnectionInfo(server=server.url)).aiohttp_session as session:
+        await session.get(f"{server.url}/version")
+    assert watches.failing == before
