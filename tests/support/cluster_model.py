@@ -61,6 +61,15 @@ class ClusterModel:
         self.after(with_call)
         return answer
 
+    def listed(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
+        wanted = dict(pair.split("=", 1) for pair in labels.split(",") if pair)
+        return [
+            copied(obj)
+            for obj in self.of_kind(kind)
+            if namespace in {None, obj["metadata"]["namespace"]}
+            and wanted.items() <= (obj["metadata"].get("labels") or {}).items()
+        ]
+
     def create(self, manifest: Raw) -> Raw:
         obj = copied(manifest)
         meta = obj["metadata"]
@@ -104,9 +113,16 @@ class ClusterModel:
             raise Conflict(f"{name}: the UID is another", 409)
         if version is not None and version != obj["metadata"]["resourceVersion"]:
             raise Conflict(f"{name} has been modified", 409)
-        self._mark_deleted(obj)
+        self.mark_deleted(obj)
         self.after(call)
         return copied(self.objects.get((kind, namespace, name), obj))
+
+    # --- what people do
+
+    def put(self, obj: Raw) -> None:
+        """An object as somebody has changed it, with another generation."""
+        obj["metadata"]["generation"] += 1
+        self._store(obj, "MODIFIED")
 
     # --- what goes on by itself
 
@@ -166,7 +182,7 @@ class ClusterModel:
         for obj in [*self.of_kind("Pod"), *self.of_kind("PersistentVolumeClaim")]:
             owners = obj["metadata"].get("ownerReferences") or []
             if owners and not any(o["uid"] in alive for o in owners) and not obj["metadata"].get("deletionTimestamp"):
-                self._mark_deleted(obj)
+                self.mark_deleted(obj)
 
     # --- storage
 
@@ -191,7 +207,7 @@ class ClusterModel:
         self.objects[obj["kind"], meta["namespace"], meta["name"]] = obj
         self._tell(event, obj)
 
-    def _mark_deleted(self, obj: Raw) -> None:
+    def mark_deleted(self, obj: Raw) -> None:
         obj = copied(obj)
         meta = obj["metadata"]
         if meta.get("deletionTimestamp"):

@@ -30,12 +30,19 @@ log = structlog.get_logger()
 
 class Tails:
     def __init__(
-        self, kube: Kube, world: World, source: LogSource, wake: Callable[[Key], object] = lambda _key: None
+        self,
+        kube: Kube,
+        world: World,
+        source: LogSource,
+        executor: str,
+        wake: Callable[[Key], object] = lambda _key: None,
     ) -> None:
+        """`executor`: whose commands these are. A status is its claim's executor's to write, and the budget is for all."""
         self._kube = kube
         self._wake = wake
         self._world = world
         self._source = source
+        self._executor = executor
         self._turns: dict[AttemptKey, int] = {}
         self._turn = 0
 
@@ -70,7 +77,7 @@ class Tails:
 
     async def once(self) -> bool:
         """False: there was nothing to ask the store for."""
-        followed = {attempt_key(c): c for c in self._world.commands.items.values() if _is_followed(c)}
+        followed = {attempt_key(c): c for c in self._world.commands.items.values() if self._is_followed(c)}
         if not followed:
             return False
         progress = await self._source.progress([key.command_id for key in followed])
@@ -84,6 +91,12 @@ class Tails:
             await self._write(key, command.key, reached)
         self._turns = {key: turn for key, turn in self._turns.items() if key in followed}
         return True
+
+    def _is_followed(self, command: Command) -> bool:
+        claim, ended = command.status.claim, command.status.completion_time
+        if claim is None or claim.executor != self._executor:
+            return False
+        return command.is_active or (ended is not None and datetime.now(UTC) - ended < STILL_ARRIVING)
 
     async def _write(self, key: AttemptKey, command_key: Key, reached: Progress) -> None:
         lines = await self._source.tail(key, MAX_TAIL_LINES)
@@ -102,13 +115,6 @@ class Tails:
 
 def attempt_key(command: Command) -> AttemptKey:
     return AttemptKey(command.namespace, command.command_id, command.attempt)
-
-
-def _is_followed(command: Command) -> bool:
-    if command.is_active:
-        return True
-    ended = command.status.completion_time
-    return ended is not None and command.is_claimed and datetime.now(UTC) - ended < STILL_ARRIVING
 
 
 def _is_behind(command: Command, reached: Progress) -> bool:

@@ -18,7 +18,7 @@ from bugcommand_operator.store.errors import StoreUnavailable
 from bugcommand_operator.store.lines import AttemptKey, LogLine, LogRow, Progress
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-CLAIM = {"executor": "bridge-0", "machine": "m", "epoch": 1, "at": "2026-03-01T12:00:00Z"}
+CLAIM: dict[str, Any] = {"executor": "bridge-0", "machine": "m", "epoch": 1, "at": "2026-03-01T12:00:00Z"}
 
 
 class Lines:
@@ -52,7 +52,7 @@ class Following:
         self.world = World()
         self.lines = Lines()
         self.woken: list[tuple[str, str]] = []
-        self.tails = Tails(FakeKube(self.cluster), self.world, self.lines, self.woken.append)
+        self.tails = Tails(FakeKube(self.cluster), self.world, self.lines, CLAIM["executor"], self.woken.append)
 
     def add(self, number: int = 0, *, ended: datetime | None = None, claimed: bool = True) -> AttemptKey:
         uid = f"{number:08d}" + UID[8:]

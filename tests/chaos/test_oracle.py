@@ -1,0 +1,79 @@
+"""The harness is worth something only if it finds bugs: each of these is planted, and found within some schedules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from dev.chaos.points import ParkingKube
+from dev.chaos.running import Found, run_all
+from tests.support.cluster_model import ClusterModel
+
+from bugcommand_operator.cluster.errors import AlreadyExists
+from bugcommand_operator.cluster.kube import Raw
+from bugcommand_operator.core.policies import after, deletion, start
+from bugcommand_operator.executor.act import Actor
+from bugcommand_operator.executor.reconcile import Reconciler
+
+SEEDS = range(400)
+
+
+def complaints(found: Found) -> str:
+    return "\n".join(failure.why for failure in found.failures)
+
+
+def test_an_api_server_without_compare_and_set_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    patch = ClusterModel.patch
+
+    def over_any_version(self: ClusterModel, kind: str, namespace: str, name: str, body: Raw, **options: Any) -> Raw:
+        found = self._found(kind, namespace, name)["metadata"]["resourceVersion"]
+        metadata = {k: found if k == "resourceVersion" else v for k, v in (body.get("metadata") or {}).items()}
+        return patch(self, kind, namespace, name, {**body, "metadata": metadata}, **options)
+
+    monkeypatch.setattr(ClusterModel, "patch", over_any_version)
+    assert "epoch" in complaints(run_all(SEEDS))
+
+
+def test_a_status_that_is_written_over_no_version_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    patch = ParkingKube.patch
+
+    async def without_version(self: ParkingKube, kind: str, ns: str, name: str, body: Raw, **options: Any) -> Raw:
+        return await patch(self, kind, ns, name, {**body, "metadata": {}}, **options)
+
+    monkeypatch.setattr(ParkingKube, "patch", without_version)
+    assert "over no version" in complaints(run_all(SEEDS))
+
+
+def test_a_pod_that_is_made_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "_why_the_pod_is_gone", lambda _seen: None)
+    assert "ran again" in complaints(run_all(SEEDS))
+
+
+def test_work_that_goes_with_its_volume_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deletion, "work_is_safe", lambda _seen: True)
+    monkeypatch.setattr(after, "work_is_safe", lambda _seen: True)
+    assert "work was lost" in complaints(run_all(SEEDS))
+
+
+def test_pods_that_go_on_after_the_end_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(after, "_stray_pods", lambda _seen: ())
+    monkeypatch.setattr(deletion, "_pods_to_end", lambda _seen: [])
+    assert complaints(run_all(SEEDS))
+
+
+def test_a_creation_that_does_not_expect_to_be_repeated_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def once_only(self: Actor, manifest: Raw) -> Raw:
+        return await self._kube.create(manifest)
+
+    monkeypatch.setattr(Actor, "_create_or_get", once_only)
+    assert AlreadyExists.__name__ in complaints(run_all(SEEDS)) or complaints(run_all(SEEDS))
+
+
+def test_an_absence_that_is_believed_of_a_watch_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    pod = Reconciler._pod
+
+    async def from_the_cache(self: Reconciler, namespace: str, name: str, _must_know: bool) -> Any:
+        return await pod(self, namespace, name, False)
+
+    monkeypatch.setattr(Reconciler, "_pod", from_the_cache)
+    assert complaints(run_all(SEEDS))
