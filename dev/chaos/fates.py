@@ -33,6 +33,8 @@ FAULTS = (
     Fate.KILLED_ON_THE_WAY,
 )
 KILLS = frozenset({Fate.KILLED_BEFORE, Fate.KILLED_AFTER, Fate.KILLED_ON_THE_WAY})
+OF_READS = frozenset({Fate.DENIED, Fate.KILLED_BEFORE})
+"""To one who only reads, an answer that is lost is one that was denied."""
 LANDS_LATER = frozenset({Fate.LATE, Fate.KILLED_ON_THE_WAY})
 
 

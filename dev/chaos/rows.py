@@ -223,7 +223,7 @@ ROWS = (
         21,
         "base force-pushed, remote hangs",
         (
-            "tests/process/workspace/test_publish.py::test_a_remote_that_hangs_is_given_up_in_bounded_time",
+            "tests/process/workspace/test_https.py::test_a_remote_that_hangs_is_given_up_in_bounded_time",
             "tests/process/workspace/test_export.py::test_a_base_branch_that_moved_on_or_was_rewritten_does_not_matter",
         ),
         "A base is a commit, not a name; a remote has bounded time.",
@@ -232,7 +232,7 @@ ROWS = (
         22,
         "push done, answer lost",
         (
-            "tests/process/workspace/test_publish.py::test_a_push_whose_answer_was_lost_is_a_success",
+            "tests/process/workspace/test_https.py::test_a_push_whose_answer_was_lost_is_a_success",
             f"{POINTS}::test_a_write_whose_answer_is_lost_is_found_done",
         ),
         "A push that finds its own commit on the remote is done; pods that push may be made again.",

@@ -43,13 +43,13 @@ class Found:
         return [f"{p}: never {fate}" for p in self.writes() for fate in fates if not self.fates[p, fate]]
 
 
-def run_all(seeds: Iterable[int]) -> Found:
+def run_all(seeds: Iterable[int], most_failures: int = MOST_FAILURES) -> Found:
     """Ends early when so many have failed that more would say nothing new."""
     found = Found()
     with simulated(), asyncio.Runner() as runner:
         for seed in seeds:
             _run_one(runner, Schedule(seed), found)
-            if len(found.failures) == MOST_FAILURES:
+            if len(found.failures) == most_failures:
                 break
     return found
 

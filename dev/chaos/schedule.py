@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from dev.chaos import stories
-from dev.chaos.fates import KILLS, LANDS_LATER, Fate, Profile, denial
+from dev.chaos.fates import KILLS, LANDS_LATER, OF_READS, Fate, Profile, denial
 from dev.chaos.oracle import History, Violation, judge_the_end
 from dev.chaos.points import Parked, Point
 from dev.chaos.seat import TAILS, Seat
-from dev.chaos.stories import GONE, Story
+from dev.chaos.stories import GONE, Deed, Story
 from tests.support.builders import LIMITS
 from tests.support.cluster_model import ClusterModel
 from tests.support.kubelet import Kubelet
@@ -31,6 +31,7 @@ MOST_SECONDS = 9
 CALM_ROUNDS = 220
 CALM_SECONDS = 5.0
 MOST_STEPS = 40
+MOST_STEPS_IN_CALM = 2000
 QUIET = 8
 TURNS = 4
 """How often the event loop goes round until whoever was woken has come to its next call."""
@@ -67,6 +68,7 @@ class Schedule:
         self._denied: Counter[tuple[str, Point, str]] = Counter()
         self._on_the_way: list[tuple[Seat, Parked]] = []
         """Calls that nobody waits for any more, and that the API server will see yet."""
+        self._deeds_to_do = list(self.story.deeds)
         self._is_calm = False
         self._round = 0
 
@@ -97,11 +99,15 @@ class Schedule:
 
     async def _storm(self) -> None:
         for self._round in range(ROUNDS):
-            for name, deed in self.story.deeds.get(self._round, []):
-                self.history.tell(f"people: {name}")
-                deed(self.cluster)
+            self._deeds_to_do = [deed for deed in self._deeds_to_do if not self._is_done(deed)]
             await self._steps(MOST_STEPS, give_up=0.06)
             self.cluster.step(self._dice.randint(1, MOST_SECONDS))
+
+    def _is_done(self, deed: Deed) -> bool:
+        if deed.first_round > self._round or not deed.act(self.cluster):
+            return False
+        self.history.tell(f"people and nodes: {deed.name}")
+        return True
 
     async def _calm(self) -> None:
         """No more faults. What nobody waits for lands, everybody works, and there is time for all that is waited for."""
@@ -112,7 +118,8 @@ class Schedule:
         quiet = 0
         for _ in range(CALM_ROUNDS):
             version = self.cluster.version()
-            await self._steps(10_000, give_up=0.0)
+            if await self._steps(MOST_STEPS_IN_CALM, give_up=0.0):
+                raise Violation("a hot loop: there is always more to do, though no time passes")
             self.cluster.step(CALM_SECONDS)
             quiet = quiet + 1 if self.cluster.version() == version else 0
             if quiet > QUIET and self._is_over():
@@ -137,15 +144,17 @@ class Schedule:
 
     # --- steps
 
-    async def _steps(self, most: int, give_up: float) -> None:
+    async def _steps(self, most: int, give_up: float) -> bool:
+        """Whether there is more to do."""
         await self._settle()
         for _ in range(most):
             options = [option for option in self._options() if option[0] > 0]
             if not options or self._dice.random() < give_up:
-                return
+                return bool(options)
             weights = [weight for weight, _ in options]
             self._dice.choices(options, weights)[0][1]()
             await self._settle()
+        return True
 
     async def _settle(self) -> None:
         for _ in range(TURNS):
@@ -163,12 +172,12 @@ class Schedule:
     def _options_of(self, seat: Seat) -> list[Option]:
         process = seat.process
         if process is None:
-            return [(1.0, lambda: self._begin(seat))]
+            return [(1.0, lambda: self._begin(seat))] if self._has_waited(seat) else []
         calls = [c for c in seat.line.parked if not c.has_taken_effect]
         found: list[Option] = [(3.0, lambda c=c: self._decide(seat, c)) for c in calls]  # type: ignore[misc]
         if seat.is_paused:
             found = [(1.0, lambda c=c: self._take_effect(seat, c)) for c in calls]  # type: ignore[misc]
-            return [*found, (10.0 if self._is_calm else 0.3, lambda: self._go_on(seat))]
+            return [*found, (10.0, lambda: self._go_on(seat))] if self._has_waited(seat) else found
         answers = [c for c in seat.line.parked if c.has_taken_effect]
         found += [(3.0, lambda c=c: self._answer(seat, c)) for c in answers]  # type: ignore[misc]
         found += [(3.0, lambda k=key: seat.work(k)) for key in seat.due()]  # type: ignore[misc]
@@ -176,9 +185,16 @@ class Schedule:
             found.append((3.0, lambda: self._hear(seat)))
         if seat.must_list():
             found.append((3.0, seat.list_anew))
-        if not process.hears and seat.has_listed:
-            found.append((10.0 if self._is_calm else 0.2, process.watch_anew))
+        if not process.hears and seat.has_listed and self._has_waited(seat):
+            found.append((10.0, process.watch_anew))
         return found + self._troubles_of(seat)
+
+    def _has_waited(self, seat: Seat) -> bool:
+        return self._is_calm or self._round >= seat.is_away_until
+
+    def _be_away(self, seat: Seat) -> None:
+        """A process that was killed may be back at once; a stopped one is noticed late, and so is a stalled watch."""
+        seat.is_away_until = self._round + self._dice.choice([0, 1, 2, 5, 10])
 
     def _troubles_of(self, seat: Seat) -> list[Option]:
         if self._is_calm or seat.process is None:
@@ -205,6 +221,7 @@ class Schedule:
 
     def _pause(self, seat: Seat) -> None:
         self.history.tell(f"{seat.name} is stopped")
+        self._be_away(seat)
         seat.is_paused = True
 
     def _go_on(self, seat: Seat) -> None:
@@ -214,10 +231,12 @@ class Schedule:
     def _stall(self, seat: Seat) -> None:
         assert seat.process is not None
         self.history.tell(f"{seat.name} hears nothing any more")
+        self._be_away(seat)
         seat.process.hears = False
 
     def _kill(self, seat: Seat, where: str) -> None:
         self.history.tell(f"{seat.name} is killed {where}")
+        self._be_away(seat)
         seat.die()
 
     # --- what becomes of a call
@@ -245,8 +264,9 @@ class Schedule:
         outage = self.profile.outage
         if outage is not None and outage.error_for(point, self._round) is not None:
             return Fate.DENIED
-        if self._dice.random() < self.profile.fault_rate:
-            return self._dice.choice(self.profile.fates)
+        fates = [fate for fate in self.profile.fates if point.writes or fate in OF_READS]
+        if fates and self._dice.random() < self.profile.fault_rate:
+            return self._dice.choice(fates)
         return Fate.LATE_ANSWER if self._dice.random() < self.profile.late_answers else Fate.WELL
 
     def _let_happen(self, seat: Seat, call: Parked, fate: Fate) -> None:

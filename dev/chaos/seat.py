@@ -54,6 +54,8 @@ class Seat:
     limits: Limits
     skew: timedelta = timedelta()
     is_paused: bool = False
+    is_away_until: int = 0
+    """The round from which it may go on."""
     process: OperatorProcess | None = None
     line: Line = field(default_factory=Line)
     tasks: dict[Name, asyncio.Task[Any]] = field(default_factory=dict)

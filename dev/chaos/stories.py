@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tests.support.builders import NAMESPACE
@@ -12,13 +12,21 @@ from tests.support.cluster_model import ClusterModel, bug_command, copied
 from tests.support.kubelet import End, Script
 
 Raw = dict[str, Any]
-Deed = Callable[[ClusterModel], None]
+Act = Callable[[ClusterModel], bool]
+"""Whether it could be done; if not, it is tried again in the next round."""
 GONE = "gone"
 SUCCEEDED, FAILED, REFUSED, CANCELLED = "Succeeded", "Failed", "Refused", "Cancelled"
 PUSHED = End(0, {"headCommit": "2" * 40, "pushed": True})
 TRY_AGAIN = End(21, {"reason": "RepositoryUnreachable", "message": "no answer"})
 KILLED = End(137, reason="OOMKilled")
 LINES_LEFT = End(says={"reason": "Completed", "lines": 3, "lastSequence": 3, "unshipped": 2})
+
+
+@dataclass(frozen=True)
+class Deed:
+    name: str
+    first_round: int
+    act: Act
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Story:
     """What the first command may come to."""
     others_end: str
     """The script is everybody's; what people do is done to the first."""
-    deeds: dict[int, list[tuple[str, Deed]]] = field(default_factory=dict)
+    deeds: tuple[Deed, ...] = ()
     node_is_lost: bool = False
 
 
@@ -73,52 +81,52 @@ def made(name: str, deed: str, dice: random.Random, rounds: int, count: int = 1,
     return Story(f"{count} x {name}, {deed}", script(), commands, ends, end, deeds, node_is_lost)
 
 
-Deeds = tuple[dict[int, list[tuple[str, Deed]]], frozenset[str], bool]
+Deeds = tuple[tuple[Deed, ...], frozenset[str], bool]
 
 
 def _nothing(_dice: random.Random, _rounds: int) -> Deeds:
-    return {}, frozenset(), False
+    return (), frozenset(), False
 
 
 def _cancelled(dice: random.Random, rounds: int) -> Deeds:
-    return {dice.randrange(rounds): [("cancel", cancel)]}, frozenset({CANCELLED}), False
+    return (Deed("cancel", dice.randrange(rounds // 2), cancel),), frozenset({CANCELLED}), False
 
 
 def _deleted(dice: random.Random, rounds: int) -> Deeds:
-    return {dice.randrange(rounds): [("delete", delete)]}, frozenset({GONE}), False
+    return (Deed("delete", dice.randrange(rounds // 2), delete),), frozenset({GONE}), False
 
 
 def _made_again(dice: random.Random, rounds: int) -> Deeds:
     """The same name under a new UID, as soon as the old one is gone."""
     first = dice.randrange(rounds // 2)
-    tries = {n: [("make again", make_again)] for n in range(first + 1, rounds)}
-    return {first: [("delete", delete)], **tries}, frozenset({GONE, SUCCEEDED, FAILED, REFUSED}), False
+    deeds = (Deed("delete", first, delete), Deed("make again", first + 1, make_again))
+    return deeds, frozenset({GONE, SUCCEEDED, FAILED, REFUSED}), False
 
 
 def _cancelled_and_deleted(dice: random.Random, rounds: int) -> Deeds:
-    first = dice.randrange(rounds - 1)
-    return {first: [("cancel", cancel)], first + 1: [("delete", delete)]}, frozenset({GONE}), False
+    first = dice.randrange(rounds // 2)
+    return (Deed("cancel", first, cancel), Deed("delete", first + 1, delete)), frozenset({GONE}), False
 
 
 def _pod_lost(dice: random.Random, rounds: int) -> Deeds:
-    return {dice.randrange(rounds): [("lose the pod", lose_pod)]}, frozenset({FAILED}), True
+    return (Deed("lose the pod", dice.randrange(rounds // 3), lose_pod),), frozenset({FAILED}), True
 
 
 def _edited(dice: random.Random, rounds: int) -> Deeds:
     chosen = dice.sample(range(rounds), 4)
-    return {n: [("edit", edit)] for n in chosen}, frozenset(), False
+    return tuple(Deed("edit", n, edit) for n in chosen), frozenset(), False
 
 
 def _quota(dice: random.Random, rounds: int) -> Deeds:
-    first = dice.randrange(rounds // 2)
-    return {first: [("quota", close)], first + dice.randint(1, 5): [("room", open_)]}, frozenset(), False
+    first = dice.randrange(rounds // 3)
+    return (Deed("quota", first, close), Deed("room", first + dice.randint(1, 5), open_)), frozenset(), False
 
 
 def _node_away(dice: random.Random, rounds: int) -> Deeds:
     """Pods on it stay as they are, deleted or not, until it is back."""
-    first = dice.randrange(rounds)
+    first = dice.randrange(rounds // 2)
     back = first + dice.randint(1, 10)
-    deeds = {first: [("node away", node_away), ("cancel", cancel)], back: [("node back", node_back)]}
+    deeds = (Deed("node away", first, node_away), Deed("cancel", first, cancel), Deed("node back", back, node_back))
     return deeds, frozenset({CANCELLED}), False
 
 
@@ -135,56 +143,68 @@ DEEDS: dict[str, Callable[[random.Random, int], Deeds]] = {
 }
 
 
-# --- deeds, all upon the first command
+# --- what is done, all to the first command
 
 
 def _first(cluster: ClusterModel) -> Raw | None:
     return cluster.find("BugCommand", name_of(0))
 
 
-def _change(cluster: ClusterModel, edit_: Callable[[Raw], None]) -> None:
+def _change(cluster: ClusterModel, edit_: Callable[[Raw], None]) -> bool:
     found = _first(cluster)
     if found is not None:
         changed = copied(found)
         edit_(changed)
         cluster.put(changed)
+    return True
 
 
-def cancel(cluster: ClusterModel) -> None:
-    _change(cluster, lambda obj: obj["spec"].update(cancel=True))
+def cancel(cluster: ClusterModel) -> bool:
+    return _change(cluster, lambda obj: obj["spec"].update(cancel=True))
 
 
-def edit(cluster: ClusterModel) -> None:
-    _change(cluster, lambda obj: obj["spec"].update(priority=obj["spec"].get("priority", 0) + 1))
+def edit(cluster: ClusterModel) -> bool:
+    return _change(cluster, lambda obj: obj["spec"].update(priority=obj["spec"].get("priority", 0) + 1))
 
 
-def delete(cluster: ClusterModel) -> None:
+def delete(cluster: ClusterModel) -> bool:
     found = _first(cluster)
     if found is not None:
         cluster.mark_deleted(found)
+    return True
 
 
-def make_again(cluster: ClusterModel) -> None:
-    again = uid_of(0, 1)
-    if _first(cluster) is None and not any(o["metadata"].get("uid") == again for o in cluster.created):
-        cluster.create(bug_command(name_of(0), NAMESPACE, again))
+def make_again(cluster: ClusterModel) -> bool:
+    if _first(cluster) is not None:
+        return False
+    cluster.create(bug_command(name_of(0), NAMESPACE, uid_of(0, 1)))
+    return True
 
 
-def lose_pod(cluster: ClusterModel) -> None:
-    cluster.lose_pod(f"{name_of(0)}-1-agent")
+def lose_pod(cluster: ClusterModel) -> bool:
+    """While its agent works."""
+    pods = [p for p in cluster.of_kind("Pod") if p["metadata"]["name"].startswith(f"{name_of(0)}-")]
+    working = [p["metadata"]["name"] for p in pods if p.get("status", {}).get("phase") == "Running"]
+    for name in working:
+        cluster.lose_pod(name)
+    return bool(working)
 
 
-def close(cluster: ClusterModel) -> None:
+def close(cluster: ClusterModel) -> bool:
     cluster.refuses = lambda obj: "exceeded quota" if obj["kind"] in {"Pod", "PersistentVolumeClaim"} else ""
+    return True
 
 
-def open_(cluster: ClusterModel) -> None:
+def open_(cluster: ClusterModel) -> bool:
     cluster.refuses = lambda _: ""
+    return True
 
 
-def node_away(cluster: ClusterModel) -> None:
+def node_away(cluster: ClusterModel) -> bool:
     cluster.kubelet.script.ignores_deletion = True
+    return True
 
 
-def node_back(cluster: ClusterModel) -> None:
+def node_back(cluster: ClusterModel) -> bool:
     cluster.kubelet.script.ignores_deletion = False
+    return True

@@ -9,11 +9,10 @@ from dev.chaos.points import ParkingKube
 from dev.chaos.running import Found, run_all
 from tests.support.cluster_model import ClusterModel
 
-from bugcommand_operator.cluster.errors import AlreadyExists
 from bugcommand_operator.cluster.kube import Raw
-from bugcommand_operator.core.policies import after, deletion, start
-from bugcommand_operator.executor.act import Actor
-from bugcommand_operator.executor.reconcile import Reconciler
+from bugcommand_operator.core import decide
+from bugcommand_operator.core.policies import after, deletion, gate, start
+from bugcommand_operator.executor.world import Shelf, key_of, version_of
 
 SEEDS = range(400)
 
@@ -31,7 +30,7 @@ def test_an_api_server_without_compare_and_set_is_found(monkeypatch: pytest.Monk
         return patch(self, kind, namespace, name, {**body, "metadata": metadata}, **options)
 
     monkeypatch.setattr(ClusterModel, "patch", over_any_version)
-    assert "epoch" in complaints(run_all(SEEDS))
+    assert "epoch" in complaints(run_all(SEEDS, 1))
 
 
 def test_a_status_that_is_written_over_no_version_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,39 +40,42 @@ def test_a_status_that_is_written_over_no_version_is_found(monkeypatch: pytest.M
         return await patch(self, kind, ns, name, {**body, "metadata": {}}, **options)
 
     monkeypatch.setattr(ParkingKube, "patch", without_version)
-    assert "over no version" in complaints(run_all(SEEDS))
+    assert "over no version" in complaints(run_all(SEEDS, 1))
 
 
 def test_a_pod_that_is_made_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "_why_the_pod_is_gone", lambda _seen: None)
-    assert "ran again" in complaints(run_all(SEEDS))
+    assert "ran again" in complaints(run_all(SEEDS, 1))
 
 
 def test_work_that_goes_with_its_volume_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deletion, "work_is_safe", lambda _seen: True)
     monkeypatch.setattr(after, "work_is_safe", lambda _seen: True)
-    assert "work was lost" in complaints(run_all(SEEDS))
+    assert "work was lost" in complaints(run_all(SEEDS, 1))
 
 
 def test_pods_that_go_on_after_the_end_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(after, "_stray_pods", lambda _seen: ())
     monkeypatch.setattr(deletion, "_pods_to_end", lambda _seen: [])
-    assert complaints(run_all(SEEDS))
+    assert complaints(run_all(SEEDS, 1))
 
 
-def test_a_creation_that_does_not_expect_to_be_repeated_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def once_only(self: Actor, manifest: Raw) -> Raw:
-        return await self._kube.create(manifest)
-
-    monkeypatch.setattr(Actor, "_create_or_get", once_only)
-    assert AlreadyExists.__name__ in complaints(run_all(SEEDS)) or complaints(run_all(SEEDS))
+def test_a_gate_that_opens_before_the_finalizer_holds_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "_is_prepared", lambda _seen: True)
+    assert complaints(run_all(SEEDS, 1))
 
 
-def test_an_absence_that_is_believed_of_a_watch_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    pod = Reconciler._pod
+def test_an_older_view_that_takes_the_place_of_a_newer_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def put(self: Shelf[Any], obj: Raw, view: Any) -> bool:
+        self.items[key_of(obj)] = view
+        self.versions[key_of(obj)] = version_of(obj)
+        return True
 
-    async def from_the_cache(self: Reconciler, namespace: str, name: str, _must_know: bool) -> Any:
-        return await pod(self, namespace, name, False)
+    monkeypatch.setattr(Shelf, "put", put)
+    assert complaints(run_all(SEEDS, 1))
 
-    monkeypatch.setattr(Reconciler, "_pod", from_the_cache)
-    assert complaints(run_all(SEEDS))
+
+def test_a_claim_that_another_executor_does_not_respect_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = tuple(policy for policy in decide.POLICIES if policy is not decide.not_mine)
+    monkeypatch.setattr(decide, "POLICIES", others)
+    assert "wrote over the claim" in complaints(run_all(SEEDS, 1))

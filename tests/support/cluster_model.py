@@ -171,11 +171,20 @@ class ClusterModel:
             if obj["metadata"].get("deletionTimestamp"):
                 self._remove(obj)
             return
+        if not obj.get("status") and self._lacks_a_volume(obj):
+            return
         goes = self.kubelet.step(obj, self.now)
         if goes is None:
             self._remove(obj)
         elif goes != obj.get("status"):
             self._store({**obj, "status": goes}, "MODIFIED")
+
+    def _lacks_a_volume(self, pod: Raw) -> bool:
+        """The scheduler leaves it where it is until its claims are there."""
+        claims = [v["persistentVolumeClaim"]["claimName"] for v in pod["spec"]["volumes"] if "persistentVolumeClaim" in v]
+        namespace = pod["metadata"]["namespace"]
+        found = [self.objects.get(("PersistentVolumeClaim", namespace, claim)) for claim in claims]
+        return any(volume is None or volume["metadata"].get("deletionTimestamp") for volume in found)
 
     def _collect_garbage(self) -> None:
         alive = {obj["metadata"]["uid"] for obj in self.objects.values()}
