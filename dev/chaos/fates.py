@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from dev.chaos.points import Point
-
 from bugcommand_operator.cluster.errors import AccessDenied, ClusterError, ClusterUnavailable, Conflict, Expired
+from dev.chaos.points import Point
 
 
 class Fate(StrEnum):
@@ -77,7 +76,7 @@ OUTAGES = (("API server away", away, False), ("RBAC revoked", revoked, True), ("
 
 
 def denial(dice: random.Random, point: Point) -> ClusterError:
-    if point.verb == "list" and dice.random() < 0.3:  # noqa: PLR2004
+    if point.verb == "list" and dice.random() < 0.3:
         return Expired("too old a version", 410)
     kind = dice.choice(list(Denials))
     if kind is Denials.CONFLICT and point.writes:

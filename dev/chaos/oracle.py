@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from dev.chaos.points import Parked
 from tests.support.cluster_model import ClusterModel
 
 from bugcommand_operator.api.names import LABEL_ATTEMPT, LABEL_COMMAND_UID, LABEL_KEPT, LABEL_ROLE, ROLE_AGENT
 from bugcommand_operator.core.settings import Limits
+from dev.chaos.points import Parked
 
 Raw = dict[str, Any]
 MOST_STATUS_BYTES = 32 * 1024

@@ -53,6 +53,8 @@ ROWS = (
         "two executors race",
         (SCHEDULES, f"{LIVES}::test_of_two_executors_exactly_one_claims", EXECUTOR),
         "Each epoch is won once, and only its winner writes the status.",
+        "Limits, and that a commitment is worked on once, are counted by each executor over what it has heard: two that "
+        "claim in the same moment can pass them.",
     ),
     Row(
         4,
@@ -98,7 +100,11 @@ ROWS = (
     Row(
         8,
         "stale watch for 30 s",
-        (SCHEDULES, f"{FAULTS}::test_watches_that_are_late_delay_and_double_nothing", "tests/unit/core/test_simulation.py"),
+        (
+            SCHEDULES,
+            f"{FAULTS}::test_watches_that_are_late_delay_and_double_nothing",
+            "tests/unit/core/test_simulation.py",
+        ),
         "What is observed may be old by any time: absence is asked for, and each write names the version it is over.",
         "On a real API server the lag is a second for each change, not thirty.",
     ),
@@ -189,8 +195,8 @@ ROWS = (
             SCHEDULES,
             "tests/unit/core/test_simulation.py",
         ),
-        "A pod that is gone ends its attempt (PodLost), its work stays on the volume; no second prompt runs. A deletion "
-        "lets go of the command at its deadline and keeps the volume.",
+        "A pod that is gone ends its attempt (PodLost), its work stays on the volume; no second prompt runs. "
+        "A deletion lets go of the command at its deadline and keeps the volume.",
         "No real node is lost.",
     ),
     Row(
@@ -261,7 +267,7 @@ ROWS = (
         "clock wrong by an hour",
         (SCHEDULES,),
         "Single effects and kept work hold with clocks that are wrong by an hour either way.",
-        "Deadlines are counted by the executor's clock against the cluster's: with a clock that is wrong by more than a "
+        "Deadlines are counted by the executor's clock against the cluster's: with one that is wrong by more than a "
         "deadline, commands end too early (TimedOut, PublishFailed), their work kept.",
     ),
 )

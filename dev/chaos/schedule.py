@@ -12,12 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from dev.chaos import stories
-from dev.chaos.fates import KILLS, LANDS_LATER, OF_READS, Fate, Profile, denial
-from dev.chaos.oracle import History, Violation, judge_the_end
-from dev.chaos.points import Parked, Point
-from dev.chaos.seat import TAILS, Seat
-from dev.chaos.stories import GONE, Deed, Story
 from tests.support.builders import LIMITS
 from tests.support.cluster_model import ClusterModel
 from tests.support.kubelet import Kubelet
@@ -25,6 +19,12 @@ from tests.support.operator_process import populated
 
 from bugcommand_operator.cluster.errors import ClusterUnavailable
 from bugcommand_operator.core.settings import Identity, Limits
+from dev.chaos import stories
+from dev.chaos.fates import KILLS, LANDS_LATER, OF_READS, Fate, Profile, denial
+from dev.chaos.oracle import History, Violation, judge_the_end
+from dev.chaos.points import Parked, Point
+from dev.chaos.seat import TAILS, Seat
+from dev.chaos.stories import GONE, Deed, Story
 
 ROUNDS = 24
 MOST_SECONDS = 9
@@ -54,7 +54,7 @@ class Schedule:
     """What became of which call how often."""
 
     def __post_init__(self) -> None:
-        self._dice = random.Random(self.seed)  # noqa: S311 - decides a simulation
+        self._dice = random.Random(self.seed)
         self.story = self.tells(self._dice, ROUNDS)
         self.profile = self.mixes(self._dice, ROUNDS)
         self.cluster = populated(ClusterModel(kubelet=Kubelet(self.story.script)), self.story.commands)
@@ -110,7 +110,7 @@ class Schedule:
         return True
 
     async def _calm(self) -> None:
-        """No more faults. What nobody waits for lands, everybody works, and there is time for all that is waited for."""
+        """No more faults. What is on its way lands, everybody works, and there is time for all that is waited for."""
         self._is_calm = True
         stories.open_(self.cluster)
         stories.node_back(self.cluster)

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from dev.chaos.clock import NOW
-from dev.chaos.points import Line, Parked, ParkingKube
 from tests.support.cluster_model import ClusterModel
 from tests.support.operator_process import OperatorProcess
 
@@ -21,9 +19,12 @@ from bugcommand_operator.executor.resync import EVERY_SECONDS
 from bugcommand_operator.executor.tails import Tails
 from bugcommand_operator.executor.world import Key
 from bugcommand_operator.store.lines import AttemptKey, LogLine, LogRow, Progress
+from dev.chaos.clock import NOW
+from dev.chaos.points import Line, Parked, ParkingKube
 
 LIST, TAILS, EVENTS = "list", "tails", "events"
 Name = str | Key
+MOST_LINES = 2
 
 
 class Logs:
@@ -37,13 +38,13 @@ class Logs:
         for uid, attempt in self._cluster.kubelet.prompts:
             if uid in command_ids:
                 key = AttemptKey("team-a", uid, int(attempt))
-                self._lines[key] = min(self._lines.get(key, 0) + 1, 5)
+                self._lines[key] = min(self._lines.get(key, 0) + 1, MOST_LINES)
         return {key: Progress(count, count) for key, count in self._lines.items()}
 
     async def tail(self, key: AttemptKey, limit: int) -> list[LogLine]:
         return [LogLine(n + 1, "stdout", self._cluster.now, "a line") for n in range(self._lines[key])][-limit:]
 
-    async def read(self, command_id: str, **_: Any) -> list[LogRow]:
+    async def read(self, *_: Any, **__: Any) -> list[LogRow]:
         raise AssertionError("the executor reads no pages")
 
 

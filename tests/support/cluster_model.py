@@ -181,7 +181,9 @@ class ClusterModel:
 
     def _lacks_a_volume(self, pod: Raw) -> bool:
         """The scheduler leaves it where it is until its claims are there."""
-        claims = [v["persistentVolumeClaim"]["claimName"] for v in pod["spec"]["volumes"] if "persistentVolumeClaim" in v]
+        claims = [
+            v["persistentVolumeClaim"]["claimName"] for v in pod["spec"]["volumes"] if "persistentVolumeClaim" in v
+        ]
         namespace = pod["metadata"]["namespace"]
         found = [self.objects.get(("PersistentVolumeClaim", namespace, claim)) for claim in claims]
         return any(volume is None or volume["metadata"].get("deletionTimestamp") for volume in found)

@@ -37,7 +37,7 @@ class Tails:
         executor: str,
         wake: Callable[[Key], object] = lambda _key: None,
     ) -> None:
-        """`executor`: whose commands these are. A status is its claim's executor's to write, and the budget is for all."""
+        """`executor`: whose commands are followed. A status is its claim's executor's to write, else nobody's."""
         self._kube = kube
         self._wake = wake
         self._world = world

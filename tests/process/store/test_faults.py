@@ -63,9 +63,7 @@ async def test_a_commit_that_is_acknowledged_late_is_acknowledged_and_stored_onc
         assert await seqs(store) == [1, 2, 3]
 
 
-async def test_a_database_that_is_cut_off_takes_nothing_and_then_everything(
-    proxy: TcpProxy, postgres_url: str
-) -> None:
+async def test_a_database_that_is_cut_off_takes_nothing_and_then_everything(proxy: TcpProxy, postgres_url: str) -> None:
     async with store_behind(proxy, postgres_url) as store:
         await store.append([batch([1])])
         proxy.is_away = True

@@ -119,6 +119,15 @@ async def test_lines_that_arrive_after_the_end_are_still_followed_for_a_while(fo
     assert following.logs(1) == {}
 
 
+async def test_a_command_of_another_executor_is_left_to_it(following: Following) -> None:
+    key = following.add()
+    following.lines.say(key, "one")
+    other = Tails(FakeKube(following.cluster), following.world, following.lines, "bridge-1")
+
+    assert not await other.once()
+    assert following.cluster.calls == []
+
+
 async def test_the_store_is_not_asked_when_nothing_runs(following: Following) -> None:
     following.add(claimed=False)
     await following.tails.once()
