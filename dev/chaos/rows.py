@@ -134,7 +134,7 @@ ROWS = (
             "tests/process/runner/test_shipper.py",
             "tests/process/runner/test_spool.py",
             "tests/process/gateway/test_live_feed.py::test_a_database_that_is_away_for_a_while_costs_no_line",
-            "tests/e2e/test_postgres_logs.py::test_nothing_is_lost_while_the_database_is_away",
+            "tests/e2e/test_postgres_logs.py::test_nothing_is_lost_while_the_database_is_away_and_the_command_says_that_it_is",
         ),
         "Lines wait in the runner's bounded spool and are stored once.",
         "The absences are shorter than ten minutes.",
@@ -184,9 +184,8 @@ ROWS = (
     Row(
         16,
         "kubelet or containerd restarted",
-        (),
-        "",
-        "Needs a node whose kubelet can be killed: see tests/e2e.",
+        ("tests/e2e/test_node_restarts.py",),
+        "Agents go on while the kubelet or containerd is killed and started again, and end as if nothing had happened.",
     ),
     Row(
         17,
@@ -230,7 +229,7 @@ ROWS = (
         "base force-pushed, remote hangs",
         (
             "tests/process/workspace/test_https.py::test_a_remote_that_hangs_is_given_up_in_bounded_time",
-            "tests/process/workspace/test_export.py::test_a_base_branch_that_moved_on_or_was_rewritten_does_not_matter",
+            "tests/process/workspace/test_publish.py::test_a_base_branch_that_moved_on_or_was_rewritten_does_not_matter",
         ),
         "A base is a commit, not a name; a remote has bounded time.",
     ),
