@@ -22,7 +22,7 @@ async def upstream_of(kubeconfig: str) -> Upstream:
     kubernetes: Any = import_module("kubernetes.aio")
     found = kubernetes.client.Configuration()
     await kubernetes.config.load_kube_config(config_file=kubeconfig or None, client_configuration=found)
-    token = found.get_api_key_with_prefix("BearerToken") or found.get_api_key_with_prefix("authorization")
+    token = await found.get_api_key_with_prefix("BearerToken")
     return Upstream(found.host, _tls(found), {"Authorization": token} if token else {})
 
 

@@ -21,7 +21,7 @@ class TcpProxy:
         self._flows.set()
         self._server: asyncio.Server | None = None
         self._links: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._served: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
@@ -32,9 +32,8 @@ class TcpProxy:
         assert self._server is not None
         self._server.close()
         self.cut()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.flow()
+        await asyncio.gather(*self._served, return_exceptions=True)
 
     def url(self, url: str) -> str:
         """The same database, through this proxy."""
@@ -51,7 +50,12 @@ class TcpProxy:
     def flow(self) -> None:
         self._flows.set()
 
-    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._served.add(task)
+        task.add_done_callback(self._served.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.is_away:
             writer.transport.abort()
             return
@@ -64,12 +68,10 @@ class TcpProxy:
         self._links |= {writer, far_writer}
         asking = asyncio.create_task(link.ask(reader))
         answering = asyncio.create_task(link.answer(far_reader))
-        self._tasks |= {asking, answering}
         await asyncio.wait((asking, answering), return_when=asyncio.FIRST_COMPLETED)
         for task in (asking, answering):
             task.cancel()
         await asyncio.gather(asking, answering, return_exceptions=True)
-        self._tasks -= {asking, answering}
         self._links -= {writer, far_writer}
         for end in (writer, far_writer):
             end.transport.abort()

@@ -99,8 +99,8 @@ async def test_connections_cut_again_and_again_while_lines_are_written_lose_and_
         assert await seqs(store) == list(range(1, first))[-10_000:]
 
 
-async def told(events: AsyncIterator[Event]) -> Event:
-    async with asyncio.timeout(10):
+async def told(events: AsyncIterator[Event], seconds: float = 10) -> Event:
+    async with asyncio.timeout(seconds):
         return await anext(events)
 
 
@@ -126,7 +126,7 @@ async def test_a_line_that_has_fallen_silent_is_noticed_by_asking(
         assert await told(events) == Connected()
         proxy.stall()
         announce(postgres_url)
-        assert isinstance(await told(events), Disconnected)
+        assert isinstance(await told(events, 30), Disconnected), "the driver tries for 10 s to take its question back"
         proxy.flow()
         assert await told(events) == Connected()
 
