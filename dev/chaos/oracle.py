@@ -36,7 +36,7 @@ class History:
     told: list[str] = field(default_factory=list)
     node_is_lost: bool = False
     rescue: timedelta = Limits().rescue
-    """After so long anybody may take a finalizer off; none when an executor's clock is wrong."""
+    """After so long anybody may take a finalizer off."""
     starts: Counter[tuple[str, str]] = field(default_factory=Counter)
     _commands: dict[str, Raw] = field(default_factory=dict)
     _pods: dict[str, Raw] = field(default_factory=dict)

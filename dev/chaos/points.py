@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from tests.support.cluster_model import ClusterModel
@@ -17,6 +18,7 @@ from tests.support.fake_kube import FakeKube
 from bugcommand_operator.api.names import LABEL_ROLE
 from bugcommand_operator.cluster.errors import ClusterError
 from bugcommand_operator.cluster.kube import Raw
+from dev.chaos.clock import NOW
 
 SUFFIXES = ("agent", "publish", "rescue", "ship", "worktree", "mirror", "checkout")
 
@@ -71,13 +73,16 @@ class Line:
 
     parked: list[Parked] = field(default_factory=list)
     is_dead: bool = False
+    has_heard: bool = False
 
     async def ask(self, point: Point, target: str, effect: Callable[[], Any], body: Raw | None = None) -> Any:
         if self.is_dead:
             raise asyncio.CancelledError
         call = Parked(point, target, effect, asyncio.get_running_loop().create_future(), body)
         self.parked.append(call)
-        return await call.waiting
+        answer = await call.waiting
+        self.has_heard = True
+        return answer
 
 
 class ParkingKube(FakeKube):
@@ -86,6 +91,10 @@ class ParkingKube(FakeKube):
     def __init__(self, cluster: ClusterModel, line: Line) -> None:
         super().__init__(cluster)
         self._line = line
+
+    def now(self) -> datetime:
+        """As the client has it from the answers, once there was one; until then by the process's own clock."""
+        return self.cluster.now if self._line.has_heard else NOW.get()()
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
         point = Point("get", f"{kind}/{part_of(name)}")

@@ -53,8 +53,8 @@ ROWS = (
         "two executors race",
         (SCHEDULES, f"{LIVES}::test_of_two_executors_exactly_one_claims", EXECUTOR),
         "Each epoch is won once, and only its winner writes the status.",
-        "Limits, and that a commitment is worked on once, are counted by each executor over what it has heard: two that "
-        "claim in the same moment can pass them.",
+        "Limits, and that a commitment is worked on once, are counted by each executor over what it has heard: two "
+        "that claim in the same moment can pass them.",
     ),
     Row(
         4,
@@ -264,10 +264,13 @@ ROWS = (
     Row(
         25,
         "clock wrong by an hour",
-        (SCHEDULES,),
-        "Single effects and kept work hold with clocks that are wrong by an hour either way.",
-        "Deadlines are counted by the executor's clock against the cluster's: with one that is wrong by more than a "
-        "deadline, commands end too early (TimedOut, PublishFailed), their work kept.",
+        (
+            SCHEDULES,
+            "tests/unit/cluster/test_client.py::test_the_time_is_the_api_servers_when_ours_is_far_from_it",
+        ),
+        "An executor counts deadlines by the API server's time, as its answers tell it. Clocks that are wrong by an "
+        "hour either way change no end.",
+        "A kubelet whose clock is wrong against the API server's is not simulated.",
     ),
 )
 

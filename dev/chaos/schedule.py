@@ -10,7 +10,6 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from tests.support.builders import LIMITS
 from tests.support.cluster_model import ClusterModel
@@ -59,8 +58,6 @@ class Schedule:
         self.profile = self.mixes(self._dice, ROUNDS)
         self.cluster = populated(ClusterModel(kubelet=Kubelet(self.story.script)), self.story.commands)
         self.history = History(self.cluster, node_is_lost=self.story.node_is_lost)
-        if any(self.profile.skews):
-            self.history.rescue = timedelta(0)
         self.seats = [
             Seat(self.cluster, Identity(f"bridge-{n}", "site-1"), self.limits, skew)
             for n, skew in enumerate(self.profile.skews)
@@ -137,8 +134,6 @@ class Schedule:
             found = self.cluster.find("BugCommand", made["metadata"]["name"])
             end = (found.get("status") or {}).get("phase") if found else GONE
             allowed = self.story.may_end if number == 0 else {self.story.others_end}
-            if any(self.profile.skews):
-                continue
             if end not in allowed:
                 raise Violation(f"{made['metadata']['name']} came to {end}, not to {sorted(allowed)}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 from tests.support.cluster_model import ClusterModel
 
@@ -12,6 +13,9 @@ from bugcommand_operator.cluster.kube import Kube, Raw
 class FakeKube(Kube):
     def __init__(self, cluster: ClusterModel) -> None:
         self.cluster = cluster
+
+    def now(self) -> datetime:
+        return self.cluster.now
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
         await asyncio.sleep(0)
