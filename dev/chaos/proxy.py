@@ -157,7 +157,7 @@ class ApiProxy:
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _NOT_FORWARDED}
         url = self._upstream.url + request.path_qs
         sending = self._session.request(
-            request.method, url, data=asked.body, headers={**headers, **self._upstream.headers}
+            request.method, url, data=asked.body or None, headers={**headers, **self._upstream.headers}
         )
         async with sending as answer:
             if asked.is_watch and answer.status == 200:
