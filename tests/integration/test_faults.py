@@ -113,11 +113,11 @@ class EachWrite:
 async def test_every_write_is_denied_twice(place: Place) -> None:
     denials = (Answer(409, "Conflict"), Answer(429, "TooManyRequests"), Answer(500), Answer(503), Drop())
     place.proxy.faults = EachWrite(2, *denials)
-    await place.bugs(0, 2)
+    await place.bugs()
     await place.executor()
 
     await place.all_succeed(PATIENCE)
-    assert len(place.proxy.faults.done) >= 2 * len(("finalizer", "status", "pod", "volume"))
+    assert len(place.proxy.faults.done) >= BUGS * len(("finalizer and gate", "status", "pod", "volume"))
 
 
 async def test_every_write_is_done_and_its_answer_lost(place: Place) -> None:
@@ -173,7 +173,7 @@ def _have_claims(bugs: list[Raw]) -> bool:
 async def test_watches_that_are_late_delay_and_double_nothing(place: Place) -> None:
     place.proxy.lag_seconds = 1.0
     await place.executor()
-    await place.bugs()
+    await place.bugs(0, 3)
 
     await place.all_succeed()
 
