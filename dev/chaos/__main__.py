@@ -7,7 +7,7 @@ import sys
 
 from dev.chaos import rows
 from dev.chaos.fates import Fate
-from dev.chaos.running import run_all, table, told
+from dev.chaos.running import reach, run_all, table, told
 
 SCHEDULES = 2000
 
@@ -31,12 +31,13 @@ def main() -> int:
 
 def schedules(first: int, count: int) -> bool:
     found = run_all(range(first, first + count))
-    print("\n".join(table(found)))
+    reach(found, Fate.KILLED_BEFORE, Fate.KILLED_AFTER)
     lacking = found.lacking(Fate.KILLED_BEFORE, Fate.KILLED_AFTER)
+    print("\n".join(table(found)))
     for failure in found.failures:
         print(f"\n{failure}")
-    for line in lacking:
-        print(f"not reached: {line}")
+    for point, fate in lacking:
+        print(f"not reached: {point}: {fate}")
     print(f"{found.schedules} schedules, {found.claims} claims, {found.starts} starts of an agent: ", end="")
     holds = not found.failures and not lacking
     print("all hold" if holds else f"{len(found.failures)} failed, {len(lacking)} points not reached")

@@ -34,13 +34,15 @@ class Found:
     starts: int = 0
     fates: Counter[tuple[Point, Fate]] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
+    first: dict[Point, tuple[int, int]] = field(default_factory=dict)
+    """The schedule that first came to a write, by its seed, and which of its writes that was."""
 
     def writes(self) -> list[Point]:
         return sorted({point for point, _ in self.fates if point.writes})
 
-    def lacking(self, *fates: Fate) -> list[str]:
+    def lacking(self, *fates: Fate) -> list[tuple[Point, Fate]]:
         """Writes to which one of these has not happened."""
-        return [f"{p}: never {fate}" for p in self.writes() for fate in fates if not self.fates[p, fate]]
+        return [(point, fate) for point in self.writes() for fate in fates if not self.fates[point, fate]]
 
 
 def run_all(seeds: Iterable[int], most_failures: int = MOST_FAILURES) -> Found:
@@ -54,6 +56,15 @@ def run_all(seeds: Iterable[int], most_failures: int = MOST_FAILURES) -> Found:
     return found
 
 
+def reach(found: Found, *fates: Fate) -> None:
+    """A schedule is the same up to the write that is then made to end otherwise: so what the dice have left out is
+    made good."""
+    with simulated(), asyncio.Runner() as runner:
+        for point, fate in found.lacking(*fates):
+            seed, index = found.first[point]
+            _run_one(runner, Schedule(seed, forced={index: fate}), found)
+
+
 def _run_one(runner: asyncio.Runner, schedule: Schedule, found: Found) -> None:
     try:
         runner.run(schedule.run())
@@ -64,6 +75,8 @@ def _run_one(runner: asyncio.Runner, schedule: Schedule, found: Found) -> None:
     found.claims += len(schedule.history.claims)
     found.starts += sum(schedule.history.starts.values())
     found.fates.update(schedule.points)
+    for index, point in enumerate(schedule.writes):
+        found.first.setdefault(point, (schedule.seed, index))
 
 
 def told(seed: int) -> Iterator[str]:

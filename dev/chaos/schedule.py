@@ -90,6 +90,7 @@ class Schedule:
             f"seed {self.seed}: {self.story.name}; {p.executors} executors; {p.fault_rate:.0%} faults ({faults}); "
             f"late answers {p.late_answers:.0%}, pauses {p.pauses:.0%}, stalls {p.stalls:.0%}, kills {p.kills:.0%}; "
             f"outage {p.outage.name if p.outage else 'none'}; clocks {[str(skew) for skew in p.skews]}"
+            + (f"; forced {self.forced}" if self.forced else "")
         )
 
     # --- storm and calm

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from dev.chaos.running import run_all
+from dev.chaos.fates import Fate
+from dev.chaos.running import reach, run_all
 
 TOP = Path(__file__).parents[2]
 SCHEDULES, PARTS = 1000, 4
@@ -22,6 +23,15 @@ def test_whatever_goes_wrong_each_command_has_one_effect_and_leaves_nothing(part
     assert not found.failures, "\n\n".join(map(str, found.failures))
     assert found.schedules == PART
     assert found.claims >= PART
+
+
+def test_what_the_dice_leave_out_is_made_good() -> None:
+    found = run_all(range(20))
+    assert found.lacking(Fate.KILLED_BEFORE, Fate.KILLED_AFTER)
+    reach(found, Fate.KILLED_BEFORE, Fate.KILLED_AFTER)
+
+    assert not found.failures, "\n\n".join(map(str, found.failures))
+    assert found.lacking(Fate.KILLED_BEFORE, Fate.KILLED_AFTER) == []
 
 
 def test_a_seed_is_the_same_schedule_in_every_process() -> None:
