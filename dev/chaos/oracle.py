@@ -74,24 +74,32 @@ class History:
         self.tell(f"{obj['metadata']['name']}: {new.get('phase')} {_why(new)} by {self.writer or 'nobody'}")
         size = len(json.dumps(new))
         _require(size <= MOST_STATUS_BYTES, f"a status of {size} bytes")
-        self._judge_claim(obj, old.get("claim"), new.get("claim"))
+        self._judge_claim(obj, old, new)
         self._judge_attempt(uid, old, new)
         self._judge_end(obj["metadata"]["name"], old, new)
 
-    def _judge_claim(self, obj: Raw, old: Raw | None, new: Raw | None) -> None:
-        uid = obj["metadata"]["uid"]
+    def _judge_claim(self, obj: Raw, status_before: Raw, status: Raw) -> None:
+        uid, old, new = obj["metadata"]["uid"], status_before.get("claim"), status.get("claim")
         if new is None:
-            _require(old is None or self.writer == NOBODY, f"{self.writer} took a claim away")
+            self._judge_give_back(uid, old, status)
             return
         if old == new:
             holds = new["executor"] == self.writer or self._is_late(obj["metadata"])
             _require(holds, f"{self.writer} wrote over the claim of {new['executor']}, epoch {new['epoch']}")
             return
-        epoch = (old or {}).get("epoch", 0)
+        epoch = (old or {}).get("epoch") or status_before.get("lastEpoch") or 0
         _require(new["epoch"] == epoch + 1, f"epoch {epoch} was followed by {new['epoch']}")
         _require(new["executor"] == self.writer, f"{self.writer} claimed for {new['executor']}")
         _require((uid, new["epoch"]) not in self.claims, f"epoch {new['epoch']} was won twice")
         self.claims[uid, new["epoch"]] = self.writer
+
+    def _judge_give_back(self, uid: str, claim: Raw | None, status: Raw) -> None:
+        """A claim may be given back by its own executor, before anything was made for it."""
+        if claim is None:
+            return
+        _require(claim["executor"] == self.writer, f"{self.writer} took a claim of {claim['executor']} away")
+        _require(status.get("lastEpoch") == claim["epoch"], f"epoch {claim['epoch']} was forgotten")
+        _require(not self._agents_of(uid), "a claim was given back that a pod had been made for")
 
     def _is_late(self, meta: Raw) -> bool:
         deleted = meta.get("deletionTimestamp")
@@ -99,7 +107,8 @@ class History:
 
     def _judge_attempt(self, uid: str, old: Raw, new: Raw) -> None:
         before, after = old.get("attempt") or 0, new.get("attempt") or 0
-        _require(after in {before, before + 1}, f"attempt {before} was followed by {after}")
+        given_back = old.get("claim") is not None and new.get("claim") is None
+        _require(after == before - given_back or after in {before, before + 1}, f"attempt {before}, then {after}")
         if after > before and not self.node_is_lost:
             alive = [p["metadata"]["name"] for p in self._agents_of(uid) if not _is_over(p)]
             _require(not alive, f"attempt {after} began while {alive} lived")
