@@ -145,6 +145,15 @@ class History:
         _require(command is not None, f"{name} works for a command that is gone")
         status = (command or {}).get("status") or {}
         _require(str(status.get("attempt")) == attempt, f"{name} works, the attempt is {status.get('attempt')}")
+        self._judge_commitment(uid, status.get("commitmentId"))
+
+    def _judge_commitment(self, uid: str, commitment: str | None) -> None:
+        """Two at work on one commitment would push one branch."""
+        others = [c for u, c in self._commands.items() if u != uid and _commitment_of(c) == commitment]
+        working = [
+            c["metadata"]["name"] for c in others if any(map(_agent_runs, self._agents_of(c["metadata"]["uid"])))
+        ]
+        _require(not working, f"commitment {commitment} is worked on by {working} already")
 
     def _agents_of(self, uid: str) -> list[Raw]:
         wanted = {LABEL_COMMAND_UID: uid, LABEL_ROLE: ROLE_AGENT}.items()
@@ -180,6 +189,10 @@ def _judge_leftovers(cluster: ClusterModel, commands: dict[str, Raw]) -> None:
 def _end_of(status: Raw) -> str | None:
     found = next((c["status"] for c in status.get("conditions") or [] if c["type"] == "Succeeded"), None)
     return found if found in {"True", "False"} else None
+
+
+def _commitment_of(command: Raw) -> str | None:
+    return (command.get("status") or {}).get("commitmentId")
 
 
 def _why(status: Raw) -> str:

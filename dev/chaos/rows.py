@@ -52,9 +52,9 @@ ROWS = (
         3,
         "two executors race",
         (SCHEDULES, f"{LIVES}::test_of_two_executors_exactly_one_claims", EXECUTOR),
-        "Each epoch is won once, and only its winner writes the status.",
-        "Limits, and that a commitment is worked on once, are counted by each executor over what it has heard: two "
-        "that claim in the same moment can pass them.",
+        "Each epoch is won once, and only its winner writes the status; a commitment is worked on by one command at a "
+        "time.",
+        "Limits that executors share are not part of the schedules.",
     ),
     Row(
         4,

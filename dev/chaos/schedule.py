@@ -134,7 +134,7 @@ class Schedule:
         for number, made in enumerate(self.story.commands):
             found = self.cluster.find("BugCommand", made["metadata"]["name"])
             end = (found.get("status") or {}).get("phase") if found else GONE
-            allowed = self.story.may_end if number == 0 else {self.story.others_end}
+            allowed = self.story.may_end if number == 0 else self.story.others_may_end
             if end not in allowed:
                 raise Violation(f"{made['metadata']['name']} came to {end}, not to {sorted(allowed)}")
 

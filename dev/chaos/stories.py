@@ -36,7 +36,7 @@ class Story:
     commands: tuple[Raw, ...]
     may_end: frozenset[str]
     """What the first command may come to."""
-    others_end: str
+    others_may_end: frozenset[str]
     """The script is everybody's; what people do is done to the first."""
     deeds: tuple[Deed, ...] = ()
     node_is_lost: bool = False
@@ -67,7 +67,7 @@ ENDS_IN_PUSHING = frozenset({"no change", "a push refused"})
 def by(dice: random.Random, rounds: int) -> Story:
     names = list(SCRIPTS)
     name = dice.choices(names, [6 if n == "a fix" else 1 for n in names])[0]
-    count, spec = dice.choice([1, 1, 2, 3]), {"output": "None"} if dice.random() < 0.1 else {}
+    count, spec = dice.choice([1, 1, 2, 3]), dice.choice([{}] * 8 + [{"output": "None"}, {"commitmentId": "cmt_login"}])
     return made(name, dice.choice(list(DEEDS)), dice, rounds, count, **spec)
 
 
@@ -77,8 +77,9 @@ def made(name: str, deed: str, dice: random.Random, rounds: int, count: int = 1,
         end = SUCCEEDED
     commands = tuple(bug_command(name_of(n), NAMESPACE, uid_of(n), **spec) for n in range(count))
     deeds, more_ends, node_is_lost = DEEDS[deed](dice, rounds)
-    ends = more_ends if GONE in more_ends else more_ends | {end}
-    return Story(f"{count} x {name}, {deed}", script(), commands, ends, end, deeds, node_is_lost)
+    taken = {FAILED, REFUSED} if "commitmentId" in spec and count > 1 else set()
+    ends = (more_ends if GONE in more_ends else more_ends | {end}) | taken
+    return Story(f"{count} x {name}, {deed}", script(), commands, ends, frozenset({end, *taken}), deeds, node_is_lost)
 
 
 Deeds = tuple[tuple[Deed, ...], frozenset[str], bool]
