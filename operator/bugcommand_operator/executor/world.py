@@ -89,7 +89,7 @@ class World:
 
     def put_command(self, obj: Raw) -> Command | None:
         key = key_of(obj)
-        if obj["metadata"]["uid"] in self._gone:
+        if obj["metadata"].get("uid") in self._gone:
             return None
         try:
             command = command_from(obj)
