@@ -72,7 +72,7 @@ test-e2e: setup setup-system cluster images ## Tests on the whole cluster
 	$(PYTHON) -m pytest tests/e2e
 
 test: setup setup-system lint cluster images ## All tests, on a fresh machine too
-	$(PYTHON) -m pytest tests/unit tests/process tests/chart --ignore=$(FIDELITY) -n $(WORKERS)
+	$(PYTHON) -m pytest tests/unit tests/process tests/chart tests/chaos --ignore=$(FIDELITY) -n $(WORKERS)
 	$(PYTHON) -m pytest $(FIDELITY)
 	$(PYTHON) -m pytest tests/integration tests/e2e
 

@@ -44,6 +44,17 @@ class ExecutorProcess:
                 cwd=TOP,
             )
 
+    def stop(self) -> None:
+        """SIGSTOP: it is there, and does nothing."""
+        self._send(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._send(signal.SIGCONT)
+
+    def _send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def kill(self) -> None:
         """As a node's failure does: without a chance to say good-bye."""
         if self._process is not None and self._process.returncode is None:

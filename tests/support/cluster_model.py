@@ -61,6 +61,15 @@ class ClusterModel:
         self.after(with_call)
         return answer
 
+    def listed(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
+        wanted = dict(pair.split("=", 1) for pair in labels.split(",") if pair)
+        return [
+            copied(obj)
+            for obj in self.of_kind(kind)
+            if namespace in {None, obj["metadata"]["namespace"]}
+            and wanted.items() <= (obj["metadata"].get("labels") or {}).items()
+        ]
+
     def create(self, manifest: Raw) -> Raw:
         obj = copied(manifest)
         meta = obj["metadata"]
@@ -104,9 +113,16 @@ class ClusterModel:
             raise Conflict(f"{name}: the UID is another", 409)
         if version is not None and version != obj["metadata"]["resourceVersion"]:
             raise Conflict(f"{name} has been modified", 409)
-        self._mark_deleted(obj)
+        self.mark_deleted(obj)
         self.after(call)
         return copied(self.objects.get((kind, namespace, name), obj))
+
+    # --- what people do
+
+    def put(self, obj: Raw) -> None:
+        """An object as somebody has changed it, with another generation."""
+        obj["metadata"]["generation"] += 1
+        self._store(obj, "MODIFIED")
 
     # --- what goes on by itself
 
@@ -155,18 +171,29 @@ class ClusterModel:
             if obj["metadata"].get("deletionTimestamp"):
                 self._remove(obj)
             return
+        if not obj.get("status") and self._lacks_a_volume(obj):
+            return
         goes = self.kubelet.step(obj, self.now)
         if goes is None:
             self._remove(obj)
         elif goes != obj.get("status"):
             self._store({**obj, "status": goes}, "MODIFIED")
 
+    def _lacks_a_volume(self, pod: Raw) -> bool:
+        """The scheduler leaves it where it is until its claims are there."""
+        claims = [
+            v["persistentVolumeClaim"]["claimName"] for v in pod["spec"]["volumes"] if "persistentVolumeClaim" in v
+        ]
+        namespace = pod["metadata"]["namespace"]
+        found = [self.objects.get(("PersistentVolumeClaim", namespace, claim)) for claim in claims]
+        return any(volume is None or volume["metadata"].get("deletionTimestamp") for volume in found)
+
     def _collect_garbage(self) -> None:
         alive = {obj["metadata"]["uid"] for obj in self.objects.values()}
         for obj in [*self.of_kind("Pod"), *self.of_kind("PersistentVolumeClaim")]:
             owners = obj["metadata"].get("ownerReferences") or []
             if owners and not any(o["uid"] in alive for o in owners) and not obj["metadata"].get("deletionTimestamp"):
-                self._mark_deleted(obj)
+                self.mark_deleted(obj)
 
     # --- storage
 
@@ -191,7 +218,7 @@ class ClusterModel:
         self.objects[obj["kind"], meta["namespace"], meta["name"]] = obj
         self._tell(event, obj)
 
-    def _mark_deleted(self, obj: Raw) -> None:
+    def mark_deleted(self, obj: Raw) -> None:
         obj = copied(obj)
         meta = obj["metadata"]
         if meta.get("deletionTimestamp"):

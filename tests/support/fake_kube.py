@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
-from tests.support.cluster_model import ClusterModel, copied
+from tests.support.cluster_model import ClusterModel
 
 from bugcommand_operator.cluster.kube import Kube, Raw
 
@@ -13,19 +14,16 @@ class FakeKube(Kube):
     def __init__(self, cluster: ClusterModel) -> None:
         self.cluster = cluster
 
+    def now(self) -> datetime:
+        return self.cluster.now
+
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
         await asyncio.sleep(0)
         return self.cluster.get(kind, namespace or "", name)
 
     async def list(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
         await asyncio.sleep(0)
-        wanted = dict(pair.split("=", 1) for pair in labels.split(",") if pair)
-        return [
-            copied(obj)
-            for obj in self.cluster.of_kind(kind)
-            if namespace in {None, obj["metadata"]["namespace"]}
-            and wanted.items() <= (obj["metadata"].get("labels") or {}).items()
-        ]
+        return self.cluster.listed(kind, namespace, labels)
 
     async def create(self, manifest: Raw) -> Raw:
         await asyncio.sleep(0)

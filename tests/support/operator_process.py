@@ -5,14 +5,14 @@ Nothing is looked at without a reason: a change that a watch shows, a pass that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
 from tests.support.builders import LIMITS, ME, NAME, NAMESPACE, UID
-from tests.support.cluster_model import ClusterModel, Died, bug_command, definition
+from tests.support.cluster_model import ClusterModel, Died, bug_command, copied, definition
 from tests.support.fake_kube import FakeKube
 
 from bugcommand_operator.cluster.errors import ClusterError
@@ -34,7 +34,9 @@ Raw = dict[str, Any]
 
 
 class Told(EventPoster):
-    """Events are kept instead of posted."""
+    """Events are kept, and posted only where somebody wants to see that too."""
+
+    is_posting = False
 
     def __init__(self, kube: FakeKube) -> None:
         super().__init__(kube, "test")
@@ -42,6 +44,8 @@ class Told(EventPoster):
 
     def post(self, command: Command, event: Event) -> None:
         self.events.append(event)
+        if self.is_posting:
+            super().post(command, event)
 
 
 @dataclass
@@ -50,6 +54,7 @@ class OperatorProcess:
     identity: Identity = ME
     limits: Limits = LIMITS
     install: Install = INSTALL
+    kube_of: Callable[[ClusterModel], FakeKube] = FakeKube
     hears: bool = True
     """False: its watches have stalled without a word."""
     due: dict[Key, datetime] = field(default_factory=dict)
@@ -57,7 +62,7 @@ class OperatorProcess:
     _pending: list[tuple[str, Raw]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.kube = FakeKube(self.cluster)
+        self.kube = self.kube_of(self.cluster)
         self.world = World(self.limits.ageing)
         self.told = Told(self.kube)
         actor = Actor(self.kube, self.world, self.install)
@@ -86,6 +91,16 @@ class OperatorProcess:
                 return
             for key in keys:
                 await self.one(key)
+
+    @property
+    def unheard(self) -> int:
+        return len(self._pending)
+
+    def watch_anew(self) -> None:
+        """A watch begins with all that is there; what went away meanwhile is not told of."""
+        kinds = ("Repository", "Agent", "Pod", "PersistentVolumeClaim", "BugCommand")
+        self._pending = [("ADDED", copied(obj)) for kind in kinds for obj in self.cluster.of_kind(kind)]
+        self.hears = True
 
     async def hear(self, most: int | None = None) -> None:
         """In the order in which it was written."""

@@ -135,7 +135,7 @@ class Simulation:
     def delete(self) -> None:
         obj = self.cluster.objects.get(("BugCommand", NAMESPACE, NAME))
         if obj is not None:
-            self.cluster._mark_deleted(obj)
+            self.cluster.mark_deleted(obj)
 
     def _by_hand(self, edit: Callable[[Raw], None]) -> None:
         obj = self.cluster.objects.get(("BugCommand", NAMESPACE, NAME))

@@ -8,6 +8,8 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncGenerator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from importlib import import_module
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -18,6 +20,7 @@ from bugcommand_operator.cluster.errors import ClusterUnavailable, error_for
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 _OPENING_SECONDS = 15.0
+_USUAL_DIFFERENCE = timedelta(seconds=10)
 _LONGEST_LINE = 16 << 20  # an object has at most 1.5 MiB
 
 
@@ -26,6 +29,13 @@ class Cluster:
 
     def __init__(self, api: Any) -> None:
         self._api = api  # kubernetes.aio.client.ApiClient, whose methods carry no types
+        self._date = ""
+        self._behind = timedelta()
+
+    def now(self) -> datetime:
+        """The API server's time, as far as its answers tell: the stamps that deadlines are counted from are its own
+        and its kubelets', so a wrong clock of ours must not end anything early."""
+        return datetime.now(UTC) + self._behind
 
     @classmethod
     async def connect(cls, kubeconfig: str = "") -> Self:
@@ -69,6 +79,7 @@ class Cluster:
         except (ClientError, OSError, TimeoutError) as error:
             what = str(error) or type(error).__name__
             raise ClusterUnavailable(f"{method} {path}: {what}") from error
+        self._note_time(headers.get("Date", ""))
         answer = _as_object(data)
         if not 200 <= status < 300:
             reason, message = str(answer.get("reason", "")), str(answer.get("message") or f"status {status}")
@@ -101,6 +112,17 @@ class Cluster:
         finally:
             if response is not None:
                 response.response.close()
+
+    def _note_time(self, date: str) -> None:
+        """A few seconds are the way that an answer took, and the header's own whole seconds."""
+        if date == self._date:
+            return
+        self._date = date
+        try:
+            behind = parsedate_to_datetime(date) - datetime.now(UTC)
+        except (ValueError, TypeError):
+            return
+        self._behind = behind if abs(behind) > _USUAL_DIFFERENCE else timedelta()
 
     async def _send(
         self, method: str, path: str, query: dict[str, str], body: Any, content_type: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from bugcommand_operator.api.names import FIELD_MANAGER, GROUP, VERSION
@@ -17,6 +18,9 @@ CORE_PLURALS = {"Pod": "pods", "PersistentVolumeClaim": "persistentvolumeclaims"
 class Kube:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+
+    def now(self) -> datetime:
+        return self._cluster.now()
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
         return await self._request("GET", path_of(kind, namespace, name))

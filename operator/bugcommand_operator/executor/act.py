@@ -88,10 +88,10 @@ class Actor:
         try:
             answer = await self._kube.patch("BugCommand", command.namespace, command.name, {"metadata": meta})
         except NotFound:
-            self._world.drop_command(command.key)
+            self._world.command_is_gone(command.key, command.uid)
             raise
         if answer["metadata"].get("deletionTimestamp") and not answer["metadata"].get("finalizers"):
-            self._world.drop_command(command.key)
+            self._world.command_is_gone(command.key, command.uid)
         else:
             self._world.put_command(answer)
 

@@ -52,6 +52,9 @@ class Config(BaseSettings):
     publish_deadline_seconds: int = Field(default=600, ge=1)
     rescue_deadline_seconds: int = Field(default=600, ge=1)
 
+    watch_inactivity_seconds: int = Field(default=70, ge=1)
+    """A watch that has shown nothing for so long is taken for stalled, and begun anew."""
+
     database_url: str = "sqlite+aiosqlite:////data/mentu.db"
     metrics_port: int = 9090
     liveness_port: int = 8081

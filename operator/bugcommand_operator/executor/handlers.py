@@ -52,8 +52,9 @@ class Routes:
             self._world.command_deleted(obj)
             self._call_up()
             return
-        if self._world.hear_command(obj) is None:
-            log.warning("command not understood", key="/".join(key_of(obj)), error=self._world.unreadable[key_of(obj)])
+        self._world.hear_command(obj)
+        if error := self._world.unreadable.get(key_of(obj)):
+            log.warning("command not understood", key="/".join(key_of(obj)), error=error)
         self._enqueue(key_of(obj))
         self._call_up()
 

@@ -71,7 +71,8 @@ class Executor:
             self._reconciler.written.append(self._traces.written)
         self._positions = Positions(kube, self._world)
         self._resync = Resync(kube, self._world, config.namespaces, self._queue.add)
-        self._tails = Tails(kube, self._world, SpawnLogs(open_reader(config.database_url)), self._queue.add)
+        lines = SpawnLogs(open_reader(config.database_url))
+        self._tails = Tails(kube, self._world, lines, config.executor_id, self._queue.add)
 
     async def run(self) -> None:
         self._expose()
@@ -128,7 +129,7 @@ class Executor:
         namespaces = self._config.namespaces
         await kopf.operator(
             registry=registry,
-            settings=kopf_settings(),
+            settings=kopf_settings(self._config.watch_inactivity_seconds),
             identity=cast(Any, self._config.executor_id),  # else kopf asks for the user's name; a uid has none here
             standalone=True,
             clusterwide=not namespaces,
@@ -158,7 +159,7 @@ def spare_the_collector() -> None:
     gc.freeze()
 
 
-def kopf_settings() -> kopf.OperatorSettings:
+def kopf_settings(inactivity_seconds: int) -> kopf.OperatorSettings:
     """A watch that stalls silently is given up on; kopf posts no Events and keeps nothing on our objects."""
     settings = kopf.OperatorSettings()
     keep_nothing(settings)
@@ -168,5 +169,5 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
     settings.watching.connect_timeout = 30
-    settings.watching.inactivity_timeout = 70
+    settings.watching.inactivity_timeout = inactivity_seconds
     return settings

@@ -92,7 +92,7 @@ class Reconciler:
 
     async def _decided(self, command: Command, is_its_turn: bool) -> Plan:
         seen = await self._observe(command, is_its_turn)
-        plan = decide(seen, datetime.now(UTC))
+        plan = decide(seen, self._kube.now())
         claims = not command.is_claimed and plan.status is not None and plan.status.claim is not None
         try:
             plan = await self._carry_out(seen, plan)
@@ -117,7 +117,7 @@ class Reconciler:
             if not any(isinstance(action, CreatePod | Prepare) for action in plan.actions):
                 raise
             log.warning("refused by the API server", key="/".join(seen.command.key), error=str(error))
-            plan = _without_creation(decide(_refused(seen, str(error)), datetime.now(UTC)))
+            plan = _without_creation(decide(_refused(seen, str(error)), self._kube.now()))
             await self._actor.carry_out(seen, plan.actions)
         if not plan.status_first:
             await self._write_status(seen.command, plan.status)

@@ -31,12 +31,19 @@ log = structlog.get_logger()
 
 class Tails:
     def __init__(
-        self, kube: Kube, world: World, source: LogSource, wake: Callable[[Key], object] = lambda _key: None
+        self,
+        kube: Kube,
+        world: World,
+        source: LogSource,
+        executor: str,
+        wake: Callable[[Key], object] = lambda _key: None,
     ) -> None:
+        """`executor`: whose commands are followed. A status is its claim's executor's to write, else nobody's."""
         self._kube = kube
         self._wake = wake
         self._world = world
         self._source = source
+        self._executor = executor
         self._turns: dict[AttemptKey, int] = {}
         self._turn = 0
 
@@ -71,7 +78,7 @@ class Tails:
 
     async def once(self) -> bool:
         """False: there was nothing to ask the store for."""
-        followed = {attempt_key(c): c for c in self._world.commands.items.values() if _is_followed(c)}
+        followed = {attempt_key(c): c for c in self._world.commands.items.values() if self._is_followed(c)}
         if not followed:
             metrics.TAIL_LAG.set(0)
             return False
@@ -87,6 +94,12 @@ class Tails:
             await self._write(key, command.key, reached)
         self._turns = {key: turn for key, turn in self._turns.items() if key in followed}
         return True
+
+    def _is_followed(self, command: Command) -> bool:
+        claim, ended = command.status.claim, command.status.completion_time
+        if claim is None or claim.executor != self._executor:
+            return False
+        return command.is_active or (ended is not None and datetime.now(UTC) - ended < STILL_ARRIVING)
 
     async def _write(self, key: AttemptKey, command_key: Key, reached: Progress) -> None:
         lines = await self._source.tail(key, MAX_TAIL_LINES)
@@ -105,13 +118,6 @@ class Tails:
 
 def attempt_key(command: Command) -> AttemptKey:
     return AttemptKey(command.namespace, command.command_id, command.attempt)
-
-
-def _is_followed(command: Command) -> bool:
-    if command.is_active:
-        return True
-    ended = command.status.completion_time
-    return ended is not None and command.is_claimed and datetime.now(UTC) - ended < STILL_ARRIVING
 
 
 def _missing_lines(command: Command, reached: Progress) -> int:

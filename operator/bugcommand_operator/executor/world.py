@@ -20,6 +20,7 @@ from bugcommand_operator.executor.line import Line, Order, lane_of
 from bugcommand_operator.executor.rivals import Rivals
 from bugcommand_operator.executor.room import Room
 
+MOST_GONE = 10_000
 Raw = dict[str, Any]
 Key = tuple[str, str]
 T = TypeVar("T")
@@ -83,9 +84,13 @@ class World:
         self.log_store_away_since: datetime | None = None
         self.log_store_answers = False
         self._by_uid: dict[str, Key] = {}
+        self._gone: dict[str, None] = {}
+        """UIDs of commands that we have let go, the newest last."""
 
     def put_command(self, obj: Raw) -> Command | None:
         key = key_of(obj)
+        if obj["metadata"].get("uid") in self._gone:
+            return None
         try:
             command = command_from(obj)
         except UnreadableCommand as error:
@@ -127,6 +132,13 @@ class World:
     def command_deleted(self, obj: Raw) -> None:
         if version_of(obj) >= self.commands.versions.get(key_of(obj), 0):
             self.drop_command(key_of(obj))
+
+    def command_is_gone(self, key: Key, uid: str) -> None:
+        """The API server has said so to us: what a watch has yet to show of it, from before, does not bring it back."""
+        self._gone[uid] = None
+        while len(self._gone) > MOST_GONE:
+            del self._gone[next(iter(self._gone))]
+        self.drop_command(key)
 
     def drop_command(self, key: Key) -> None:
         self._forget(key)

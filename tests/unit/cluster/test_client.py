@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,25 @@ async def cluster(server: Server, tmp_path: Path) -> AsyncIterator[Cluster]:
     async with await Cluster.connect(str(tmp_path / "kubeconfig")) as connected:
         yield connected
     listening.close()
+
+
+@pytest.mark.parametrize("wrong", [timedelta(hours=-1), timedelta(hours=1)])
+async def test_the_time_is_the_api_servers_when_ours_is_far_from_it(
+    server: Server, cluster: Cluster, wrong: timedelta
+) -> None:
+    theirs = datetime.now(UTC) + wrong
+    server.headers = f"Date: {format_datetime(theirs, usegmt=True)}\r\n"
+    await cluster.request("GET", "/x")
+
+    assert abs(cluster.now() - theirs) < timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("date", ["", "Date: yesterday\r\n", "Date: Sat, 99 Nov 2026 99:00:00 GMT\r\n"])
+async def test_a_date_that_says_nothing_leaves_the_time_as_it_is(server: Server, cluster: Cluster, date: str) -> None:
+    server.headers = date
+    await cluster.request("GET", "/x")
+
+    assert abs(cluster.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
 async def test_a_request_carries_our_token_the_query_and_the_kind_of_patch(server: Server, cluster: Cluster) -> None:

@@ -140,7 +140,7 @@ async def story(cluster: ClusterModel, deleted_at: int | None = None) -> Operato
     process = await live(cluster, process, deleted_at)
     found = cluster.find("BugCommand", NAME)
     if found is not None:
-        cluster._mark_deleted(found)
+        cluster.mark_deleted(found)
     return await live(cluster, process, STEPS)
 
 
@@ -273,7 +273,7 @@ async def test_a_namespace_on_its_way_out_lets_its_commands_go_at_once(new: New)
     cluster.refuses = lambda obj: f"{obj['metadata']['name']} is forbidden: because it is being terminated"
     found = cluster.find("BugCommand", NAME)
     assert found is not None
-    cluster._mark_deleted(found)
+    cluster.mark_deleted(found)
     await live(cluster, process, 6)
 
     assert cluster.find("BugCommand", NAME) is None

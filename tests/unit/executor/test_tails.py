@@ -19,7 +19,7 @@ from bugcommand_operator.store.errors import StoreUnavailable
 from bugcommand_operator.store.lines import AttemptKey, LogLine, LogRow, Progress
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-CLAIM = {"executor": "bridge-0", "machine": "m", "epoch": 1, "at": "2026-03-01T12:00:00Z"}
+CLAIM: dict[str, Any] = {"executor": "bridge-0", "machine": "m", "epoch": 1, "at": "2026-03-01T12:00:00Z"}
 
 
 class Lines:
@@ -53,7 +53,7 @@ class Following:
         self.world = World()
         self.lines = Lines()
         self.woken: list[tuple[str, str]] = []
-        self.tails = Tails(FakeKube(self.cluster), self.world, self.lines, self.woken.append)
+        self.tails = Tails(FakeKube(self.cluster), self.world, self.lines, CLAIM["executor"], self.woken.append)
 
     def add(self, number: int = 0, *, ended: datetime | None = None, claimed: bool = True) -> AttemptKey:
         uid = f"{number:08d}" + UID[8:]
@@ -118,6 +118,15 @@ async def test_lines_that_arrive_after_the_end_are_still_followed_for_a_while(fo
 
     assert following.logs()["tail"] == ["late"]
     assert following.logs(1) == {}
+
+
+async def test_a_command_of_another_executor_is_left_to_it(following: Following) -> None:
+    key = following.add()
+    following.lines.say(key, "one")
+    other = Tails(FakeKube(following.cluster), following.world, following.lines, "bridge-1")
+
+    assert not await other.once()
+    assert following.cluster.calls == []
 
 
 async def test_the_store_is_not_asked_when_nothing_runs(following: Following) -> None:

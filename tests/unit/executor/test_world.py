@@ -230,6 +230,18 @@ def test_a_command_that_ends_gives_its_room_back() -> None:
     assert load(world).executor == 0
 
 
+def test_a_command_that_was_let_go_is_not_brought_back_by_what_a_watch_shows_late() -> None:
+    world = World()
+    world.put_command(claimed(5))
+    world.command_is_gone(KEY, UID)
+
+    assert world.put_command(claimed(4)) is None
+    assert KEY not in world.commands.items
+    again = world.put_command(raw(8, uid=OTHER_UID))
+    assert again is not None
+    assert again.uid == OTHER_UID
+
+
 def test_a_checkout_and_a_commitment_are_taken_within_their_repository() -> None:
     world = World()
     world.put_command(claimed(1, name="runs", uid=uid(1), withWorktree=False, commitmentId="cmt_a"))

@@ -1,0 +1,157 @@
+"""One executor's place in a schedule: the process that sits there, until it is killed, and the one that follows it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Mapping
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.support.cluster_model import ClusterModel
+from tests.support.operator_process import OperatorProcess
+
+from bugcommand_operator.cluster.errors import ClusterError
+from bugcommand_operator.core.settings import Identity, Limits
+from bugcommand_operator.executor.resync import EVERY_SECONDS
+from bugcommand_operator.executor.tails import Tails
+from bugcommand_operator.executor.world import Key
+from bugcommand_operator.store.lines import AttemptKey, LogLine, LogRow, Progress
+from dev.chaos.clock import NOW
+from dev.chaos.points import Line, Parked, ParkingKube
+
+LIST, TAILS, EVENTS = "list", "tails", "events"
+Name = str | Key
+MOST_LINES = 2
+
+
+class Logs:
+    """A log store in which each attempt that works says one line whenever it is asked about."""
+
+    def __init__(self, cluster: ClusterModel) -> None:
+        self._cluster = cluster
+        self._lines: dict[AttemptKey, int] = {}
+
+    async def progress(self, command_ids: Any) -> Mapping[AttemptKey, Progress]:
+        for uid, attempt in self._cluster.kubelet.prompts:
+            if uid in command_ids:
+                key = AttemptKey("team-a", uid, int(attempt))
+                self._lines[key] = min(self._lines.get(key, 0) + 1, MOST_LINES)
+        return {key: Progress(count, count) for key, count in self._lines.items()}
+
+    async def tail(self, key: AttemptKey, limit: int) -> list[LogLine]:
+        return [LogLine(n + 1, "stdout", self._cluster.now, "a line") for n in range(self._lines[key])][-limit:]
+
+    async def read(self, *_: Any, **__: Any) -> list[LogRow]:
+        raise AssertionError("the executor reads no pages")
+
+
+@dataclass(eq=False)
+class Seat:
+    cluster: ClusterModel
+    identity: Identity
+    limits: Limits
+    skew: timedelta = timedelta()
+    is_paused: bool = False
+    is_away_until: int = 0
+    """The round from which it may go on."""
+    process: OperatorProcess | None = None
+    line: Line = field(default_factory=Line)
+    tasks: dict[Name, asyncio.Task[Any]] = field(default_factory=dict)
+    has_listed: bool = False
+    lists_at: datetime | None = None
+    lives: int = 0
+    _tails: Tails | None = None
+
+    @property
+    def name(self) -> str:
+        return self.identity.executor
+
+    def now(self) -> datetime:
+        return self.cluster.now + self.skew
+
+    # --- its life
+
+    def begin(self) -> None:
+        self.line, self.tasks, self.has_listed = Line(), {}, False
+        self.is_paused, self.lives = False, self.lives + 1
+        line = self.line
+        process = OperatorProcess(
+            self.cluster, self.identity, self.limits, hears=False, kube_of=lambda cluster: ParkingKube(cluster, line)
+        )
+        self.process = process
+        self._tails = Tails(process.kube, process.world, Logs(self.cluster), self.name, process.enqueue)
+        process.told.is_posting = True
+        self._start(LIST, process.resync.once())
+        self._start(EVENTS, process.told.run())
+
+    def die(self) -> list[Parked]:
+        """Answers what was on its way: the API server may still see it."""
+        assert self.process is not None
+        self.line.is_dead = True
+        for task in self.tasks.values():
+            task.cancel()
+        self.process.die()
+        self.process = None
+        return [call for call in self.line.parked if not call.has_taken_effect]
+
+    # --- what it can do next
+
+    def due(self) -> list[Key]:
+        assert self.process is not None
+        if not self.has_listed:
+            return []
+        at = self.cluster.now
+        return [key for key, when in self.process.due.items() if when <= at and key not in self.tasks]
+
+    def work(self, key: Key) -> None:
+        assert self.process is not None
+        self._start(key, self.process.one(key))
+
+    def hear(self, most: int) -> None:
+        """At once, as kopf's handlers do it: they ask nobody."""
+        assert self.process is not None
+        telling = self.process.hear(most)
+        context = copy_context()
+        context.run(NOW.set, self.now)
+        with contextlib.suppress(StopIteration):
+            context.run(telling.send, None)
+            raise AssertionError("a handler waited for something")
+
+    def list_anew(self) -> None:
+        assert self.process is not None
+        self._start(LIST, self.process.resync.once())
+
+    def must_list(self) -> bool:
+        late = self.lists_at is not None and self.cluster.now >= self.lists_at
+        return LIST not in self.tasks and (late or not self.has_listed)
+
+    def look_at_logs(self) -> None:
+        assert self._tails is not None
+        self._start(TAILS, self._tails.round())
+
+    def reap(self) -> list[BaseException]:
+        """Tasks that have ended; what they should not have ended with."""
+        wrong: list[BaseException] = []
+        for name, task in [(n, t) for n, t in self.tasks.items() if t.done()]:
+            del self.tasks[name]
+            error = None if task.cancelled() else task.exception()
+            if name == LIST:
+                self._listed(error)
+            if error is not None and not (name == LIST and isinstance(error, ClusterError)):
+                wrong.append(error)
+        return wrong
+
+    def _listed(self, error: BaseException | None) -> None:
+        """As the process does it: the first list is tried until it succeeds, later ones when their time has come."""
+        self.lists_at = self.cluster.now + timedelta(seconds=EVERY_SECONDS)
+        if error is None and not self.has_listed and self.process is not None:
+            self.has_listed = True
+            self.process.watch_anew()
+
+    def _start(self, name: Name, work: Coroutine[Any, Any, Any]) -> None:
+        context = copy_context()
+        context.run(NOW.set, self.now)
+        self.tasks[name] = asyncio.get_running_loop().create_task(work, context=context)

@@ -1,0 +1,211 @@
+"""What the commands of a schedule are, how their pods go, what people and nodes do meanwhile, and how it may end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.builders import NAMESPACE
+from tests.support.cluster_model import ClusterModel, bug_command, copied
+from tests.support.kubelet import End, Script
+
+Raw = dict[str, Any]
+Act = Callable[[ClusterModel], bool]
+"""Whether it could be done; if not, it is tried again in the next round."""
+GONE = "gone"
+SUCCEEDED, FAILED, REFUSED, CANCELLED = "Succeeded", "Failed", "Refused", "Cancelled"
+PUSHED = End(0, {"headCommit": "2" * 40, "pushed": True})
+TRY_AGAIN = End(21, {"reason": "RepositoryUnreachable", "message": "no answer"})
+KILLED = End(137, reason="OOMKilled")
+LINES_LEFT = End(says={"reason": "Completed", "lines": 3, "lastSequence": 3, "unshipped": 2})
+
+
+@dataclass(frozen=True)
+class Deed:
+    name: str
+    first_round: int
+    act: Act
+
+
+@dataclass(frozen=True)
+class Story:
+    name: str
+    script: Script
+    commands: tuple[Raw, ...]
+    may_end: frozenset[str]
+    """What the first command may come to."""
+    others_may_end: frozenset[str]
+    """The script is everybody's; what people do is done to the first."""
+    deeds: tuple[Deed, ...] = ()
+    node_is_lost: bool = False
+
+
+def uid_of(number: int, life: int = 0) -> str:
+    return f"c0{number:06x}-58c1-4d0b-9a83-{life:012x}"
+
+
+def name_of(number: int) -> str:
+    return f"bug-{number}"
+
+
+SCRIPTS: dict[str, tuple[Callable[[], Script], str]] = {
+    "a fix": (Script, SUCCEEDED),
+    "no change": (lambda: Script(changes=False), FAILED),
+    "a refusal": (lambda: Script(workspace=End(20, {"reason": "PermissionDenied"})), REFUSED),
+    "a failing agent": (lambda: Script(agent=End(1, {"reason": "AgentFailed"})), FAILED),
+    "an agent without memory": (lambda: Script(agent=KILLED), FAILED),
+    "a push tried again": (lambda: Script(publish=[TRY_AGAIN, PUSHED]), SUCCEEDED),
+    "a push refused": (lambda: Script(publish=[End(20, {"reason": "PushRejected"})]), FAILED),
+    "lines left over": (lambda: Script(agent=LINES_LEFT), SUCCEEDED),
+    "a long work": (lambda: Script(agent_steps=12), SUCCEEDED),
+}
+ENDS_IN_PUSHING = frozenset({"no change", "a push refused"})
+
+
+def by(dice: random.Random, rounds: int) -> Story:
+    names = list(SCRIPTS)
+    name = dice.choices(names, [6 if n == "a fix" else 1 for n in names])[0]
+    count, spec = dice.choice([1, 1, 2, 3]), dice.choice([{}] * 8 + [{"output": "None"}, {"commitmentId": "cmt_login"}])
+    return made(name, dice.choice(list(DEEDS)), dice, rounds, count, **spec)
+
+
+def made(name: str, deed: str, dice: random.Random, rounds: int, count: int = 1, **spec: Any) -> Story:
+    script, end = SCRIPTS[name]
+    if spec.get("output") == "None" and name in ENDS_IN_PUSHING:
+        end = SUCCEEDED
+    commands = tuple(bug_command(name_of(n), NAMESPACE, uid_of(n), **spec) for n in range(count))
+    deeds, more_ends, node_is_lost = DEEDS[deed](dice, rounds)
+    taken = {FAILED, REFUSED} if "commitmentId" in spec and count > 1 else set()
+    ends = (more_ends if GONE in more_ends else more_ends | {end}) | taken
+    return Story(f"{count} x {name}, {deed}", script(), commands, ends, frozenset({end, *taken}), deeds, node_is_lost)
+
+
+Deeds = tuple[tuple[Deed, ...], frozenset[str], bool]
+
+
+def _nothing(_dice: random.Random, _rounds: int) -> Deeds:
+    return (), frozenset(), False
+
+
+def _cancelled(dice: random.Random, rounds: int) -> Deeds:
+    return (Deed("cancel", dice.randrange(rounds // 2), cancel),), frozenset({CANCELLED}), False
+
+
+def _deleted(dice: random.Random, rounds: int) -> Deeds:
+    return (Deed("delete", dice.randrange(rounds // 2), delete),), frozenset({GONE}), False
+
+
+def _made_again(dice: random.Random, rounds: int) -> Deeds:
+    """The same name under a new UID, as soon as the old one is gone."""
+    first = dice.randrange(rounds // 2)
+    deeds = (Deed("delete", first, delete), Deed("make again", first + 1, make_again))
+    return deeds, frozenset({GONE, SUCCEEDED, FAILED, REFUSED}), False
+
+
+def _cancelled_and_deleted(dice: random.Random, rounds: int) -> Deeds:
+    first = dice.randrange(rounds // 2)
+    return (Deed("cancel", first, cancel), Deed("delete", first + 1, delete)), frozenset({GONE}), False
+
+
+def _pod_lost(dice: random.Random, rounds: int) -> Deeds:
+    return (Deed("lose the pod", dice.randrange(rounds // 3), lose_pod),), frozenset({FAILED}), True
+
+
+def _edited(dice: random.Random, rounds: int) -> Deeds:
+    chosen = dice.sample(range(rounds), 4)
+    return tuple(Deed("edit", n, edit) for n in chosen), frozenset(), False
+
+
+def _quota(dice: random.Random, rounds: int) -> Deeds:
+    first = dice.randrange(rounds // 3)
+    return (Deed("quota", first, close), Deed("room", first + dice.randint(1, 5), open_)), frozenset(), False
+
+
+def _node_away(dice: random.Random, rounds: int) -> Deeds:
+    """Pods on it stay as they are, deleted or not, until it is back."""
+    first = dice.randrange(rounds // 2)
+    back = first + dice.randint(1, 10)
+    deeds = (Deed("node away", first, node_away), Deed("cancel", first, cancel), Deed("node back", back, node_back))
+    return deeds, frozenset({CANCELLED}), False
+
+
+DEEDS: dict[str, Callable[[random.Random, int], Deeds]] = {
+    "left in peace": _nothing,
+    "cancelled": _cancelled,
+    "deleted": _deleted,
+    "deleted and made again": _made_again,
+    "cancelled and deleted": _cancelled_and_deleted,
+    "its pod lost": _pod_lost,
+    "edited": _edited,
+    "without room for a while": _quota,
+    "cancelled on a node that is away": _node_away,
+}
+
+
+# --- what is done, all to the first command
+
+
+def _first(cluster: ClusterModel) -> Raw | None:
+    return cluster.find("BugCommand", name_of(0))
+
+
+def _change(cluster: ClusterModel, edit_: Callable[[Raw], None]) -> bool:
+    found = _first(cluster)
+    if found is not None:
+        changed = copied(found)
+        edit_(changed)
+        cluster.put(changed)
+    return True
+
+
+def cancel(cluster: ClusterModel) -> bool:
+    return _change(cluster, lambda obj: obj["spec"].update(cancel=True))
+
+
+def edit(cluster: ClusterModel) -> bool:
+    return _change(cluster, lambda obj: obj["spec"].update(priority=obj["spec"].get("priority", 0) + 1))
+
+
+def delete(cluster: ClusterModel) -> bool:
+    found = _first(cluster)
+    if found is not None:
+        cluster.mark_deleted(found)
+    return True
+
+
+def make_again(cluster: ClusterModel) -> bool:
+    if _first(cluster) is not None:
+        return False
+    cluster.create(bug_command(name_of(0), NAMESPACE, uid_of(0, 1)))
+    return True
+
+
+def lose_pod(cluster: ClusterModel) -> bool:
+    """While its agent works."""
+    pods = [p for p in cluster.of_kind("Pod") if p["metadata"]["name"].startswith(f"{name_of(0)}-")]
+    working = [p["metadata"]["name"] for p in pods if p.get("status", {}).get("phase") == "Running"]
+    for name in working:
+        cluster.lose_pod(name)
+    return bool(working)
+
+
+def close(cluster: ClusterModel) -> bool:
+    cluster.refuses = lambda obj: "exceeded quota" if obj["kind"] in {"Pod", "PersistentVolumeClaim"} else ""
+    return True
+
+
+def open_(cluster: ClusterModel) -> bool:
+    cluster.refuses = lambda _: ""
+    return True
+
+
+def node_away(cluster: ClusterModel) -> bool:
+    cluster.kubelet.script.ignores_deletion = True
+    return True
+
+
+def node_back(cluster: ClusterModel) -> bool:
+    cluster.kubelet.script.ignores_deletion = False
+    return True

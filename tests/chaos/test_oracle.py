@@ -1,0 +1,70 @@
+"""The harness is worth something only if it finds bugs: each of these is planted, and found within some schedules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from dev.chaos.points import ParkingKube
+from dev.chaos.running import Found, run_all
+from tests.support.cluster_model import ClusterModel
+
+from bugcommand_operator.cluster.kube import Raw
+from bugcommand_operator.core import decide
+from bugcommand_operator.core.policies import after, deletion, gate, start
+
+SEEDS = range(400)
+
+
+def complaints(found: Found) -> str:
+    return "\n".join(failure.why for failure in found.failures)
+
+
+def test_an_api_server_without_compare_and_set_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    patch = ClusterModel.patch
+
+    def over_any_version(self: ClusterModel, kind: str, namespace: str, name: str, body: Raw, **options: Any) -> Raw:
+        found = self._found(kind, namespace, name)["metadata"]["resourceVersion"]
+        metadata = {k: found if k == "resourceVersion" else v for k, v in (body.get("metadata") or {}).items()}
+        return patch(self, kind, namespace, name, {**body, "metadata": metadata}, **options)
+
+    monkeypatch.setattr(ClusterModel, "patch", over_any_version)
+    assert "epoch" in complaints(run_all(SEEDS, 1))
+
+
+def test_a_status_that_is_written_over_no_version_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    patch = ParkingKube.patch
+
+    async def without_version(self: ParkingKube, kind: str, ns: str, name: str, body: Raw, **options: Any) -> Raw:
+        return await patch(self, kind, ns, name, {**body, "metadata": {}}, **options)
+
+    monkeypatch.setattr(ParkingKube, "patch", without_version)
+    assert "over no version" in complaints(run_all(SEEDS, 1))
+
+
+def test_a_pod_that_is_made_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "_why_the_pod_is_gone", lambda _seen: None)
+    found = complaints(run_all(SEEDS, 1))
+    assert "ran again" in found or "hot loop" in found
+
+
+def test_work_that_goes_with_its_volume_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deletion, "work_is_safe", lambda _seen: True)
+    monkeypatch.setattr(after, "work_is_safe", lambda _seen: True)
+    assert "work was lost" in complaints(run_all(SEEDS, 1))
+
+
+def test_pods_that_go_on_after_the_end_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(after, "_stray_pods", lambda _seen: ())
+    monkeypatch.setattr(deletion, "_pods_to_end", lambda _seen: [])
+    assert complaints(run_all(SEEDS, 1))
+
+
+def test_a_gate_that_opens_before_the_finalizer_holds_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "_is_prepared", lambda _seen: True)
+    assert complaints(run_all(SEEDS, 1))
+
+
+def test_a_claim_that_another_executor_does_not_respect_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decide, "POLICIES", tuple(p for p in decide.POLICIES if p is not decide.not_mine))
+    assert "wrote over the claim" in complaints(run_all(SEEDS, 1))
