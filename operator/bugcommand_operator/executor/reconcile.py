@@ -20,9 +20,9 @@ from bugcommand_operator.api.repository import RepositorySpec
 from bugcommand_operator.cluster.errors import Conflict, NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.cluster.storage_classes import StorageClasses
-from bugcommand_operator.core.decide import decide
+from bugcommand_operator.core.decide import decide, is_anothers
 from bugcommand_operator.core.observed import Command, Load, Observed, Pod, Volume
-from bugcommand_operator.core.plan import CreatePod, Event, Plan, Prepare
+from bugcommand_operator.core.plan import NOTHING, CreatePod, Event, Plan, Prepare
 from bugcommand_operator.core.policies.claim_fence import comes_before
 from bugcommand_operator.core.policies.room import shares_room
 from bugcommand_operator.core.settings import Identity, Limits
@@ -80,25 +80,25 @@ class Reconciler:
         return 1.0
 
     async def _one_step(self, command: Command) -> Plan:
+        seen = Observed(command, self._identity, self._limits, executors=self._world.executors)
+        if is_anothers(seen, datetime.now(UTC)):
+            return NOTHING
         is_its_turn = command.is_waiting and self._turns.begin(command)
         try:
-            return await self._decided(command, is_its_turn)
+            return await self._decided(seen, is_its_turn)
         finally:
             if is_its_turn:
                 self._turns.end(command.key)
 
-    async def _decided(self, command: Command, is_its_turn: bool) -> Plan:
-        seen = await self._observe(command, is_its_turn)
+    async def _decided(self, seen: Observed, is_its_turn: bool) -> Plan:
+        seen, command = await self._observe(seen, is_its_turn), seen.command
         plan = decide(seen, datetime.now(UTC))
-        claims = not command.is_claimed and plan.status is not None and plan.status.claim is not None
         try:
             plan = await self._carry_out(seen, plan)
         except Conflict:
-            if claims:
-                metrics.count_claim(command, won=False, now=datetime.now(UTC))
+            _count(command, plan, won=False)
             raise
-        if claims:
-            metrics.count_claim(command, won=True, now=datetime.now(UTC))
+        _count(command, plan, won=True)
         self._notice_the_end(command)
         return plan
 
@@ -135,18 +135,16 @@ class Reconciler:
         answer = await self._kube.patch("BugCommand", observed.namespace, observed.name, body, status=True)
         self._world.put_command(answer)
 
-    async def _observe(self, command: Command, is_its_turn: bool) -> Observed:
-        world, namespace = self._world, command.namespace
+    async def _observe(self, seen: Observed, is_its_turn: bool) -> Observed:
+        world, command, namespace = self._world, seen.command, seen.command.namespace
         repository = world.repositories.items.get((namespace, command.spec.repository.name))
         default_agent = (repository.spec.default_agent if repository else "") or DEFAULT_AGENT
         agent_name = command.status.agent or command.spec.agent or default_agent
         agent = world.agents.items.get((namespace, agent_name))
         must_know = command.is_being_deleted and command.holds_finalizer
         attempt = command.attempt
-        seen = Observed(
-            command=command,
-            identity=self._identity,
-            limits=self._limits,
+        seen = replace(
+            seen,
             repository=repository.spec if repository else None,
             agent_name=agent_name,
             agent=agent.spec if agent else None,
@@ -202,6 +200,14 @@ class Reconciler:
             return self._world.put_volume(await self._kube.get("PersistentVolumeClaim", namespace, name))
         except NotFound:
             return None
+
+
+def _count(before: Command, plan: Plan, *, won: bool) -> None:
+    old, new = before.status.claim, plan.status.claim if plan.status is not None else None
+    if old is None and new is not None:
+        metrics.count_claim(before, won=won, now=datetime.now(UTC))
+    elif old is not None and new is not None and old.executor != new.executor:
+        metrics.count_takeover(won=won)
 
 
 def _refused(seen: Observed, why: str) -> Observed:

@@ -1,5 +1,5 @@
-"""Keeps `status.logs` near the end of each running command's log: one write a second a command at most, and one
-budget for all of them together, so that many agents talking do not fill etcd.
+"""Keeps `status.logs` near the end of the log of each running command of ours: one write a second a command at most,
+and one budget for all of them together, so that many agents talking do not fill etcd.
 """
 
 from __future__ import annotations
@@ -30,8 +30,14 @@ log = structlog.get_logger()
 
 class Tails:
     def __init__(
-        self, kube: Kube, world: World, source: LogSource, wake: Callable[[Key], object] = lambda _key: None
+        self,
+        kube: Kube,
+        world: World,
+        source: LogSource,
+        executor: str,
+        wake: Callable[[Key], object] = lambda _key: None,
     ) -> None:
+        self._executor = executor
         self._kube = kube
         self._wake = wake
         self._world = world
@@ -55,8 +61,13 @@ class Tails:
             world.log_store_answers = False
             world.log_store_away_since = world.log_store_away_since or now
         for key, command in list(world.commands.items.items()):
-            if command.is_active and self._is_news(command, now):
+            if self._is_ours(command) and command.is_active and self._is_news(command, now):
                 self._wake(key)
+
+    def _is_ours(self, command: Command) -> bool:
+        """Several that keep one tail would only stand in each other's way."""
+        claim = command.status.claim
+        return claim is not None and claim.executor == self._executor
 
     def _is_news(self, command: Command, now: datetime) -> bool:
         since = self._world.log_store_away_since
@@ -70,7 +81,8 @@ class Tails:
 
     async def once(self) -> bool:
         """False: there was nothing to ask the store for."""
-        followed = {attempt_key(c): c for c in self._world.commands.items.values() if _is_followed(c)}
+        ours = (c for c in self._world.commands.items.values() if self._is_ours(c))
+        followed = {attempt_key(c): c for c in ours if _is_followed(c)}
         if not followed:
             return False
         progress = await self._source.progress([key.command_id for key in followed])

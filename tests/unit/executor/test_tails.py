@@ -52,7 +52,7 @@ class Following:
         self.world = World()
         self.lines = Lines()
         self.woken: list[tuple[str, str]] = []
-        self.tails = Tails(FakeKube(self.cluster), self.world, self.lines, self.woken.append)
+        self.tails = Tails(FakeKube(self.cluster), self.world, self.lines, "bridge-0", self.woken.append)
 
     def add(self, number: int = 0, *, ended: datetime | None = None, claimed: bool = True) -> AttemptKey:
         uid = f"{number:08d}" + UID[8:]
