@@ -48,6 +48,21 @@ class ExecutorProcess:
             self._process.send_signal(signal.SIGKILL)
             await asyncio.wait_for(self._process.wait(), 10)
 
+    def pause(self) -> None:
+        """As a node under pressure does, or a machine that is suspended."""
+        self._send(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._send(signal.SIGCONT)
+
+    async def exit_code(self, seconds: float = 60) -> int:
+        assert self._process is not None
+        return await asyncio.wait_for(self._process.wait(), seconds)
+
+    def _send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     @property
     def log(self) -> str:
         return self._log.read_text(errors="replace")

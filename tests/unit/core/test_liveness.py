@@ -28,7 +28,7 @@ def look(lookout: Lookout, at: float, took: float = 0.0, **renewals: str) -> Loo
 
 def looks(*times: float, lookout: Lookout = START, **renewals: str) -> Lookout:
     for at in times:
-        lookout = look(lookout, at, **renewals)
+        lookout = look(lookout, at, 0.0, **renewals)
     return lookout
 
 
