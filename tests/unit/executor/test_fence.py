@@ -36,7 +36,9 @@ class Fenced:
         world.registry = registry.executors
         self.fence = Fence(kube, world, registry)
         actor = Actor(kube, world, self.process.install, self.fence.confirm)
-        self.process.reconciler = Reconciler(kube, world, actor, self.process.told, identity, LIMITS)
+        self.process.reconciler = Reconciler(
+            kube, world, actor, self.process.told, identity, LIMITS, self.process.turns
+        )
 
     async def confirm(self) -> None:
         await self.fence.confirm(self.process.world.commands.items[KEY])
