@@ -116,7 +116,8 @@ def test_two_releases_in_one_namespace_do_not_select_each_others_pods() -> None:
 def test_probes_ask_the_ports_that_the_programs_answer_on(values: Manifest) -> None:
     objects = render(**values)
     ports = named_ports(executor_pod(objects)) | named_ports(gateway_pod(objects))
-    assert ports == {"metrics": 9090, "health": 8081, "http": 8080}
+    readiness = {("executor", "readinessProbe", "/readyz", 8082)} if values else set()
+    assert ports == {"metrics": 9090, "health": 8081, "http": 8080, **({"ready": 8082} if values else {})}
     asked = {
         (c["name"], probe, c[probe]["httpGet"]["path"], ports[c[probe]["httpGet"]["port"]])
         for pod in (executor_pod(objects), gateway_pod(objects))
@@ -124,7 +125,7 @@ def test_probes_ask_the_ports_that_the_programs_answer_on(values: Manifest) -> N
         for probe in ("startupProbe", "readinessProbe", "livenessProbe")
         if probe in c
     }
-    assert asked == {
+    assert asked == readiness | {
         ("executor", "startupProbe", "/healthz", 8081),
         ("executor", "livenessProbe", "/healthz", 8081),
         ("gateway", "startupProbe", "/healthz", 8080),
