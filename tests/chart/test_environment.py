@@ -109,6 +109,23 @@ def test_the_executor_gets_every_value_that_is_set(monkeypatch: pytest.MonkeyPat
     assert (config.log_format, config.log_level) == ("console", "DEBUG")
 
 
+def test_an_executor_is_told_where_it_is_registered_and_which_pod_it_is() -> None:
+    env = container_of("executor", render())["env"]
+    assert {
+        e["name"]: e["valueFrom"]["fieldRef"]["fieldPath"] for e in env if "fieldRef" in e.get("valueFrom", {})
+    } == {
+        "MENTU_REGISTRY_NAMESPACE": "metadata.namespace",
+        "MENTU_POD_NAME": "metadata.name",
+        "MENTU_POD_UID": "metadata.uid",
+    }
+
+
+def test_solo_and_the_lease_time_reach_the_executor(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config_of(monkeypatch).solo is False
+    config = config_of(monkeypatch, executor={"solo": True, "leaseSeconds": 30})
+    assert (config.solo, config.lease_seconds) == (True, 30)
+
+
 def test_without_an_executor_id_it_is_the_pods_stable_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "MENTU_EXECUTOR_ID" not in environment("executor", render())
     monkeypatch.setattr("socket.gethostname", lambda: f"{RELEASE}-executor-0")

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.chart.rendering import NAMESPACE, POSTGRES, RELEASE, Manifest, gateway_pod, of_kind, one, pod_of, render
+from tests.chart.rendering import (
+    NAMESPACE,
+    POSTGRES,
+    RELEASE,
+    Manifest,
+    container_of,
+    gateway_pod,
+    of_kind,
+    one,
+    pod_of,
+    render,
+)
 
 WORKSPACE = "0b7f3d4e-93a1-4c36-9a53-5f4a2f7d0c11"
 
@@ -22,6 +33,23 @@ def test_more_than_one_gateway_is_refused_with_sqlite_and_it_is_said_what_to_do(
     with pytest.raises(AssertionError, match=r"gateway\.replicas is 2, and SQLite.*database\.type=postgres"):
         render(gateway={"replicas": 2})
     assert deployment(gateway={"replicas": 3})["spec"]["replicas"] == 3
+
+
+def test_several_executors_need_postgres_ids_of_their_own_and_none_that_is_solo() -> None:
+    assert one("StatefulSet", f"{RELEASE}-executor", render())["spec"]["replicas"] == 1
+    several = {**POSTGRES, "executor": {"replicas": 3}}
+    assert one("StatefulSet", f"{RELEASE}-executor", render(**several))["spec"]["replicas"] == 3
+    with pytest.raises(AssertionError, match=r"executor\.replicas is 3, and with SQLite.*database\.type=postgres"):
+        render(executor={"replicas": 3})
+    with pytest.raises(AssertionError, match="executorId is the id of one"):
+        render(**several, executorId="bridge-one")
+    with pytest.raises(AssertionError, match=r"executor\.solo=false"):
+        render(**POSTGRES, executor={"replicas": 3, "solo": True})
+
+
+def test_an_executor_that_does_not_claim_is_not_ready_unless_the_gateway_is_in_its_pod() -> None:
+    assert container_of("executor", render(**POSTGRES))["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert "readinessProbe" not in container_of("executor", render())
 
 
 def test_postgres_without_the_name_of_a_secret_is_refused() -> None:

@@ -20,6 +20,11 @@ USED = {
     ("", "events"): {"create"},
     ("networking.k8s.io", "networkpolicies"): {"create", "get", "patch"},
 }
+IN_THE_REGISTRY = {
+    ("coordination.k8s.io", "leases"): {"get", "list", "create", "patch", "delete"},
+    ("mentu.dev", "executors"): {"list", "create", "patch", "delete"},
+    ("mentu.dev", "executors/status"): {"patch"},
+}
 REVIEWS = {
     ("authentication.k8s.io", "tokenreviews"): {"create"},
     ("authorization.k8s.io", "subjectaccessreviews"): {"create"},
@@ -116,7 +121,17 @@ def test_with_postgres_executor_and_gateway_have_accounts_of_their_own_with_what
     account = gateway_pod(objects)["spec"]["serviceAccountName"]
     assert account == f"{RELEASE}-gateway"
     assert granted_to(account, objects) == {"": {**REVIEWS, **BY_THE_GATEWAY}}
-    assert granted_to(f"{RELEASE}-executor", objects) == {"": {**USED, ("storage.k8s.io", "storageclasses"): {"get"}}}
+    assert granted_to(f"{RELEASE}-executor", objects) == {
+        "": {**USED, ("storage.k8s.io", "storageclasses"): {"get"}},
+        NAMESPACE: IN_THE_REGISTRY,
+    }
+
+
+@pytest.mark.parametrize("values", [{}, {"watchNamespaces": ["a", "b"]}])
+def test_executors_are_registered_in_the_release_s_namespace_and_nowhere_else(values: dict[str, Any]) -> None:
+    granted = granted_to(f"{RELEASE}-executor", render(**values))
+    leases = {where: rights for where, rights in granted.items() if ("coordination.k8s.io", "leases") in rights}
+    assert leases == {NAMESPACE: IN_THE_REGISTRY}
 
 
 def test_with_namespaces_named_the_gateway_has_rights_there_alone() -> None:
@@ -182,7 +197,8 @@ def test_who_may_view_or_edit_a_namespace_may_view_or_edit_what_is_ours_in_it() 
         f"{aggregate}admin",
     }
     kinds = {("mentu.dev", name) for name in ("bugcommands", "repositories", "agents")}
-    assert set(rights(view)) == set(rights(edit)) == kinds
+    assert set(rights(edit)) == kinds
+    assert set(rights(view)) == kinds | {("mentu.dev", "executors")}
     assert all(verbs == {"get", "list", "watch"} for verbs in rights(view).values())
     names = {r["metadata"]["name"] for r in roles(render(rbac={"aggregateRoles": False}))}
     assert not names & {view["metadata"]["name"], edit["metadata"]["name"]}

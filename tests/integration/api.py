@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bugcommand_operator.cluster.client import MERGE_PATCH, Cluster
-from bugcommand_operator.cluster.errors import NotFound
+from bugcommand_operator.cluster.errors import ClusterUnavailable, NotFound
 from bugcommand_operator.cluster.kube import path_of
 
 Raw = dict[str, Any]
@@ -27,6 +27,16 @@ class Api:
             query = {"fieldManager": "integration-tests", "force": "true"}
             await self.cluster.request("PATCH", path, query=query, body=crd, content_type=APPLY)
             await self._until(path, _is_established, 20)
+            await self._until_served(crd["spec"]["names"]["kind"], 20)
+
+    async def _until_served(self, kind: str, seconds: float) -> None:
+        """One that was just established may still be set up."""
+        async with asyncio.timeout(seconds):
+            while True:
+                with contextlib.suppress(ClusterUnavailable):
+                    await self.cluster.request("GET", path_of(kind, None), query={"limit": "1"})
+                    return
+                await asyncio.sleep(BETWEEN_LOOKS)
 
     async def make_namespace(self) -> None:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}

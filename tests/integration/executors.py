@@ -44,22 +44,26 @@ class ExecutorProcess:
                 cwd=TOP,
             )
 
-    def stop(self) -> None:
-        """SIGSTOP: it is there, and does nothing."""
-        self._send(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        self._send(signal.SIGCONT)
-
-    def _send(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
-
     async def kill(self) -> None:
         """As a node's failure does: without a chance to say good-bye."""
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGKILL)
             await asyncio.wait_for(self._process.wait(), 10)
+
+    def pause(self) -> None:
+        """As a node under pressure does, or a machine that is suspended."""
+        self._send(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._send(signal.SIGCONT)
+
+    async def exit_code(self, seconds: float = 60) -> int:
+        assert self._process is not None
+        return await asyncio.wait_for(self._process.wait(), seconds)
+
+    def _send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     @property
     def log(self) -> str:

@@ -96,6 +96,8 @@ class ClusterModel:
         wanted = (body.get("metadata") or {}).get("resourceVersion")
         if wanted is not None and wanted != old["metadata"]["resourceVersion"]:
             raise Conflict(f"{name} has been modified", 409)
+        if (body.get("metadata") or {}).get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
+            raise Refused(f"{name}: metadata.uid: field is immutable", 422)
         part = {"status": body["status"]} if status else {k: v for k, v in body.items() if k != "status"}
         obj = merged(copied(old), part)
         if obj.get("spec") != old.get("spec"):

@@ -23,6 +23,7 @@
   "MENTU_DRAIN_SECONDS" ($values.drainSeconds | int64 | toString)
   "MENTU_SCRATCH_LIMIT" $values.agentPods.scratchLimit
   "MENTU_METRICS_PORT" "9090"
+  "MENTU_LEASE_SECONDS" ($values.executor.leaseSeconds | int64 | toString)
 -}}
 {{- if include "mentu.hasProxy" . -}}
 {{- $_ := set $env "MENTU_HTTP_PROXY" ($values.proxy.http | default "") -}}
@@ -32,9 +33,15 @@
 {{- if include "mentu.caConfigMap" . }}{{ $_ := set $env "MENTU_CA_BUNDLE_FILE" "/etc/mentu/ca/ca.crt" }}{{ end -}}
 {{- with ($values.tracing | default dict).endpoint }}{{ $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" . }}{{ end -}}
 {{- with $values.executorId }}{{ $_ := set $env "MENTU_EXECUTOR_ID" . }}{{ end -}}
+{{- if $values.executor.solo }}{{ $_ := set $env "MENTU_SOLO" "true" }}{{ end -}}
 {{- if $values.networkPolicy.enabled -}}
 {{- $_ := set $env "MENTU_NETWORK_POLICY" (include "mentu.agentsNetworkPolicy" . | fromYaml | toJson) -}}
 {{- end -}}
+{{- range $name, $path := dict "MENTU_REGISTRY_NAMESPACE" "metadata.namespace" "MENTU_POD_NAME" "metadata.name" "MENTU_POD_UID" "metadata.uid" }}
+- name: {{ $name }}
+  valueFrom:
+    fieldRef: {fieldPath: {{ $path }}}
+{{- end }}
 {{- include "mentu.envList" (list . $env $values.executor.extraEnv) }}
 {{- end }}
 

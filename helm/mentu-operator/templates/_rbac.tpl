@@ -29,6 +29,19 @@
 {{- end }}
 {{- end }}
 
+{{/* The registry of executors, in the release's namespace alone. */}}
+{{- define "mentu.registryRules" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [mentu.dev]
+  resources: [executors]
+  verbs: [list, create, patch, delete]
+- apiGroups: [mentu.dev]
+  resources: [executors/status]
+  verbs: [patch]
+{{- end }}
+
 {{/* Whether a volume is bound at once or with its pod decides how a pod is handed to the scheduler. */}}
 {{- define "mentu.clusterRules" -}}
 - apiGroups: [storage.k8s.io]

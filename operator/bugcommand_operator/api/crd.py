@@ -9,6 +9,7 @@ from typing import Any
 
 from bugcommand_operator.api.agent import AgentSpec
 from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus, immutable_after_claim
+from bugcommand_operator.api.executor import ExecutorSpec, ExecutorStatus
 from bugcommand_operator.api.model import Model, rule
 from bugcommand_operator.api.names import CATEGORY, GROUP, MAX_COMMAND_NAME, VERSION
 from bugcommand_operator.api.repository import RepositorySpec
@@ -84,9 +85,30 @@ def agent_crd() -> Schema:
     )
 
 
+def executor_crd() -> Schema:
+    return _crd(
+        kind="Executor",
+        plural="executors",
+        short="exec",
+        spec=_schema(ExecutorSpec),
+        status=_schema(ExecutorStatus),
+        rules=[],
+        columns=[
+            _column("Machine", ".spec.machineId"),
+            _column("Running", ".status.running", type="integer"),
+            _column("Capacity", ".spec.capacity", type="integer"),
+            _column("Solo", ".spec.solo", type="boolean"),
+            _column("Type", ".spec.type", priority=1),
+            _column("Pid", ".status.pid", priority=1),
+            _column("Started", ".status.startedAt", type="date"),
+            _age(),
+        ],
+    )
+
+
 def all_crds() -> dict[str, Schema]:
     """File name → CustomResourceDefinition."""
-    crds = [bugcommand_crd(), repository_crd(), agent_crd()]
+    crds = [bugcommand_crd(), repository_crd(), agent_crd(), executor_crd()]
     return {f"{crd['metadata']['name']}.yaml": crd for crd in crds}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 GROUP = "mentu.dev"
 VERSION = "v1alpha1"
@@ -25,6 +26,7 @@ LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_ROLE = f"{GROUP}/role"
 LABEL_REPOSITORY = f"{GROUP}/repository"
 LABEL_KEPT = f"{GROUP}/kept"
+LABEL_COMPONENT = "app.kubernetes.io/component"
 
 ROLE_AGENT = "agent"
 ROLE_PUBLISH = "publish"
@@ -33,6 +35,7 @@ ROLE_SHIP = "ship"
 
 MAX_COMMAND_NAME = 50
 MAX_LABEL_VALUE = 63
+MAX_EXECUTOR_NAME = 200
 
 
 def agent_pod_name(command: str, attempt: int) -> str:
@@ -73,6 +76,15 @@ def rescue_ref(commitment_id: str, attempt: int) -> str:
 
 def commitment_id_from_uid(uid: str) -> str:
     return "cmt_" + uid.replace("-", "")[:12]
+
+
+def executor_object_name(instance_id: str) -> str:
+    """Of an executor's entry and Lease: its id, or where no object may be called that, something near it and a hash."""
+    near = re.sub(r"[^-a-z0-9.]+", "-", instance_id.lower())[:MAX_EXECUTOR_NAME].strip("-.")
+    if near == instance_id and ".." not in near and ".-" not in near and "-." not in near:
+        return near
+    digest = hashlib.sha256(instance_id.encode()).hexdigest()[:8]
+    return f"{near[: MAX_EXECUTOR_NAME - 9].replace('.', '-').strip('-')}-{digest}".lstrip("-")
 
 
 def label_value(name: str) -> str:

@@ -11,7 +11,7 @@ from bugcommand_operator.cluster.client import MERGE_PATCH, Cluster
 Raw = dict[str, Any]
 REQUEST_SECONDS = 30.0
 PAGE = 500
-PLURALS = {"BugCommand": "bugcommands", "Repository": "repositories", "Agent": "agents"}
+PLURALS = {"BugCommand": "bugcommands", "Repository": "repositories", "Agent": "agents", "Executor": "executors"}
 CORE_PLURALS = {"Pod": "pods", "PersistentVolumeClaim": "persistentvolumeclaims", "Event": "events"}
 
 
@@ -73,6 +73,8 @@ def path_of(kind: str, namespace: str | None, name: str | None = None) -> str:
         base, plural = "/apis/storage.k8s.io/v1", "storageclasses"
     elif kind == "NetworkPolicy":
         base, plural = "/apis/networking.k8s.io/v1", "networkpolicies"
+    elif kind == "Lease":
+        base, plural = "/apis/coordination.k8s.io/v1", "leases"
     else:
         base, plural = "/api/v1", CORE_PLURALS[kind]
     scoped = f"{base}/namespaces/{namespace}/{plural}" if namespace else f"{base}/{plural}"

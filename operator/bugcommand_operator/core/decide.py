@@ -26,7 +26,9 @@ from bugcommand_operator.core.policies.deletion import let_go, rescue_is_late
 from bugcommand_operator.core.policies.gate import open_gate
 from bugcommand_operator.core.policies.hold import hold
 from bugcommand_operator.core.policies.publish import publish
+from bugcommand_operator.core.policies.share import leave_to_another
 from bugcommand_operator.core.policies.start import start_agent
+from bugcommand_operator.core.policies.takeover import as_if_ours, is_left_to_us, take_over
 
 Policy = Callable[[Observed, datetime], Plan | None]
 
@@ -44,6 +46,7 @@ POLICIES: tuple[Policy, ...] = (
     let_go,
     hold,
     rest,
+    leave_to_another,
     admit,
     give_back_too_much,
     start_agent,
@@ -60,6 +63,17 @@ POLICIES: tuple[Policy, ...] = (
 
 
 def decide(seen: Observed, now: datetime) -> Plan:
+    if is_left_to_us(seen) and (seen.command.is_active or _first_answer(as_if_ours(seen), now) != NOTHING):
+        return take_over(seen, now)
+    return _first_answer(seen, now)
+
+
+def is_anothers(seen: Observed, now: datetime) -> bool:
+    """Known from the command alone: nothing else need be looked up."""
+    return not_mine(seen, now) is not None and not is_left_to_us(seen)
+
+
+def _first_answer(seen: Observed, now: datetime) -> Plan:
     for policy in POLICIES:
         plan = policy(seen, now)
         if plan is not None:

@@ -10,6 +10,7 @@ from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus
 from bugcommand_operator.api.conditions import WAITING_FOR_ROOM, ConditionType
 from bugcommand_operator.api.names import FINALIZER, VOLUME_GATE, branch_name, commitment_id_from_uid
 from bugcommand_operator.api.repository import RepositorySpec
+from bugcommand_operator.core.executors import ALONE, Executors
 from bugcommand_operator.core.settings import Identity, Limits
 
 PREPARATION = ("fetch", "workspace", "ship", "export")
@@ -160,6 +161,7 @@ class Volume:
     is_being_deleted: bool
     is_bound: bool = True
     storage_class: str = ""
+    uid: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,7 @@ class Observed:
     """Another command of its commitment has not ended."""
     earlier_claims_are_known: bool = True
     """False: the watch has not shown this claim yet, so claims that came before it may be unseen."""
+    executors: Executors = ALONE
     agent_pod: Pod | None = None
     publish_pod: Pod | None = None
     rescue_pod: Pod | None = None

@@ -120,6 +120,7 @@ def volume_from(obj: Raw) -> Volume:
         is_being_deleted=bool(meta.get("deletionTimestamp")),
         is_bound=(obj.get("status") or {}).get("phase") == "Bound",
         storage_class=(obj.get("spec") or {}).get("storageClassName") or "",
+        uid=meta.get("uid", ""),
     )
 
 

@@ -1,16 +1,18 @@
-"""Carries out a plan's actions against the API server. Each may be repeated: what is done already is found done."""
+"""Carries out a plan's actions against the API server. Each may be repeated: what is done already is found done. None
+is begun before the fence has let it through (`fence.py`), and what is changed is the very object that was observed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bugcommand_operator.api.names import API_VERSION, FINALIZER, LABEL_COMMAND_UID, LABEL_KEPT, VOLUME_GATE
 from bugcommand_operator.cluster.errors import AlreadyExists, NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube, Raw
-from bugcommand_operator.core.observed import Observed
+from bugcommand_operator.core.observed import Command, Observed, Volume
 from bugcommand_operator.core.plan import (
     Action,
     CreatePod,
@@ -33,9 +35,16 @@ from bugcommand_operator.manifests.publish_pod import publish_pod, rescue_pod
 from bugcommand_operator.manifests.ship_pod import ship_pod
 from bugcommand_operator.manifests.volumes import checkout_volume, mirror_volume, worktree_volume
 
+Confirm = Callable[[Command], Awaitable[None]]
+
+
+async def unfenced(_observed: Command) -> None:
+    """There is no registry, so nobody takes anything over."""
+
 
 class Actor:
-    def __init__(self, kube: Kube, world: World, install: Install) -> None:
+    def __init__(self, kube: Kube, world: World, install: Install, confirm: Confirm = unfenced) -> None:
+        self._confirm = confirm
         self._kube = kube
         self._world = world
         self._install = install
@@ -44,6 +53,7 @@ class Actor:
 
     async def carry_out(self, seen: Observed, actions: tuple[Action, ...]) -> None:
         for action in actions:
+            await self._confirm(seen.command)
             await self._do(seen, action)
 
     async def _do(self, seen: Observed, action: Action) -> None:
@@ -61,7 +71,7 @@ class Actor:
             case DeletePod(name, uid, only_version):
                 await self._delete("Pod", seen, name, uid, only_version)
             case DeleteVolume(name):
-                await self._delete("PersistentVolumeClaim", seen, name, None)
+                await self._delete("PersistentVolumeClaim", seen, name, _observed_volume(seen).uid)
             case OwnVolume(name):
                 await self._patch_volume(seen, name, {"ownerReferences": [owner(seen.command)]})
             case KeepVolume(name):
@@ -152,10 +162,12 @@ class Actor:
     async def _open_gate(self, seen: Observed, name: str) -> None:
         """Ours alone: a queueing system may keep the pod behind a gate of its own."""
         namespace = seen.command.namespace
-        gates = seen.agent_pod.gates if seen.agent_pod else ()
-        others = [{"name": gate} for gate in gates if gate != VOLUME_GATE]
+        pod = seen.agent_pod
+        assert pod is not None  # noqa: S101 - decide opens no other gate
+        others = [{"name": gate} for gate in pod.gates if gate != VOLUME_GATE]
+        body = {"metadata": {"uid": pod.uid}, "spec": {"schedulingGates": others or None}}
         try:
-            answer = await self._kube.patch("Pod", namespace, name, {"spec": {"schedulingGates": others or None}})
+            answer = await self._kube.patch("Pod", namespace, name, body)
         except NotFound:
             self._world.pods.drop((namespace, name))
             return
@@ -196,12 +208,18 @@ class Actor:
 
     async def _patch_volume(self, seen: Observed, name: str, metadata: Raw) -> None:
         namespace = seen.command.namespace
+        body = {"metadata": {**metadata, "uid": _observed_volume(seen).uid}}
         try:
-            answer = await self._kube.patch("PersistentVolumeClaim", namespace, name, {"metadata": metadata})
+            answer = await self._kube.patch("PersistentVolumeClaim", namespace, name, body)
         except NotFound:
             self._world.volumes.drop((namespace, name))
             return
         self._world.put_volume(answer)
+
+
+def _observed_volume(seen: Observed) -> Volume:
+    assert seen.volume is not None  # noqa: S101 - decide does nothing to a volume that is not there
+    return seen.volume
 
 
 async def _all_of(steps: list[Awaitable[Any]]) -> None:

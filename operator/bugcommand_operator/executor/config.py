@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bugcommand_operator.api.executor import ExecutorSpec
 from bugcommand_operator.core.settings import Identity, Limits
 from bugcommand_operator.manifests.install import Install
+from bugcommand_operator.manifests.registry import Entry
 
 MAX_CA_BUNDLE = 48 * 1024
 """It travels in a variable, beside a Repository's own: Linux takes none of more than 128 KiB."""
@@ -26,6 +30,13 @@ class Config(BaseSettings):
     workspace_id: str = "default"
     namespaces: list[str] = []
     """Empty: all namespaces."""
+
+    registry_namespace: str = ""
+    """Where executors are registered. Empty: this one is not, is seen by nobody, and takes nothing over."""
+    pod_name: str = ""
+    pod_uid: str = ""
+    solo: bool = False
+    lease_seconds: int = Field(default=15, ge=3, le=600)
 
     operator_image: str = "mentu-operator"
     agent_image: str = "mentu-agent"
@@ -63,6 +74,25 @@ class Config(BaseSettings):
 
     def identity(self) -> Identity:
         return Identity(executor=self.executor_id, machine=self.machine_id)
+
+    def entry(self) -> Entry | None:
+        """A container that starts anew in its pod is the same holder: the process before it is gone for sure."""
+        if not self.registry_namespace:
+            return None
+        pid = self.pod_name or f"{socket.gethostname()}/{os.getpid()}"
+        return Entry(
+            namespace=self.registry_namespace,
+            spec=ExecutorSpec(
+                instance_id=self.executor_id,
+                machine_id=self.machine_id,
+                solo=self.solo,
+                capacity=self.concurrency_limit,
+            ),
+            pid=pid,
+            holder=f"{pid}_{self.pod_uid or uuid4()}",
+            started_at=datetime.now(UTC).replace(microsecond=0),
+            lease_seconds=self.lease_seconds,
+        )
 
     def limits(self) -> Limits:
         return Limits(

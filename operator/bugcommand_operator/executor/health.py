@@ -22,8 +22,14 @@ BEAT_SECONDS = 1.0
 
 
 class Health:
-    def __init__(self, watches: Watches, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        watches: Watches,
+        clock: Callable[[], float] = time.monotonic,
+        may_claim: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._watches = watches
+        self._may_claim = may_claim
         self._clock = clock
         self._turned = clock()
         self.has_listed = False
@@ -52,6 +58,8 @@ class Health:
         failing = self._watches.failing
         if failing:
             return "; ".join(f"the watch of {kind}: {why}" for kind, why in sorted(failing.items()))
+        if not self._may_claim():
+            return "not claiming: the executor's own Lease has not been renewed for a lease time"
         return self.not_alive()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
 import logging
 import signal
+import sys
 import time
 from typing import Any, cast
 
@@ -19,15 +21,19 @@ from bugcommand_operator.cluster.errors import ClusterError, Conflict
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.cluster.logging_setup import set_up_logging
 from bugcommand_operator.executor import metrics
-from bugcommand_operator.executor.act import Actor
+from bugcommand_operator.executor.act import Actor, unfenced
 from bugcommand_operator.executor.config import Config
 from bugcommand_operator.executor.events import EventPoster
+from bugcommand_operator.executor.fence import Fence
 from bugcommand_operator.executor.handlers import register
 from bugcommand_operator.executor.health import Health, serve
+from bugcommand_operator.executor.joining import join
 from bugcommand_operator.executor.keyed_queue import KeyedQueue
 from bugcommand_operator.executor.kopf_storage import keep_nothing
+from bugcommand_operator.executor.lease import CannotRun
 from bugcommand_operator.executor.positions import Positions
 from bugcommand_operator.executor.reconcile import Reconciler
+from bugcommand_operator.executor.registry import Registry
 from bugcommand_operator.executor.resync import Resync
 from bugcommand_operator.executor.tails import Tails
 from bugcommand_operator.executor.tracing import open_traces
@@ -38,15 +44,32 @@ from bugcommand_operator.executor.world_metrics import WorldMetrics
 from bugcommand_operator.store.engine import open_reader
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
+EX_TEMPFAIL = 75
+"""As in sysexits.h: nothing is wrong with us, somebody else is in the way, and it may be tried again later."""
 log = structlog.get_logger()
 
 
-def main() -> None:
-    config = Config()
+def main(arguments: list[str] | None = None) -> None:
+    config = configured(arguments)
     set_up_logging("console" if config.log_format == "console" else "json", config.log_level)
     for chatty in ("kopf.objects", "aiohttp.access"):  # a line for each event that was handled, and for each probe
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    uvloop.run(run(config))
+    try:
+        uvloop.run(run(config))
+    except CannotRun as error:
+        log.error("cannot run", error=str(error))
+        sys.exit(EX_TEMPFAIL)
+
+
+def configured(arguments: list[str] | None) -> Config:
+    """What the command line says comes before the environment."""
+    parser = argparse.ArgumentParser(prog="mentu-executor", description="Claims BugCommands and runs them.")
+    parser.add_argument("--id", dest="executor_id", help="this instance's id, stable over restarts (MENTU_EXECUTOR_ID)")
+    parser.add_argument(
+        "--solo", action="store_true", default=None, help="only as the one executor of its machine (MENTU_SOLO)"
+    )
+    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    return Config(**given)
 
 
 async def run(config: Config) -> None:
@@ -61,9 +84,11 @@ class Executor:
         self._world = World(limits.ageing)
         self._events = EventPoster(kube, config.executor_id)
         self._watches = Watches()
-        self._health = Health(self._watches)
+        self._registry = self._with_registry(kube)
+        self._health = Health(self._watches, may_claim=self._may_claim)
         self._queue = KeyedQueue(self._timed_pass, waited=metrics.QUEUE_WAIT.observe)
-        actor = Actor(kube, self._world, config.install())
+        confirm = Fence(kube, self._world, self._registry).confirm if self._registry else unfenced
+        actor = Actor(kube, self._world, config.install(), confirm)
         self._turns = Turns(self._world, identity, limits, self._queue.add_first)
         self._reconciler = Reconciler(kube, self._world, actor, self._events, identity, limits, self._turns)
         self._traces = open_traces()
@@ -74,18 +99,42 @@ class Executor:
         lines = SpawnLogs(open_reader(config.database_url))
         self._tails = Tails(kube, self._world, lines, config.executor_id, self._queue.add)
 
+    def _with_registry(self, kube: Kube) -> Registry | None:
+        entry, world = self._config.entry(), self._world
+        if entry is None:
+            log.warning("there is no registry of executors: executors of this machine that have one take us for dead")
+            return None
+        registry = Registry(kube, entry, lambda: world.running(self._config.executor_id), self._look_at_all_anew)
+        world.registry = registry.executors
+        return registry
+
+    def _look_at_all_anew(self) -> None:
+        """An executor has come or gone: what it would have taken, and what it had, may be ours."""
+        for key in list(self._world.commands.items):
+            self._queue.add(key)
+
+    def _may_claim(self) -> bool:
+        return self._registry is None or self._registry.executors().may_claim
+
     async def run(self) -> None:
         self._expose()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         pulse = asyncio.create_task(self._health.run())
-        await self._first_list(stop)
-        self._health.has_listed = True
-        spare_the_collector()
-        running = [pulse] + [
-            asyncio.create_task(work)
-            for work in (
+        try:
+            if self._registry is None or await join(self._registry, stop):
+                await self._work(stop)
+        finally:
+            pulse.cancel()
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        running = [asyncio.create_task(self._registry.run())] if self._registry else []
+        try:
+            await self._first_list(stop)
+            self._health.has_listed = True
+            spare_the_collector()
+            loops = (
                 self._watch(stop),
                 self._queue.run(),
                 self._events.run(),
@@ -93,8 +142,8 @@ class Executor:
                 self._tails.run(),
                 self._positions.run(),
             )
-        ]
-        try:  # none of them ends by itself: a part that has died takes the process with it, to be started anew
+            running += [asyncio.create_task(work) for work in loops]
+            # None of them ends by itself: a part that has died takes the process with it, to be started anew.
             ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
                 task.result()
@@ -104,15 +153,21 @@ class Executor:
             await asyncio.gather(*running, return_exceptions=True)
             if self._traces is not None:
                 await asyncio.to_thread(self._traces.close)
+            if self._registry is not None:
+                await self._registry.leave()
 
     def _expose(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue))
         metrics.QUEUE_OLDEST.set_function(lambda: self._queue.oldest_seconds)
+        metrics.MAY_CLAIM.set_function(self._may_claim)
         config = self._config
-        REGISTRY.register(WorldMetrics(self._world, config.executor_id, config.concurrency_limit))
+        REGISTRY.register(WorldMetrics(self._world, config.executor_id, config.concurrency_limit, self._alive))
         start_http_server(config.metrics_port)
         serve(self._health, config.liveness_port)
+
+    def _alive(self) -> int | None:
+        return len(self._registry.executors().live) if self._registry else None
 
     async def _first_list(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

@@ -13,7 +13,7 @@ from itertools import dropwhile
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from bugcommand_operator.api.bugcommand import BugCommandStatus, Usage
+from bugcommand_operator.api.bugcommand import BugCommandStatus, Claim, Usage
 from bugcommand_operator.api.conditions import (
     FINISHED_PHASES,
     REFUSALS,
@@ -35,6 +35,12 @@ QUEUE_OLDEST = Gauge(
     "mentu_queue_oldest_seconds", "How long the pass that has waited longest has waited; 0: none waits."
 )
 QUEUE_WAIT = Histogram("mentu_queue_wait_seconds", "How long a pass waited for a worker.", buckets=MOMENTS)
+LEASE_RENEWALS = Counter("mentu_lease_renewals_total", "Renewals of the executor's own Lease, by result.", ["result"])
+LEASE_RENEWED = Gauge("mentu_lease_renewed_timestamp_seconds", "When the executor's own Lease was last renewed.")
+MAY_CLAIM = Gauge("mentu_may_claim", "1 while the executor claims commands: its own Lease is held.")
+TAKEOVERS = Counter(
+    "mentu_takeovers_total", "Attempts to take over a dead executor's command: won, or lost to another.", ["result"]
+)
 CLAIMS = Counter("mentu_claims_total", "Attempts to claim a command: won, or lost to another executor.", ["result"])
 PICKUP_SECONDS = Histogram(
     "mentu_pickup_seconds", "From a command's creation (whole seconds) to its first claim.", buckets=SOON
@@ -73,6 +79,9 @@ def start_at_zero() -> None:
         PASSES.labels(result)
     for result in ("won", "lost"):
         CLAIMS.labels(result)
+        TAKEOVERS.labels(result)
+    for result in ("renewed", "failed"):
+        LEASE_RENEWALS.labels(result)
     for direction in ("input", "output"):
         TOKENS.labels(direction)
     for phase in FINISHED_PHASES:
@@ -92,8 +101,18 @@ def _phase_by(reason: Reason) -> Phase:
 start_at_zero()
 
 
-def count_lost_claim() -> None:
-    CLAIMS.labels("lost").inc()
+def count_lost(before: Command, wanted: BugCommandStatus | None) -> None:
+    """`wanted` would have been written over `before`, but somebody else was first."""
+    claim = wanted.claim if wanted is not None else None
+    if claim is not None and not before.is_claimed:
+        CLAIMS.labels("lost").inc()
+    elif _takes_over(before, claim):
+        TAKEOVERS.labels("lost").inc()
+
+
+def _takes_over(before: Command, claim: Claim | None) -> bool:
+    old = before.status.claim
+    return old is not None and claim is not None and old.executor != claim.executor
 
 
 def count_written(before: Command, status: BugCommandStatus, pod: Pod | None) -> None:
@@ -110,6 +129,8 @@ def count_written(before: Command, status: BugCommandStatus, pod: Pod | None) ->
 
 def _count_claim(before: Command, after: Command) -> None:
     claim = after.status.claim
+    if _takes_over(before, claim):
+        TAKEOVERS.labels("won").inc()
     if before.is_claimed or claim is None:
         return
     CLAIMS.labels("won").inc()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -21,9 +20,9 @@ from bugcommand_operator.api.repository import RepositorySpec
 from bugcommand_operator.cluster.errors import Conflict, NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.cluster.storage_classes import StorageClasses
-from bugcommand_operator.core.decide import decide
+from bugcommand_operator.core.decide import decide, is_anothers
 from bugcommand_operator.core.observed import Command, Load, Observed, Pod, Volume
-from bugcommand_operator.core.plan import CreatePod, Event, Plan, Prepare
+from bugcommand_operator.core.plan import NOTHING, CreatePod, Event, Plan, Prepare
 from bugcommand_operator.core.policies.claim_fence import comes_before
 from bugcommand_operator.core.policies.room import shares_room
 from bugcommand_operator.core.settings import Identity, Limits
@@ -83,22 +82,23 @@ class Reconciler:
         return 1.0
 
     async def _one_step(self, command: Command) -> Plan:
+        seen = Observed(command, self._identity, self._limits, executors=self._world.executors)
+        if is_anothers(seen, self._kube.now()):
+            return NOTHING
         is_its_turn = command.is_waiting and self._turns.begin(command)
         try:
-            return await self._decided(command, is_its_turn)
+            return await self._decided(seen, is_its_turn)
         finally:
             if is_its_turn:
                 self._turns.end(command.key)
 
-    async def _decided(self, command: Command, is_its_turn: bool) -> Plan:
-        seen = await self._observe(command, is_its_turn)
+    async def _decided(self, seen: Observed, is_its_turn: bool) -> Plan:
+        seen, command = await self._observe(seen, is_its_turn), seen.command
         plan = decide(seen, self._kube.now())
-        claims = not command.is_claimed and plan.status is not None and plan.status.claim is not None
         try:
             plan = await self._carry_out(seen, plan)
         except Conflict:
-            if claims:
-                metrics.count_lost_claim()
+            metrics.count_lost(command, plan.status)
             raise
         self._notice_the_end(command)
         return plan
@@ -137,18 +137,16 @@ class Reconciler:
         for notice in self.written:
             notice(observed, status, pod)
 
-    async def _observe(self, command: Command, is_its_turn: bool) -> Observed:
-        world, namespace = self._world, command.namespace
+    async def _observe(self, seen: Observed, is_its_turn: bool) -> Observed:
+        world, command, namespace = self._world, seen.command, seen.command.namespace
         repository = world.repositories.items.get((namespace, command.spec.repository.name))
         default_agent = (repository.spec.default_agent if repository else "") or DEFAULT_AGENT
         agent_name = command.status.agent or command.spec.agent or default_agent
         agent = world.agents.items.get((namespace, agent_name))
         must_know = command.is_being_deleted and command.holds_finalizer
         attempt = command.attempt
-        seen = Observed(
-            command=command,
-            identity=self._identity,
-            limits=self._limits,
+        seen = replace(
+            seen,
             repository=repository.spec if repository else None,
             agent_name=agent_name,
             agent=agent.spec if agent else None,

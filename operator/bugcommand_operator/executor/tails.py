@@ -1,5 +1,5 @@
-"""Keeps `status.logs` near the end of each running command's log: one write a second a command at most, and one
-budget for all of them together, so that many agents talking do not fill etcd.
+"""Keeps `status.logs` near the end of the log of each running command of ours: one write a second a command at most,
+and one budget for all of them together, so that many agents talking do not fill etcd.
 """
 
 from __future__ import annotations
@@ -63,8 +63,13 @@ class Tails:
             world.log_store_answers = False
             world.log_store_away_since = world.log_store_away_since or now
         for key, command in list(world.commands.items.items()):
-            if command.is_active and self._is_news(command, now):
+            if self._is_ours(command) and command.is_active and self._is_news(command, now):
                 self._wake(key)
+
+    def _is_ours(self, command: Command) -> bool:
+        """Several that keep one tail would only stand in each other's way."""
+        claim = command.status.claim
+        return claim is not None and claim.executor == self._executor
 
     def _is_news(self, command: Command, now: datetime) -> bool:
         since = self._world.log_store_away_since
@@ -96,10 +101,9 @@ class Tails:
         return True
 
     def _is_followed(self, command: Command) -> bool:
-        claim, ended = command.status.claim, command.status.completion_time
-        if claim is None or claim.executor != self._executor:
-            return False
-        return command.is_active or (ended is not None and datetime.now(UTC) - ended < STILL_ARRIVING)
+        ended = command.status.completion_time
+        still_arrives = ended is not None and datetime.now(UTC) - ended < STILL_ARRIVING
+        return self._is_ours(command) and (command.is_active or still_arrives)
 
     async def _write(self, key: AttemptKey, command_key: Key, reached: Progress) -> None:
         lines = await self._source.tail(key, MAX_TAIL_LINES)

@@ -5,13 +5,15 @@ It may be late, never ahead: an older version never replaces a newer one, and wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from bugcommand_operator.api.agent import AgentSpec
 from bugcommand_operator.api.names import LABEL_COMMAND_UID
 from bugcommand_operator.api.repository import RepositorySpec
+from bugcommand_operator.core.executors import ALONE, Executors
 from bugcommand_operator.core.observed import Command, Pod, Volume
 from bugcommand_operator.core.queueing import Turn, turn_of
 from bugcommand_operator.core.reading import UnreadableCommand, command_from, pod_from, volume_from
@@ -83,6 +85,8 @@ class World:
         self._rivals = Rivals()
         self.log_store_away_since: datetime | None = None
         self.log_store_answers = False
+        self.registry: Callable[[], Executors] = lambda: ALONE
+        """Who is alive by now, as the registry of executors judges it."""
         self._by_uid: dict[str, Key] = {}
         self._gone: dict[str, None] = {}
         """UIDs of commands that we have let go, the newest last."""
@@ -153,6 +157,15 @@ class World:
         self.queue.drop(key)
         self._rivals.pop(key)
         self._leave(key)
+
+    def running(self, executor: str) -> int:
+        return self.room.load_at(Identity(executor, ""))
+
+    @property
+    def executors(self) -> Executors:
+        """Those that are alive, by the registry; how many commands each runs, by the commands."""
+        known = self.registry()
+        return replace(known, live=tuple(replace(peer, running=self.running(peer.id)) for peer in known.live))
 
     def command_key_of(self, child: Raw) -> Key | None:
         """Whose pod or volume this is, by the command's UID: names can be reused, UIDs cannot."""

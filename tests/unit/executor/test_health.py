@@ -136,3 +136,11 @@ async def test_a_stuck_loop_is_told_while_it_is_stuck(watches: Watches, monkeypa
         beating.cancel()
         server.shutdown()
         server.server_close()
+
+
+def test_an_executor_that_may_not_claim_is_alive_but_not_ready(watches: Watches) -> None:
+    health = Health(watches, may_claim=lambda: False)
+    health.has_listed = True
+    answered_all(watches)
+    assert "Lease has not been renewed" in health.not_ready()
+    assert health.not_alive() == ""

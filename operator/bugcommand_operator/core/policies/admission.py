@@ -13,6 +13,7 @@ from bugcommand_operator.core.plan import Event, Plan
 from bugcommand_operator.core.policies.approval import awaits_approval, rejected
 from bugcommand_operator.core.policies.ending import failed
 from bugcommand_operator.core.policies.room import no_room
+from bugcommand_operator.core.policies.share import is_ours_to_tell, nobody_could
 from bugcommand_operator.core.queueing import shown_place
 from bugcommand_operator.core.repository_url import url_problem
 from bugcommand_operator.core.status import StatusEditor
@@ -100,14 +101,20 @@ def _waits_for_people(seen: Observed) -> Wait | None:
 def _waits_for_its_turn(seen: Observed) -> Wait | None:
     spec = seen.command.spec
     if spec.target_machine and spec.target_machine != seen.identity.machine:
-        return Reason.WAITING_FOR_MACHINE, f"Waits for an executor of machine {spec.target_machine!r}."
+        return Reason.WAITING_FOR_MACHINE, _machine_message(seen)
     if held_up := no_room(spec.with_worktree, seen.load, seen.limits, seen.repository):
         return held_up
     return None if seen.is_its_turn else (Reason.CONCURRENCY_LIMIT_REACHED, "Waits for its turn: others come first.")
 
 
+def _machine_message(seen: Observed) -> str:
+    message = f"Waits for an executor of machine {seen.command.spec.target_machine!r}"
+    return f"{message}: none is alive." if nobody_could(seen) else f"{message}."
+
+
 def _wait(seen: Observed, now: datetime, reason: Reason, message: str) -> Plan:
-    if reason in WAITING_FOR_ROOM and _stands_in_the_queue_already(seen):
+    is_told = reason in WAITING_FOR_ROOM and _stands_in_the_queue_already(seen)
+    if is_told or not is_ours_to_tell(seen):
         return Plan(look_again_after=LOOK_AGAIN)
     status = StatusEditor(seen.command, now)
     if reason in WAITING_FOR_ROOM:

@@ -1,0 +1,55 @@
+"""Executors race for commands, and each leaves to the others what is theirs first: less is tried in vain, and the work
+is spread. Who leaves what to whom follows from what all of them see; what one has left the next one takes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bugcommand_operator.core.executors import Peer
+from bugcommand_operator.core.observed import Observed
+from bugcommand_operator.core.plan import Plan
+from bugcommand_operator.core.sharing import preferred, ranked, until_its_turn
+
+LOOK_AGAIN = timedelta(seconds=30)
+UNREGISTERED = timedelta(seconds=5)
+
+
+def leave_to_another(seen: Observed, now: datetime) -> Plan | None:
+    """None: it is for us to look after."""
+    if seen.command.is_claimed:
+        return None
+    if not seen.executors.may_claim:
+        return Plan(look_again_after=UNREGISTERED)
+    me = seen.identity.executor
+    able = [peer.id for peer in _eligible(seen) if _has_room(seen, peer)]
+    if not able:
+        return None
+    if me not in able:
+        return Plan(look_again_after=LOOK_AGAIN)
+    rank = ranked(seen.command.uid, able).index(me)
+    wait = until_its_turn(rank, len(able), now - seen.command.created_at)
+    return Plan(look_again_after=wait) if wait else None
+
+
+def is_ours_to_tell(seen: Observed) -> bool:
+    """What a command waits for is said by one of those that could take it, else by one of all: they would contradict
+    each other, each write answered by the next."""
+    about = _eligible(seen) or seen.executors.live
+    first = preferred(seen.command.uid, (peer.id for peer in about))
+    return first is None or first == seen.identity.executor
+
+
+def nobody_could(seen: Observed) -> bool:
+    """Known for sure: without a registry nobody can tell."""
+    return bool(seen.executors.live) and not _eligible(seen)
+
+
+def _eligible(seen: Observed) -> tuple[Peer, ...]:
+    return seen.executors.of_machine(seen.command.spec.target_machine)
+
+
+def _has_room(seen: Observed, peer: Peer) -> bool:
+    if peer.id == seen.identity.executor:
+        return seen.load.executor < seen.limits.executor
+    return peer.has_room
