@@ -11,7 +11,7 @@ TAKEN = 'mentu_commands{phase=~"Claimed|Preparing|Running|Verifying|Publishing"}
 
 def dashboard() -> Dashboard:
     board = new("mentu-executors", "Mentu / Executors", "Alive, busy, keeping up, hearing from the API server.")
-    return _process(_watches(_passes(_claims(_numbers(board)))))
+    return _process(_watches(_passes(_leases(_claims(_numbers(board))))))
 
 
 def _numbers(board: Dashboard) -> Dashboard:
@@ -51,6 +51,38 @@ def _claims(board: Dashboard) -> Dashboard:
         )
         .with_panel(
             lines("From creation to claim", *quantiles("mentu_pickup_seconds", 0.5, 0.95, 0.99), unit="s", span=8)
+        )
+    )
+
+
+def _leases(board: Dashboard) -> Dashboard:
+    return (
+        board.with_row(row("Leases"))
+        .with_panel(
+            lines(
+                "Since an executor renewed its Lease",
+                ("time() - (mentu_lease_renewed_timestamp_seconds > 0)", "{{instance}}"),
+                ("1 - mentu_may_claim", "does not claim {{instance}}"),
+                unit="s",
+                span=8,
+                about="After a lease time without renewal it claims nothing, and others may take its commands over.",
+            )
+        )
+        .with_panel(
+            lines(
+                "Renewals",
+                ("sum by (instance, result) (rate(mentu_lease_renewals_total[$__rate_interval]))", "{{result}}"),
+                unit="ops",
+                span=8,
+            )
+        )
+        .with_panel(
+            lines(
+                "Commands taken over",
+                ("sum by (result) (increase(mentu_takeovers_total[$__rate_interval]))", "{{result}}"),
+                span=8,
+                about="Of executors that have died.",
+            )
         )
     )
 

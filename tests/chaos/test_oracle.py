@@ -12,6 +12,7 @@ from tests.support.cluster_model import ClusterModel
 from bugcommand_operator.cluster.kube import Raw
 from bugcommand_operator.core import decide
 from bugcommand_operator.core.policies import after, deletion, gate, start
+from bugcommand_operator.executor import reconcile
 
 SEEDS = range(400)
 
@@ -67,4 +68,5 @@ def test_a_gate_that_opens_before_the_finalizer_holds_is_found(monkeypatch: pyte
 
 def test_a_claim_that_another_executor_does_not_respect_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decide, "POLICIES", tuple(p for p in decide.POLICIES if p is not decide.not_mine))
+    monkeypatch.setattr(reconcile, "is_anothers", lambda _seen, _now: False)
     assert "wrote over the claim" in complaints(run_all(SEEDS, 1))

@@ -229,7 +229,7 @@ async def test_a_stopped_executor_that_goes_on_with_an_old_view_changes_nothing_
     stopped = await place.executor()
     await place.bugs()
     await place.api.until_all("BugCommand", lambda bugs: any(b.get("status", {}).get("claim") for b in bugs))
-    stopped.stop()
+    stopped.pause()
     for bug in await place.api.all("BugCommand"):
         await place.api.patch("BugCommand", bug["metadata"]["name"], {"spec": {"cancel": True}})
     stopped.go_on()

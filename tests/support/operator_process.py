@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
 from tests.support.builders import LIMITS, ME, NAME, NAMESPACE, UID
 from tests.support.cluster_model import ClusterModel, Died, bug_command, copied, definition
 from tests.support.fake_kube import FakeKube
@@ -19,7 +18,6 @@ from bugcommand_operator.cluster.errors import ClusterError
 from bugcommand_operator.core.observed import Command
 from bugcommand_operator.core.plan import Event
 from bugcommand_operator.core.settings import Identity, Limits
-from bugcommand_operator.executor import reconcile
 from bugcommand_operator.executor.act import Actor
 from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.handlers import Routes
@@ -140,17 +138,6 @@ def populated(cluster: ClusterModel, commands: Iterable[Raw] | None = None) -> C
         cluster.create(command)
     cluster.calls.clear()
     return cluster
-
-
-def keep_time_by(cluster: ClusterModel, patch: pytest.MonkeyPatch) -> None:
-    """The reconciler's clock is the cluster's."""
-
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Clock:
-            return cluster.now  # type: ignore[return-value]
-
-    patch.setattr(reconcile, "datetime", Clock)
 
 
 async def live(cluster: ClusterModel, process: OperatorProcess, steps: int = 40) -> OperatorProcess:

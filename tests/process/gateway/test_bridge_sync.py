@@ -6,20 +6,19 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.applications import Starlette
+from tests.process.gateway.bridge_world import ENDED, PREFIX, name_of
 from tests.process.gateway.bridges import NAMESPACE, TERRITORY, WORKSPACE, Table, running_bridge, until
 from tests.process.gateway.fake_api import FakeApi
-from tests.support.postgres import PostgresServer, postgres_server, postgres_url  # noqa: F401 (fixtures)
+from tests.support.postgres import PostgresServer
 
 from bugcommand_operator.gateway.bridge import sync
 from bugcommand_operator.gateway.bridge.claims import Claims
@@ -28,40 +27,6 @@ from bugcommand_operator.gateway.bridge.turns import Turns
 from bugcommand_operator.store.bridge_commands import BridgeCommands, Due, Followed, Unfinished
 from bugcommand_operator.store.errors import StoreUnavailable
 from bugcommand_operator.store.migrate import upgrade
-
-PREFIX = "/home/mentu/Workspaces/shop"
-AWAITS: dict[str, Any] = {
-    "phase": "AwaitingApproval",
-    "conditions": [{"type": "Ready", "status": "False", "reason": "AwaitingApproval", "message": "of somebody"}],
-}
-ENDED = {
-    "phase": "Succeeded",
-    "exitCode": 0,
-    "agentStartTime": "2026-01-01T00:00:05Z",
-    "completionTime": "2026-01-01T00:01:00Z",
-    "claim": {"machine": "lab"},
-    "conditions": [{"type": "Succeeded", "status": "True", "reason": "Completed"}],
-}
-
-
-@pytest.fixture
-def api() -> Iterator[FakeApi]:
-    with FakeApi() as running:
-        running.repository(NAMESPACE, "shop", PREFIX)
-        yield running
-
-
-@pytest.fixture
-def url(postgres_url: str) -> str:  # noqa: F811
-    return postgres_url
-
-
-@pytest.fixture
-async def table(url: str) -> AsyncIterator[Table]:
-    engine = create_async_engine(url)
-    yield Table(engine)
-    await engine.dispose()
-
 
 # As another program may have made it long ago: types of its own, and nothing of ours.
 OLD_TABLE = """
@@ -77,7 +42,7 @@ CREATE TABLE bridge_commands (
 
 
 async def test_a_table_that_others_made_is_served_as_it_is(
-    postgres_server: PostgresServer,  # noqa: F811
+    postgres_server: PostgresServer,
     api: FakeApi,
     tmp_path: Path,
 ) -> None:
@@ -106,10 +71,6 @@ async def test_a_table_that_others_made_is_served_as_it_is(
         assert bridge.events("Error") == 0
     await engine.dispose()
     postgres_server.drop_database(name)
-
-
-def name_of(command_id: str) -> str:
-    return f"bridge-{command_id}"
 
 
 async def test_a_row_becomes_a_bugcommand_and_learns_its_end(
@@ -232,74 +193,6 @@ async def test_rows_of_others_are_left_alone(url: str, api: FakeApi, table: Tabl
         statuses = [(await table.row(command))["status"] for command in (elsewhere, stranger)]
     assert statuses == ["pending"] * 2
     assert len(api.bugs()) == 1
-
-
-async def test_approval_lets_a_row_go_on_and_rejection_ends_it(
-    url: str, api: FakeApi, table: Table, tmp_path: Path
-) -> None:
-    async with running_bridge(url, api, tmp_path):
-        good = await table.insert(working_directory=PREFIX, approval_required=True, approval_status="pending")
-        bad = await table.insert(working_directory=PREFIX, approval_required=True, approval_status="pending")
-        never = await table.insert(working_directory=PREFIX, approval_required=True, approval_status="rejected")
-        for command, decision in ((good, "approved"), (bad, "rejected")):
-            await table.until(command, lambda row: row["bugcommand"] is not None)
-            assert api.bug(NAMESPACE, name_of(command))["spec"]["approval"] == "Required"  # type: ignore[index]
-            api.set_status(NAMESPACE, name_of(command), AWAITS)
-            row = await table.until(command, lambda row: row["error"] is not None)
-            assert (row["status"], row["approval_status"]) == ("claimed", "pending")
-            await table.update(command, approval_status=decision)
-        assert [await _decided(api, command) for command in (good, bad)] == [
-            ("Approved", "bridge_commands"),
-            ("Rejected", "bridge_commands"),
-        ]
-        row = await table.until(never, lambda row: row["status"] == "failed")
-        assert row["error"].startswith("ApprovalRejected")
-    assert {bug["metadata"]["name"] for bug in api.bugs()} == {name_of(good), name_of(bad)}
-
-
-async def _decided(api: FakeApi, command: str) -> tuple[str, str]:
-    def status() -> dict[str, Any]:
-        return dict((api.bug(NAMESPACE, name_of(command)) or {}).get("status") or {})
-
-    await until(lambda: "approval" in status())
-    return status()["approval"]["decision"], status()["approval"]["by"]
-
-
-async def test_a_row_that_was_approved_before_it_was_seen_needs_nobody(
-    url: str, api: FakeApi, table: Table, tmp_path: Path
-) -> None:
-    command = await table.insert(working_directory=PREFIX, approval_required=True, approval_status="approved")
-    async with running_bridge(url, api, tmp_path):
-        await table.until(command, lambda row: row["bugcommand"] is not None)
-        assert await _decided(api, command) == ("Approved", "bridge_commands")
-
-
-@pytest.mark.parametrize(("decision", "column"), [("Approved", "approved"), ("Rejected", "rejected")])
-async def test_what_somebody_decides_about_the_bugcommand_is_in_its_row(
-    url: str, api: FakeApi, table: Table, tmp_path: Path, decision: str, column: str
-) -> None:
-    async with running_bridge(url, api, tmp_path):
-        command = await table.insert(working_directory=PREFIX, approval_required=True, approval_status="pending")
-        await table.until(command, lambda row: row["bugcommand"] is not None)
-        api.set_status(NAMESPACE, name_of(command), AWAITS)
-        await table.until(command, lambda row: row["error"] is not None)
-        decided = {"decision": decision, "by": "jane", "at": "2026-01-01T00:00:00Z"}
-        api.set_status(NAMESPACE, name_of(command), {"approval": decided})
-        row = await table.until(command, lambda row: row["approval_status"] == column)
-        assert row["error"] is None
-
-
-async def test_a_row_s_approval_that_no_gateway_heard_of_is_found(
-    url: str, api: FakeApi, table: Table, tmp_path: Path
-) -> None:
-    async with running_bridge(url, api, tmp_path):
-        command = await table.insert(working_directory=PREFIX, approval_required=True, approval_status="pending")
-        await table.until(command, lambda row: row["bugcommand"] is not None)
-        api.set_status(NAMESPACE, name_of(command), AWAITS)
-        await table.until(command, lambda row: row["error"] is not None)
-    await table.update(command, approval_status="approved")
-    async with running_bridge(url, api, tmp_path):
-        assert (await _decided(api, command))[0] == "Approved"
 
 
 @pytest.mark.parametrize("change", [{"status": "cancelled"}, {"approval_status": "rejected"}])

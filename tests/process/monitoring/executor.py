@@ -16,7 +16,7 @@ from tests.support.builders import NAMESPACE
 from tests.support.cluster_model import ClusterModel, bug_command
 from tests.support.fake_kube import FakeKube
 from tests.support.kubelet import End, Kubelet, Script
-from tests.support.operator_process import keep_time_by, populated
+from tests.support.operator_process import populated
 
 from bugcommand_operator.executor.config import Config
 from bugcommand_operator.executor.handlers import Routes
@@ -40,7 +40,6 @@ class LivingExecutor:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.port, self.health_port = free_port(), free_port()
         self.cluster = populated(ClusterModel(kubelet=Kubelet(SUCCEEDS)), [])
-        keep_time_by(self.cluster, patch)
         config = Config(
             executor_id="bridge-0",
             metrics_port=self.port,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.support.builders import LIMITS, NAME, NAMESPACE, OTHER_UID, UID, observed
 from tests.support.cluster_model import Call, ClusterModel
-from tests.support.operator_process import OperatorProcess, keep_time_by, populated
+from tests.support.operator_process import OperatorProcess, populated
 from tests.unit.executor.registering import SYSTEM, Site
 
 from bugcommand_operator.cluster.errors import ClusterUnavailable, Conflict
@@ -50,7 +50,6 @@ class Fenced:
 @pytest.fixture
 async def fenced(monkeypatch: pytest.MonkeyPatch) -> Fenced:
     site = Site(populated(ClusterModel()))
-    keep_time_by(site.cluster, monkeypatch)
     site.cluster.patch("BugCommand", NAMESPACE, NAME, {"status": {"claim": CLAIM, "attempt": 1}}, status=True)
     made = Fenced(site, await site.joined("bridge-a"))
     await made.process.start()

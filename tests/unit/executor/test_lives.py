@@ -12,7 +12,7 @@ import pytest
 from tests.support.builders import LIMITS, NAME, NAMESPACE, UID
 from tests.support.cluster_model import Call, ClusterModel, Died, bug_command
 from tests.support.kubelet import End, Kubelet, Script
-from tests.support.operator_process import OperatorProcess, keep_time_by, live, populated
+from tests.support.operator_process import OperatorProcess, live, populated
 
 from bugcommand_operator.api.names import LABEL_COMMAND_UID, LABEL_KEPT
 from bugcommand_operator.cluster.errors import ClusterUnavailable, Conflict
@@ -32,9 +32,7 @@ STEPS = 22
 @pytest.fixture
 def new(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ClusterModel]:
     def make(script: Script | None = None, commands: list[dict[str, Any]] | None = None) -> ClusterModel:
-        cluster = populated(ClusterModel(kubelet=Kubelet(script or Script())), commands)
-        keep_time_by(cluster, monkeypatch)
-        return cluster
+        return populated(ClusterModel(kubelet=Kubelet(script or Script())), commands)
 
     return make
 

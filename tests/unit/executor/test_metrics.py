@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from tests.support.builders import LIMITS, NAME, NAMESPACE, NOW, UID, claimed, command, condition, working
 from tests.support.cluster_model import ClusterModel, bug_command
 from tests.support.kubelet import End, Kubelet, Script
-from tests.support.operator_process import OperatorProcess, keep_time_by, live, populated
+from tests.support.operator_process import OperatorProcess, live, populated
 
 from bugcommand_operator.api.bugcommand import BugCommandStatus, Usage
 from bugcommand_operator.api.conditions import ConditionType
@@ -53,9 +53,7 @@ def grown() -> Grown:
 @pytest.fixture
 def new(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     def make(script: Script | None = None, commands: list[dict[str, Any]] | None = None) -> ClusterModel:
-        cluster = populated(ClusterModel(kubelet=Kubelet(script or Script(agent=End(says=SAYS)))), commands)
-        keep_time_by(cluster, monkeypatch)
-        return cluster
+        return populated(ClusterModel(kubelet=Kubelet(script or Script(agent=End(says=SAYS)))), commands)
 
     return make
 

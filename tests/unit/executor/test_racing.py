@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.builders import LIMITS, NAMESPACE, UID
 from tests.support.cluster_model import ClusterModel, bug_command
-from tests.support.operator_process import OperatorProcess, keep_time_by, populated
+from tests.support.operator_process import OperatorProcess, populated
 
 from bugcommand_operator.core.settings import Identity, Limits
 
@@ -53,14 +53,12 @@ async def race(schedule: list[tuple[int, str]], spec: Raw, repository: Raw, limi
     uids = [f"{n:08d}" + UID[8:] for n in range(COMMANDS)]
     cluster = populated(ClusterModel(), [bug_command(f"bug-{n}", NAMESPACE, uid, **spec) for n, uid in enumerate(uids)])
     cluster.patch("Repository", NAMESPACE, "shop", {"spec": repository})
-    with pytest.MonkeyPatch.context() as patch:
-        keep_time_by(cluster, patch)
-        who = [Identity(f"bridge-{n}", "site-1") for n in range(EXECUTORS)]
-        processes = [await OperatorProcess(cluster, identity, limits).start() for identity in who]
-        for number, what in schedule:
-            await act(cluster, processes[number], what)
-            assert started(cluster) <= most
-        await settle(cluster, processes)
+    who = [Identity(f"bridge-{n}", "site-1") for n in range(EXECUTORS)]
+    processes = [await OperatorProcess(cluster, identity, limits).start() for identity in who]
+    for number, what in schedule:
+        await act(cluster, processes[number], what)
+        assert started(cluster) <= most
+    await settle(cluster, processes)
     assert started(cluster) == running(cluster) == most
     return cluster
 

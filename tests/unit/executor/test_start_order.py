@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 from tests.support.builders import NAME
 from tests.support.cluster_model import ClusterModel
-from tests.support.operator_process import OperatorProcess, keep_time_by, populated
+from tests.support.operator_process import OperatorProcess, populated
 
 
 async def test_nothing_but_the_claim_stands_between_a_command_and_its_pod(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = populated(ClusterModel())
-    keep_time_by(cluster, monkeypatch)
     process = await OperatorProcess(cluster).start()
     process.told.post = lambda _, event: cluster._called("post", "Event", event.reason)  # type: ignore[method-assign,assignment]
     cluster.calls.clear()

@@ -17,7 +17,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.support.builders import NAME, NAMESPACE, NOW, UID, command, condition, status, working
 from tests.support.cluster_model import ClusterModel
-from tests.support.operator_process import OperatorProcess, keep_time_by, populated
+from tests.support.operator_process import OperatorProcess, populated
 
 from bugcommand_operator.api.bugcommand import BugCommandStatus, Usage
 from bugcommand_operator.api.conditions import ConditionType, Phase
@@ -140,7 +140,6 @@ async def test_after_restarts_at_every_step_there_is_one_whole_trace(
     traces: Traces, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster = populated(ClusterModel())
-    keep_time_by(cluster, monkeypatch)
     for _ in range(30):
         process = await OperatorProcess(cluster).start()
         process.reconciler.written.append(traces.written)

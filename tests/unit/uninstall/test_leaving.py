@@ -12,7 +12,7 @@ from tests.support.builders import LIMITS, ME, NAME, NAMESPACE, UID
 from tests.support.cluster_model import Call, ClusterModel, bug_command
 from tests.support.fake_kube import FakeKube
 from tests.support.kubelet import End, Kubelet, Script
-from tests.support.operator_process import OperatorProcess, keep_time_by, live, populated
+from tests.support.operator_process import OperatorProcess, live, populated
 
 from bugcommand_operator.api.names import FINALIZER, LABEL_KEPT, worktree_volume_name
 from bugcommand_operator.cluster.errors import AccessDenied, ClusterUnavailable, Conflict
@@ -47,17 +47,8 @@ class Executors:
         return self.ending
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[ClusterModel], None]:
-    return lambda cluster: keep_time_by(cluster, monkeypatch)
-
-
-Clock = Callable[[ClusterModel], None]
-
-
-async def lived(clock: Clock, script: Script, steps: int = 10) -> tuple[ClusterModel, OperatorProcess]:
+async def lived(script: Script, steps: int = 10) -> tuple[ClusterModel, OperatorProcess]:
     cluster = populated(ClusterModel(kubelet=Kubelet(script)))
-    clock(cluster)
     return cluster, await live(cluster, await OperatorProcess(cluster, limits=QUICK).start(), steps)
 
 
@@ -77,27 +68,26 @@ def kept(cluster: ClusterModel) -> bool:
     return volume is not None and volume["metadata"]["labels"].get(LABEL_KEPT) == "true"
 
 
-async def test_where_it_is_wanted_a_running_command_keeps_the_operator_and_nothing_is_touched(clock: Clock) -> None:
-    cluster, _ = await lived(clock, WORKS)
+async def test_where_it_is_wanted_a_running_command_keeps_the_operator_and_nothing_is_touched() -> None:
+    cluster, _ = await lived(WORKS)
     executors, before = Executors(), cluster.version()
     with pytest.raises(Refusal, match=rf"1 BugCommand\(s\) are in progress.*:\n  {NAMESPACE}/{NAME} \(Running\)\n"):
         await leave(cluster, executors, refuses=True)
     assert (executors.scaled, cluster.version()) == ([], before)
 
 
-async def test_of_many_running_commands_only_some_are_named(clock: Clock) -> None:
+async def test_of_many_running_commands_only_some_are_named() -> None:
     names = [f"bug-{n:02}" for n in range(12)]
     commands = [bug_command(name, NAMESPACE, f"{n:08}-58c1-4d0b-9a83-0c7a3a1f0a01") for n, name in enumerate(names)]
     cluster = populated(ClusterModel(kubelet=Kubelet(WORKS)), commands)
-    clock(cluster)
     await live(cluster, await OperatorProcess(cluster, limits=replace(QUICK, executor=20)).start(), 8)
     with pytest.raises(Refusal) as refused:
         await leave(cluster, Executors(), refuses=True)
     assert "bug-09 (Running)\n  and 2 more\n" in str(refused.value)
 
 
-async def test_a_running_command_is_left_to_go_on_and_its_volume_is_kept(clock: Clock) -> None:
-    cluster, process = await lived(clock, WORKS)
+async def test_a_running_command_is_left_to_go_on_and_its_volume_is_kept() -> None:
+    cluster, process = await lived(WORKS)
     process.die()
     executors = Executors()
     assert await leave(cluster, executors) == [NAME]
@@ -106,17 +96,16 @@ async def test_a_running_command_is_left_to_go_on_and_its_volume_is_kept(clock: 
     assert pod is not None and pod["status"]["phase"] == "Running"
 
 
-async def test_what_waits_for_its_turn_is_left_alone_and_keeps_nobody(clock: Clock) -> None:
+async def test_what_waits_for_its_turn_is_left_alone_and_keeps_nobody() -> None:
     cluster = populated(ClusterModel(), [bug_command(NAME, NAMESPACE, UID, suspend=True)])
-    clock(cluster)
     await live(cluster, await OperatorProcess(cluster).start(), 3)
     before = cluster.version()
     assert await leave(cluster, Executors()) == []
     assert cluster.version() == before
 
 
-async def test_a_failed_command_can_be_deleted_afterwards_and_its_work_stays(clock: Clock) -> None:
-    cluster, process = await lived(clock, FAILS)
+async def test_a_failed_command_can_be_deleted_afterwards_and_its_work_stays() -> None:
+    cluster, process = await lived(FAILS)
     process.die()
     assert finalizers(cluster) == [FINALIZER]
     assert await leave(cluster, Executors()) == []
@@ -126,8 +115,8 @@ async def test_a_failed_command_can_be_deleted_afterwards_and_its_work_stays(clo
     assert (kept(cluster), cluster.kubelet.lost) == (True, [])
 
 
-async def test_an_operator_that_comes_back_takes_it_in_hand_again_and_saves_its_work(clock: Clock) -> None:
-    cluster, process = await lived(clock, FAILS)
+async def test_an_operator_that_comes_back_takes_it_in_hand_again_and_saves_its_work() -> None:
+    cluster, process = await lived(FAILS)
     process.die()
     await leave(cluster, Executors())
     process = await live(cluster, await OperatorProcess(cluster, limits=QUICK).start(), 3)
@@ -139,8 +128,8 @@ async def test_an_operator_that_comes_back_takes_it_in_hand_again_and_saves_its_
     assert cluster.kubelet.lost == []
 
 
-async def test_an_agent_that_was_left_is_seen_to_its_end_by_an_operator_that_comes_back(clock: Clock) -> None:
-    cluster, process = await lived(clock, Script(agent_steps=15))
+async def test_an_agent_that_was_left_is_seen_to_its_end_by_an_operator_that_comes_back() -> None:
+    cluster, process = await lived(Script(agent_steps=15))
     process.die()
     assert await leave(cluster, Executors()) == [NAME]
     await live(cluster, await OperatorProcess(cluster, limits=QUICK).start())
@@ -149,8 +138,8 @@ async def test_an_agent_that_was_left_is_seen_to_its_end_by_an_operator_that_com
     assert all(runs == 1 for runs in cluster.kubelet.prompts.values())
 
 
-async def test_a_deletion_in_progress_is_waited_for_while_somebody_sees_to_it(clock: Clock) -> None:
-    cluster, process = await lived(clock, FAILS)
+async def test_a_deletion_in_progress_is_waited_for_while_somebody_sees_to_it() -> None:
+    cluster, process = await lived(FAILS)
     cluster.delete("BugCommand", NAMESPACE, NAME)
     asked = 0
 
@@ -170,8 +159,8 @@ async def test_a_deletion_in_progress_is_waited_for_while_somebody_sees_to_it(cl
     assert cluster.find("PersistentVolumeClaim", worktree_volume_name(NAME)) is None
 
 
-async def test_a_deletion_that_takes_too_long_is_let_through_and_its_volume_kept(clock: Clock) -> None:
-    cluster, process = await lived(clock, FAILS)
+async def test_a_deletion_that_takes_too_long_is_let_through_and_its_volume_kept() -> None:
+    cluster, process = await lived(FAILS)
     process.die()
     cluster.delete("BugCommand", NAMESPACE, NAME)
     executors = Executors()
@@ -179,8 +168,8 @@ async def test_a_deletion_that_takes_too_long_is_let_through_and_its_volume_kept
     assert (executors.scaled, cluster.find("BugCommand", NAME), kept(cluster)) == ([0], None, True)
 
 
-async def test_where_it_is_wanted_a_deletion_that_takes_too_long_keeps_the_operator(clock: Clock) -> None:
-    cluster, _ = await lived(clock, FAILS)
+async def test_where_it_is_wanted_a_deletion_that_takes_too_long_keeps_the_operator() -> None:
+    cluster, _ = await lived(FAILS)
     cluster.delete("BugCommand", NAMESPACE, NAME)
     executors = Executors()
     with pytest.raises(Refusal, match=r"work is still being saved:\n  .* \(being deleted\)"):
@@ -188,25 +177,24 @@ async def test_where_it_is_wanted_a_deletion_that_takes_too_long_keeps_the_opera
     assert (executors.scaled, finalizers(cluster)) == ([], [FINALIZER])
 
 
-async def test_with_no_executor_there_a_deletion_is_let_through_and_its_volume_kept(clock: Clock) -> None:
-    cluster, process = await lived(clock, FAILS)
+async def test_with_no_executor_there_a_deletion_is_let_through_and_its_volume_kept() -> None:
+    cluster, process = await lived(FAILS)
     process.die()
     cluster.delete("BugCommand", NAMESPACE, NAME)
     assert await leave(cluster, Executors(running=0)) == []
     assert (cluster.find("BugCommand", NAME), kept(cluster)) == (None, True)
 
 
-async def test_executors_come_back_when_one_of_them_does_not_end(clock: Clock) -> None:
-    cluster, _ = await lived(clock, FAILS)
+async def test_executors_come_back_when_one_of_them_does_not_end() -> None:
+    cluster, _ = await lived(FAILS)
     executors = Executors(running=3, ending=["mentu-executor-0"])
     with pytest.raises(Refusal, match="pods of the executor have not ended: mentu-executor-0"):
         await leave(cluster, executors)
     assert (executors.scaled, finalizers(cluster)) == ([0, 3], [FINALIZER])
 
 
-async def test_executors_come_back_when_a_command_was_claimed_at_the_last_moment(clock: Clock) -> None:
+async def test_executors_come_back_when_a_command_was_claimed_at_the_last_moment() -> None:
     cluster = populated(ClusterModel(kubelet=Kubelet(WORKS)), [])
-    clock(cluster)
     claim = {"claim": {"executor": "bridge-0", "machine": ME.machine, "epoch": 1, "at": "2026-03-01T12:00:00Z"}}
 
     def claimed() -> None:
@@ -220,9 +208,8 @@ async def test_executors_come_back_when_a_command_was_claimed_at_the_last_moment
     assert executors.scaled == [0, 1]
 
 
-async def test_another_machines_commands_and_other_namespaces_are_none_of_its_business(clock: Clock) -> None:
+async def test_another_machines_commands_and_other_namespaces_are_none_of_its_business() -> None:
     cluster = populated(ClusterModel(kubelet=Kubelet(WORKS)))
-    clock(cluster)
     await live(cluster, await OperatorProcess(cluster, Identity("bridge-7", "site-7")).start(), 8)
     before = cluster.version()
     assert await leave(cluster, Executors()) == []
@@ -230,8 +217,8 @@ async def test_another_machines_commands_and_other_namespaces_are_none_of_its_bu
     assert cluster.version() == before
 
 
-async def test_other_finalizers_stay(clock: Clock) -> None:
-    cluster, process = await lived(clock, FAILS)
+async def test_other_finalizers_stay() -> None:
+    cluster, process = await lived(FAILS)
     process.die()
     both = {"metadata": {"finalizers": ["example.test/hold", FINALIZER]}}
     cluster.patch("BugCommand", NAMESPACE, NAME, both)
@@ -241,8 +228,8 @@ async def test_other_finalizers_stay(clock: Clock) -> None:
 
 @pytest.mark.parametrize("error", [ClusterUnavailable, Conflict])
 @pytest.mark.parametrize("kind", ["BugCommand", "PersistentVolumeClaim"])
-async def test_an_error_that_passes_is_waited_out(clock: Clock, error: type[Exception], kind: str) -> None:
-    cluster, process = await lived(clock, FAILS)
+async def test_an_error_that_passes_is_waited_out(error: type[Exception], kind: str) -> None:
+    cluster, process = await lived(FAILS)
     process.die()
     failures = [error("not now")]
 
@@ -255,8 +242,8 @@ async def test_an_error_that_passes_is_waited_out(clock: Clock, error: type[Exce
     assert (failures, finalizers(cluster), kept(cluster)) == ([], [], True)
 
 
-async def test_rights_that_are_missing_keep_the_operator(clock: Clock) -> None:
-    cluster, _ = await lived(clock, FAILS)
+async def test_rights_that_are_missing_keep_the_operator() -> None:
+    cluster, _ = await lived(FAILS)
 
     def refused(call: Call) -> None:
         if call.verb == "patch":
