@@ -20,6 +20,8 @@ from bugcommand_operator.cluster.client import Cluster
 from bugcommand_operator.cluster.errors import ClusterError, Conflict
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.cluster.logging_setup import set_up_logging
+from bugcommand_operator.core.observed import Command
+from bugcommand_operator.core.sharing import preferred
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.act import Actor, unfenced
 from bugcommand_operator.executor.config import Config
@@ -94,7 +96,7 @@ class Executor:
         self._traces = open_traces()
         if self._traces is not None:
             self._reconciler.written.append(self._traces.written)
-        self._positions = Positions(kube, self._world)
+        self._positions = Positions(kube, self._world, self._is_ours_to_place)
         self._resync = Resync(kube, self._world, config.namespaces, self._queue.add)
         lines = SpawnLogs(open_reader(config.database_url))
         self._tails = Tails(kube, self._world, lines, config.executor_id, self._queue.add)
@@ -112,6 +114,11 @@ class Executor:
         """An executor has come or gone: what it would have taken, and what it had, may be ours."""
         for key in list(self._world.commands.items):
             self._queue.add(key)
+
+    def _is_ours_to_place(self, command: Command) -> bool:
+        """One of all that are alive writes a command's place in the queue."""
+        first = preferred(command.uid, (peer.id for peer in self._world.registry().live))
+        return first is None or first == self._config.executor_id
 
     def _may_claim(self) -> bool:
         return self._registry is None or self._registry.executors().may_claim

@@ -11,7 +11,8 @@ from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import Plan
 from bugcommand_operator.core.sharing import preferred, ranked, until_its_turn
 
-LOOK_AGAIN = timedelta(seconds=30)
+LOOK_AGAIN = timedelta(minutes=5)
+"""A place that becomes free calls up who may take it, and an executor that comes or goes makes all look anew."""
 UNREGISTERED = timedelta(seconds=5)
 
 
