@@ -20,6 +20,7 @@ from bugcommand_operator.cluster.errors import ClusterError
 from bugcommand_operator.cluster.kube import Raw
 from dev.chaos.clock import NOW
 
+PRECONDITIONS = ("resourceVersion", "uid")
 SUFFIXES = ("agent", "publish", "rescue", "ship", "worktree", "mirror", "checkout")
 
 
@@ -139,7 +140,7 @@ def part_of(name: str) -> str:
 def _patched(name: str, body: Raw, *, status: bool) -> str:
     """A status by what it tells, as far as the written fields say; anything else by the fields alone."""
     if not status:
-        fields = [f"{top}.{key}" for top in sorted(body) for key in sorted(body[top] or {}) if key != "resourceVersion"]
+        fields = [f"{top}.{key}" for top in sorted(body) for key in sorted(body[top] or {}) if key not in PRECONDITIONS]
         return "+".join([part_of(name), *fields]).removeprefix("other+")
     written = body["status"]
     if "claim" in written:
