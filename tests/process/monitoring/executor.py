@@ -18,6 +18,7 @@ from tests.support.fake_kube import FakeKube
 from tests.support.kubelet import End, Kubelet, Script
 from tests.support.operator_process import populated
 
+from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.config import Config
 from bugcommand_operator.executor.handlers import Routes
 from bugcommand_operator.executor.main import Executor
@@ -48,6 +49,7 @@ class LivingExecutor:
         )
         self._executor = Executor(config, FakeKube(self.cluster))
         self._executor._expose()
+        metrics.LEASE_RENEWED.set_to_current_time()  # the modelled cluster has no Leases
         self._loop = asyncio.Runner()
         self._numbers = count(1)
         self._heard: list[tuple[str, Any]] = []
