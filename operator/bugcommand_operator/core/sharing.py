@@ -26,6 +26,11 @@ def preferred(uid: str, executors: Iterable[str]) -> str | None:
     return max(set(executors), key=lambda executor: (weight(executor, uid), executor), default=None)
 
 
+def falls_to(executor: str, uid: str, executors: Iterable[str]) -> bool:
+    """To one of them, the same by everybody's reckoning; where there is none, to whoever asks."""
+    return preferred(uid, executors) in {None, executor}
+
+
 def until_its_turn(rank: int, count: int, age: timedelta) -> timedelta:
     """The first may always take a command. The others take turns at what it has left, a window each, by the command's
     age alone: so there is nothing to remember, and where all start at once most of them stay out of each other's way.

@@ -21,7 +21,7 @@ from bugcommand_operator.cluster.errors import ClusterError, Conflict
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.cluster.logging_setup import set_up_logging
 from bugcommand_operator.core.observed import Command
-from bugcommand_operator.core.sharing import preferred
+from bugcommand_operator.core.sharing import falls_to
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.act import Actor, unfenced
 from bugcommand_operator.executor.config import Config
@@ -117,8 +117,7 @@ class Executor:
 
     def _is_ours_to_place(self, command: Command) -> bool:
         """One of all that are alive writes a command's place in the queue."""
-        first = preferred(command.uid, (peer.id for peer in self._world.registry().live))
-        return first is None or first == self._config.executor_id
+        return falls_to(self._config.executor_id, command.uid, (peer.id for peer in self._world.registry().live))
 
     def _may_claim(self) -> bool:
         return self._registry is None or self._registry.executors().may_claim

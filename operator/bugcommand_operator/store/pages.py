@@ -91,7 +91,7 @@ class PageReader:
         statement = _short(page, names, self._piece * 2 // limit)
         async with asking(self._single, self._time_limit) as connection:
             rows = (await connection.execute(statement)).all()
-        if any(value is None for row in rows for value in row):
+        if any(None in row for row in rows):
             return None
         keys = [str(alias) for _, alias in names]
         text = orjson.dumps([dict(zip(keys, row, strict=True)) for row in rows]).decode()

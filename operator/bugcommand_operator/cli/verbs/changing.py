@@ -1,64 +1,39 @@
 """The flags of what changes commands: cancel, suspend, resume, retry, approve."""
 
+from collections.abc import Callable
+
 from bugcommand_operator.cli import list_options as flags
 from bugcommand_operator.cli import options
 from bugcommand_operator.cli.session import GatewayFlags, Where, cluster_of, gateway_of
 
 
-def cancel(
-    names: flags.Names = None,
-    *,
-    every: flags.All = False,
-    selector: flags.Selector = "",
-    dry_run: flags.DryRun = False,
-    namespace: options.Namespace = "",
-    context: options.Context = "",
-    kubeconfig: options.Kubeconfig = "",
-) -> None:
-    """End commands; their work is kept. Those that have ended already stay as they are."""
-    _change("CANCEL", names, every, selector, dry_run, Where(namespace, context, kubeconfig))
+def _changing(verb: str, about: str) -> Callable[..., None]:
+    """The command of a verb that needs to know no more than which BugCommands: all of them take the same flags."""
+
+    def change(
+        names: flags.Names = None,
+        *,
+        every: flags.All = False,
+        selector: flags.Selector = "",
+        dry_run: flags.DryRun = False,
+        namespace: options.Namespace = "",
+        context: options.Context = "",
+        kubeconfig: options.Kubeconfig = "",
+    ) -> None:
+        _change(verb, names, every, selector, dry_run, Where(namespace, context, kubeconfig))
+
+    change.__doc__ = about
+    return change
 
 
-def suspend(
-    names: flags.Names = None,
-    *,
-    every: flags.All = False,
-    selector: flags.Selector = "",
-    dry_run: flags.DryRun = False,
-    namespace: options.Namespace = "",
-    context: options.Context = "",
-    kubeconfig: options.Kubeconfig = "",
-) -> None:
-    """Hold commands: what waits is not started, what runs is parked with its work, and its slot given back."""
-    _change("SUSPEND", names, every, selector, dry_run, Where(namespace, context, kubeconfig))
-
-
-def resume(
-    names: flags.Names = None,
-    *,
-    every: flags.All = False,
-    selector: flags.Selector = "",
-    dry_run: flags.DryRun = False,
-    namespace: options.Namespace = "",
-    context: options.Context = "",
-    kubeconfig: options.Kubeconfig = "",
-) -> None:
-    """Let suspended commands go on where they were."""
-    _change("RESUME", names, every, selector, dry_run, Where(namespace, context, kubeconfig))
-
-
-def retry(
-    names: flags.Names = None,
-    *,
-    every: flags.All = False,
-    selector: flags.Selector = "",
-    dry_run: flags.DryRun = False,
-    namespace: options.Namespace = "",
-    context: options.Context = "",
-    kubeconfig: options.Kubeconfig = "",
-) -> None:
-    """Ask for one more attempt of commands that failed or were cancelled; it goes on with their work."""
-    _change("RETRY", names, every, selector, dry_run, Where(namespace, context, kubeconfig))
+cancel = _changing("CANCEL", "End commands; their work is kept. Those that have ended already stay as they are.")
+suspend = _changing(
+    "SUSPEND", "Hold commands: what waits is not started, what runs is parked with its work, and its slot given back."
+)
+resume = _changing("RESUME", "Let suspended commands go on where they were.")
+retry = _changing(
+    "RETRY", "Ask for one more attempt of commands that failed or were cancelled; it goes on with their work."
+)
 
 
 def _change(verb: str, names: list[str] | None, every: bool, selector: str, dry_run: bool, where: Where) -> None:

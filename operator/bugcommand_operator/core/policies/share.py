@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bugcommand_operator.core.executors import Peer
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import Plan
-from bugcommand_operator.core.sharing import preferred, ranked, until_its_turn
+from bugcommand_operator.core.sharing import falls_to, ranked, until_its_turn
 
 LOOK_AGAIN = timedelta(minutes=5)
 """A place that becomes free calls up who may take it, and an executor that comes or goes makes all look anew."""
@@ -37,8 +37,7 @@ def is_ours_to_tell(seen: Observed) -> bool:
     """What a command waits for is said by one of those that could take it, else by one of all: they would contradict
     each other, each write answered by the next."""
     about = _eligible(seen) or seen.executors.live
-    first = preferred(seen.command.uid, (peer.id for peer in about))
-    return first is None or first == seen.identity.executor
+    return falls_to(seen.identity.executor, seen.command.uid, (peer.id for peer in about))
 
 
 def nobody_could(seen: Observed) -> bool:
