@@ -17,8 +17,8 @@ CLONE = r"""
 printf '%s' "$CA" > /tmp/ca.crt
 helper='!f() { printf "username=%s\npassword=%s\n" "$(cat /credentials/username)" "$(cat /credentials/password)"; }; f'
 git -c core.hooksPath=/dev/null -c credential.helper="$helper" -c http.sslCAInfo=/tmp/ca.crt \
-    clone --quiet --single-branch --branch "$REF" -- "$URL" /work/project
-git -C /work/project log -1 --format='%H'
+    clone --quiet --single-branch --branch "$REF" -- "$URL" /source/project
+git -C /source/project log -1 --format='%H'
 """
 
 
@@ -86,13 +86,13 @@ def test_pod(name: str, ref: str, settings: Settings, access: GitAccess) -> Mani
     clone = _container("clone", image, ["sh", "-euc", CLONE]) | {
         "env": [{"name": key, "value": value} for key, value in variables.items()],
         "volumeMounts": [
-            *_mounts("work", "tmp"),
+            *_mounts("source", "tmp"),
             {"name": "credentials", "mountPath": "/credentials", "readOnly": True},
         ],
     }
     test = _container("test", image, list(TEST_COMMAND)) | {
-        "workingDir": "/work/project",
-        "volumeMounts": _mounts("work", "tmp"),
+        "workingDir": "/source/project",
+        "volumeMounts": _mounts("source", "tmp"),
     }
     return {
         "apiVersion": "v1",
@@ -107,7 +107,7 @@ def test_pod(name: str, ref: str, settings: Settings, access: GitAccess) -> Mani
             "initContainers": [clone],
             "containers": [test],
             "volumes": [
-                {"name": "work", "emptyDir": {}},
+                {"name": "source", "emptyDir": {}},
                 {"name": "tmp", "emptyDir": {}},
                 {"name": "credentials", "secret": {"secretName": "git-token"}},
             ],
