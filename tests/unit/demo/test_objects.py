@@ -76,7 +76,7 @@ def test_the_demo_s_prompt_is_the_one_that_the_scenario_waits_for() -> None:
 def test_what_runs_the_project_s_code_has_no_credential() -> None:
     pod = objects.test_pod("t", "main", REPLAY, ACCESS)["spec"]
     [test] = pod["containers"]
-    assert {mount["name"] for mount in test["volumeMounts"]} == {"work", "tmp"}
+    assert {mount["name"] for mount in test["volumeMounts"]} == {"source", "tmp"}
     assert "env" not in test
     assert pod["automountServiceAccountToken"] is False
 
