@@ -11,11 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
-from itertools import repeat
 
 from .lines import MAX_MESSAGE_BYTES, Part, Redactor, sanitise
 from .long_line import LongLine, fitting
-from .spool import Spool, record
+from .spool import Spool, records
 
 STDOUT, STDERR = "stdout", "stderr"
 _SHOWN = {STDOUT: "", STDERR: "stderr: "}
@@ -34,20 +33,19 @@ class Clock:
         self._monotonic = monotonic
         self._ahead = wall() - monotonic()
         self._last = _microseconds(last)
-        self._second, self._shown = -1, ""
 
     def ticks(self, count: int) -> list[str]:
         """One for each of so many lines that came together, a microsecond between them."""
         first = max(round((self._monotonic() + self._ahead) * 1e6), self._last + 1)
-        self._last = first + count - 1
-        return [self._text(at) for at in range(first, first + count)]
-
-    def _text(self, at: int) -> str:
-        second, micro = divmod(at, 1_000_000)
-        if second != self._second:
-            self._second = second
-            self._shown = datetime.fromtimestamp(second, timezone.utc).isoformat()[:19]  # noqa: UP017 - 3.9 has no datetime.UTC
-        return f"{self._shown}.{micro:06d}Z"
+        beyond = first + count
+        self._last = beyond - 1
+        found: list[str] = []
+        while first < beyond:
+            second, micro = divmod(first, 1_000_000)
+            shown = datetime.fromtimestamp(second, timezone.utc).isoformat()[:19]  # noqa: UP017 - 3.9 has no datetime.UTC
+            first = min(beyond, first + 1_000_000 - micro)
+            found += [f"{shown}.{at:06d}Z" for at in range(micro, first - second * 1_000_000)]
+        return found
 
 
 class Journal:
@@ -114,9 +112,8 @@ class Journal:
                 return
             last = self._spool.last_seq
             times = self._clock.ticks(len(parts))
-            seqs = range(last + 1, last + len(parts) + 1)
             try:
-                self._spool.append(list(map(record, seqs, repeat(stream), times, parts)), seqs[-1], times[-1])
+                self._spool.append(records(last + 1, stream, times, parts), last + len(parts), times[-1])
                 self.count += len(parts)
             except OSError as error:  # the volume is full: the container's log has them, the numbers are used again
                 self.lost += len(parts)

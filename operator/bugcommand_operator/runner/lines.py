@@ -78,8 +78,10 @@ class LineBuffer:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[str]:
-        *whole, self._rest = (self._rest + data).split(b"\n")
-        lines = [line.decode("utf-8", "replace") for line in whole]
+        data = self._rest + data
+        end = data.rfind(b"\n")  # no character holds this byte, so that whole lines are read at once
+        lines: list[str] = data[:end].decode("utf-8", "replace").split("\n") if end >= 0 else []
+        self._rest = data[end + 1 :]
         while len(self._rest) > self._limit:
             cut = self._limit
             while cut > self._limit - 4 and self._rest[cut] & 0xC0 == 0x80:

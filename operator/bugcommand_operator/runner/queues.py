@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from .spool import Spool, SpooledLine
+from .spool import Batch, Spool
 
 BATCH_LINES = 5000
 BATCH_BYTES = 900 * 1024  # leaves room for the envelope and for escapes below the intake's 1 MiB
@@ -24,10 +24,10 @@ class Envelope:
     epoch: int
     machine_id: str
 
-    def of_lines(self, attempt: int, lines: list[SpooledLine]) -> bytes:
+    def of_lines(self, attempt: int, batch: Batch) -> bytes:
         """The lines as they stand in the spool: making their JSON anew would be most of the cost of sending."""
         whose = {"commandId": self.command_id, "attempt": attempt, "epoch": self.epoch, "machineId": self.machine_id}
-        return encoded(whose)[:-1] + b', "lines": [' + b",".join([line.raw for line in lines]) + b"]}"
+        return encoded(whose)[:-1] + b', "lines": [' + batch.raw[:-1].replace(b"\n", b",\n") + b"]}"
 
 
 def encoded(content: dict[str, Any]) -> bytes:
@@ -107,11 +107,11 @@ class LineQueue(Queue):
 
     def take(self) -> Parcel | None:
         last = self.spool.last_seq
-        lines = self.spool.batch(self._size, BATCH_BYTES)
-        if not lines:
+        batch = self.spool.batch(self._size, BATCH_BYTES)
+        if batch is None:
             self.spool.ack(last)  # numbers without a line: somebody has cut the file
             return None
-        return Parcel(LOGS, self._envelope.of_lines(self.spool.attempt, lines), lines[-1].seq, len(lines))
+        return Parcel(LOGS, self._envelope.of_lines(self.spool.attempt, batch), batch.last, batch.count)
 
     def stored(self, parcel: Parcel) -> None:
         self.spool.ack(parcel.last)

@@ -8,42 +8,41 @@ acknowledged is known in memory first: the number on the volume only spares send
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from json.encoder import encode_basestring
 from pathlib import Path
-from typing import Any, NamedTuple
 
 COMPACT_BYTES = 8 * 1024 * 1024
 LONGEST_RECORD = 1024 * 1024
 """No line that was written here is longer: the agent can write to the volume too, and may not fill our memory."""
 
 
-# Whether the rest is JSON the intake says: this has to be quick, each line passes here.
-_RECORD = re.compile(rb'\{"seq": ([1-9][0-9]{0,17}), "stream": "[a-z]+", "ts": "([0-9TZ:.-]+)", "message": "')
-_END = b'"}\n'
+# Whether the message is JSON the intake says: this has to be quick, each line passes here.
+_RECORD = re.compile(
+    rb'^\{"seq": ([1-9][0-9]{0,17}), "stream": "[a-z]+", "ts": "([0-9TZ:.-]+)", "message": "[^\n]*"\}\n', re.MULTILINE
+)
 
 
-class SpooledLine(NamedTuple):
-    """`raw`: as it stands in the spool, and as it is sent."""
+@dataclass(frozen=True)
+class Batch:
+    """`raw`: lines as they stand in the spool, and as they are sent; the highest number, and how many there are."""
 
-    seq: int
     raw: bytes
-
-    @property
-    def content(self) -> dict[str, Any]:
-        """`seq`, `stream`, `ts`, `message`. Raises ValueError where somebody else has written it."""
-        content: dict[str, Any] = json.loads(self.raw)
-        return content
+    last: int
+    count: int
 
 
-def record(seq: int, stream: str, ts: str, message: str) -> str:
-    """A line as it stands in the spool. By hand, for only the message can hold what JSON has to escape."""
-    return f'{{"seq": {seq}, "stream": "{stream}", "ts": "{ts}", "message": {encode_basestring(message)}}}\n'
+def records(first_seq: int, stream: str, times: Sequence[str], messages: Sequence[str]) -> str:
+    """Lines as they stand in the spool. By hand, for only the message can hold what JSON has to escape."""
+    rest = f', "stream": "{stream}", "ts": "'
+    numbered = enumerate(zip(times, messages), first_seq)  # noqa: B905 - 3.9 has no `strict`
+    lines = [f'{{"seq": {seq}{rest}{ts}", "message": {encode_basestring(text)}}}\n' for seq, (ts, text) in numbered]
+    return "".join(lines)
 
 
 class Spool:
@@ -61,9 +60,9 @@ class Spool:
         self._offset = 0  # where the first line that is not acknowledged begins, or before it
         self._read_up_to = (0, 0)  # the last line of the last batch, and where it ends
 
-    def append(self, records: Sequence[str], last_seq: int, last_ts: str) -> None:
-        """All in one write. Raises OSError when not all of them fitted: then none is there."""
-        data = "".join(records).encode("utf-8", "replace")
+    def append(self, lines: str, last_seq: int, last_ts: str) -> None:
+        """`records`, in one write. Raises OSError when not all of them fitted: then none is there."""
+        data = lines.encode("utf-8", "replace")
         with self._lock:
             os.lseek(self._fd, self._size, os.SEEK_SET)
             try:
@@ -82,29 +81,24 @@ class Spool:
     def pending_lines(self) -> int:
         return max(0, self.last_seq - self.acked)
 
-    def batch(self, max_lines: int, max_bytes: int) -> list[SpooledLine]:
+    def batch(self, max_lines: int, max_bytes: int) -> Batch | None:
         """The next lines to send, oldest first; the same ones again until they are acknowledged."""
         with self._lock:
             offset, size = self._offset, self._size
-        found: list[SpooledLine] = []
-        room = max_bytes
-        for raw, start in _raw_lines(self._fd, offset, size):
-            read = _RECORD.match(raw)
-            if read is None or not raw.endswith(_END) or (seq := int(read[1])) <= self.acked:
-                self._pass_over(raw, start)
-                continue
-            if len(found) >= max_lines or (found and len(raw) > room):
-                break
-            found.append(SpooledLine(seq, raw))
-            room -= len(raw)
-            self._read_up_to = (seq, start + len(raw))
-        return found
+        while piece := _first(max_lines, _lines_at(self._fd, offset, size, max_bytes)):
+            end = offset + len(piece)
+            if found := _needed(piece, self.acked):
+                self._read_up_to = (found.last, end)
+                return found
+            self._pass_over(offset, end)
+            offset = end
+        return None
 
-    def _pass_over(self, raw: bytes, start: int) -> None:
+    def _pass_over(self, start: int, end: int) -> None:
         """What nobody needs any more, as long as nothing before it is needed."""
         with self._lock:
             if self._offset == start:
-                self._offset = start + len(raw)
+                self._offset = end
 
     def ack(self, seq: int) -> None:
         """Everything up to `seq` is stored. The file is emptied when nothing in it is needed and it has grown."""
@@ -135,11 +129,11 @@ class Spool:
     def _recover(self) -> int:
         """Find the last number and the end of the last whole line."""
         end, size = 0, os.fstat(self._fd).st_size
-        for raw, start in _raw_lines(self._fd, 0, size):
-            end = start + len(raw)
-            found = _RECORD.match(raw)
-            if found is not None and raw.endswith(_END) and int(found[1]) >= self.last_seq:
-                self.last_seq, self.last_ts = int(found[1]), found[2].decode()
+        while piece := _lines_at(self._fd, end, size):
+            end += len(piece)
+            for seq, ts in _RECORD.findall(piece):
+                if int(seq) >= self.last_seq:
+                    self.last_seq, self.last_ts = int(seq), ts.decode()
         if end < size and not self._read_only:
             os.ftruncate(self._fd, end)
         return end
@@ -175,21 +169,29 @@ def _open(path: Path, read_only: bool) -> int:
     raise OSError(f"{path} is not a regular file")
 
 
-def _raw_lines(fd: int, offset: int, size: int) -> Iterator[tuple[bytes, int]]:
-    """Whole lines (with their end) between two offsets, read in pieces by position: writers are not disturbed."""
-    rest, start = b"", offset
-    while offset < size:
-        piece = os.pread(fd, min(1 << 18, size - offset), offset)
-        if not piece:
-            return
-        offset += len(piece)
-        *whole, rest = (rest + piece).split(b"\n")
-        for raw in whole:
-            yield raw + b"\n", start
-            start += len(raw) + 1
-        if len(rest) > LONGEST_RECORD:  # no line of ours: let it go in pieces, none of which is one
-            yield rest, start
-            start, rest = start + len(rest), b""
+def _lines_at(fd: int, offset: int, size: int, max_bytes: int = 1 << 18) -> bytes:
+    """Whole lines from there on, one at least, read by position: writers are not disturbed. Nothing where no whole line
+    is left. What has no end for longer than any line of ours comes in pieces, none of which is one."""
+    data = os.pread(fd, max(0, min(max_bytes, size - offset)), offset)
+    end = data.rfind(b"\n") + 1
+    if not end:
+        data = os.pread(fd, max(0, min(LONGEST_RECORD, size - offset)), offset)
+        end = data.find(b"\n") + 1 or (len(data) if len(data) == LONGEST_RECORD else 0)
+    return data[:end]
+
+
+def _first(count: int, lines: bytes) -> bytes:
+    rest = lines.split(b"\n", count)[count:]
+    return lines[: -len(rest[0])] if rest and rest[0] else lines
+
+
+def _needed(lines: bytes, acked: int) -> Batch | None:
+    """Of whole lines those that are records and not stored yet: all of them, as is usual."""
+    read = _RECORD.findall(lines)
+    if read and len(read) == lines.count(b"\n") and int(read[0][0]) > acked:
+        return Batch(lines, int(read[-1][0]), len(read))
+    found = [each for each in _RECORD.finditer(lines) if int(each[1]) > acked]
+    return Batch(b"".join([each[0] for each in found]), int(found[-1][1]), len(found)) if found else None
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -59,8 +59,16 @@ def journal(root: Path, *secrets: str, limit: int = 1 << 20, attempt: int = 1) -
     return Journal(spool, Redactor(secrets), limit, os.open(os.devnull, os.O_WRONLY)), spool
 
 
+def lines(spool: Spool, most: int = 100_000) -> list[dict[str, Any]]:
+    """What a spool has to send next."""
+    batch = spool.batch(most, 1 << 30)
+    found = [json.loads(line) for line in batch.raw.splitlines()] if batch else []
+    assert batch is None or (batch.last, batch.count) == (found[-1]["seq"], len(found))
+    return found
+
+
 def messages(spool: Spool) -> list[str]:
-    return [line.content["message"] for line in spool.batch(100_000, 1 << 30)]
+    return [line["message"] for line in lines(spool)]
 
 
 def assistant(*blocks: dict[str, Any], stop: str | None = "end_turn", **more: Any) -> dict[str, Any]:

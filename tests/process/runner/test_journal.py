@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest import MonkeyPatch
-from tests.process.runner.builders import journal, messages
+from tests.process.runner.builders import journal, lines, messages
 
 from bugcommand_operator.runner import journal as journal_module
 from bugcommand_operator.runner import spool as spool_module
@@ -25,7 +25,7 @@ def test_numbers_run_over_both_streams(tmp_path: Path) -> None:
     written.write(STDOUT, "one")
     written.write(STDERR, "two")
     written.write_block(STDOUT, ["three", "four"])
-    assert [(line.seq, line.content["stream"]) for line in spool.batch(9, 1 << 20)] == [
+    assert [(line["seq"], line["stream"]) for line in lines(spool)] == [
         (1, STDOUT),
         (2, STDERR),
         (3, STDOUT),
@@ -113,7 +113,7 @@ def test_a_full_volume_stops_the_reading_and_no_line_goes_unsaid(tmp_path: Path,
     monkeypatch.setattr(journal_module, "TRY_AGAIN_AFTER", 0.0)
     assert not written.full
     written.write(STDOUT, "room again")
-    assert [(line.seq, line.content["message"]) for line in spool.batch(9, 1 << 20)] == [(1, "room again")]
+    assert [(line["seq"], line["message"]) for line in lines(spool)] == [(1, "room again")]
 
 
 def no_space(*_: object) -> None:
@@ -123,13 +123,13 @@ def no_space(*_: object) -> None:
 def test_a_new_process_goes_on_where_the_last_one_was(tmp_path: Path) -> None:
     first, spool = journal(tmp_path)
     first.write(STDOUT, "before")
-    (before,) = spool.batch(9, 1 << 20)
+    (before,) = lines(spool)
     spool.close()
     second, spool = journal(tmp_path)
     second.write(STDOUT, "after")
-    after = spool.batch(9, 1 << 20)[-1]
-    assert after.seq == 2
-    assert after.content["ts"] > before.content["ts"]
+    after = lines(spool)[-1]
+    assert after["seq"] == 2
+    assert after["ts"] > before["ts"]
 
 
 @given(

@@ -70,6 +70,13 @@ def test_lines_are_the_same_however_the_bytes_arrive(data: bytes, sizes: list[in
     assert found + pieces.flush() == expected
 
 
+@given(st.lists(st.binary(max_size=9)))
+def test_what_is_broken_in_a_line_breaks_no_other(lines: list[bytes]) -> None:
+    whole = [line.replace(b"\n", b"") for line in lines]
+    read = LineBuffer().feed(b"".join(line + b"\n" for line in whole))
+    assert read == [line.decode("utf-8", "replace") for line in whole]
+
+
 def test_a_line_without_an_end_does_not_fill_the_memory() -> None:
     buffer = LineBuffer(limit=1024)
     parts = [part for _ in range(1000) for part in buffer.feed("é".encode() * 512)]
@@ -96,6 +103,11 @@ def test_a_secret_is_hidden_in_each_of_its_forms(form: str) -> None:
     assert "[redacted]" in shown
     assert shown.endswith("end")
     assert not any(form[start : start + 16] in shown for start in range(2, len(form) - 20))
+
+
+@given(st.text(alphabet="x ä€\U0001f511", max_size=20), st.sampled_from([SECRET, "schlüssel-für-alles-€-🔑-0123"]))
+def test_a_secret_is_hidden_wherever_it_stands_and_whatever_stands_before_it(before: str, secret: str) -> None:
+    assert Redactor([secret, "another-secret-0123456789"])(before + secret[3:]) == before + "[redacted]"
 
 
 @given(st.integers(min_value=1, max_value=len(SECRET) - 1))

@@ -15,13 +15,13 @@ from tests.process.runner.running import SOURCE
 
 from bugcommand_operator.runner.journal import STDOUT
 from bugcommand_operator.runner.ship import ship
-from bugcommand_operator.runner.spool import Spool, record
+from bugcommand_operator.runner.spool import Spool, records
 
 
 def spooled(state: Path, attempt: int, count: int, acked: int = 0) -> None:
     spool = Spool(state / "spool", attempt)
     at = "2026-01-01T00:00:00.000000Z"
-    spool.append([record(seq, STDOUT, at, f"line {seq}") for seq in range(1, count + 1)], count, at)
+    spool.append(records(1, STDOUT, [at] * count, [f"line {seq}" for seq in range(1, count + 1)]), count, at)
     spool.ack(acked)
     spool.close()
 

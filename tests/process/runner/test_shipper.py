@@ -18,7 +18,7 @@ from bugcommand_operator.runner.intake import Intake
 from bugcommand_operator.runner.journal import STDOUT, Journal
 from bugcommand_operator.runner.queues import Envelope, LineQueue
 from bugcommand_operator.runner.shipper import Shipper
-from bugcommand_operator.runner.spool import Spool, SpooledLine, record
+from bugcommand_operator.runner.spool import Batch, Spool, records
 
 
 @dataclass
@@ -169,7 +169,7 @@ def test_that_the_intake_is_away_is_said_once(shipping: Shipping) -> None:
 def test_what_an_earlier_attempt_left_is_shipped_as_its_own(tmp_path: Path, intake: FakeIntake) -> None:
     earlier = Spool(tmp_path / "earlier", 1)
     for seq in (1, 2):
-        earlier.append([record(seq, STDOUT, f"2026-01-01T00:00:0{seq}.000000Z", f"old {seq}")], seq, "")
+        earlier.append(records(seq, STDOUT, [f"2026-01-01T00:00:0{seq}.000000Z"], [f"old {seq}"]), seq, "")
     shipping = started(tmp_path, intake, [earlier])
     shipping.spool.attempt = 2
     shipping.journal.write(STDOUT, "new")
@@ -180,7 +180,7 @@ def test_what_an_earlier_attempt_left_is_shipped_as_its_own(tmp_path: Path, inta
 
 def test_what_an_earlier_attempt_left_never_delays_this_one(tmp_path: Path, intake: FakeIntake) -> None:
     earlier = Spool(tmp_path / "earlier", 7)
-    earlier.append([record(1, STDOUT, "2026-01-01T00:00:00.000000Z", "old")], 1, "")
+    earlier.append(records(1, STDOUT, ["2026-01-01T00:00:00.000000Z"], ["old"]), 1, "")
     intake.misbehave = lambda batch: 403 if batch["attempt"] == 7 else None
     shipping = started(tmp_path, intake, [earlier])
     intake.wait_for(lambda: sum(batch["attempt"] == 7 for batch in intake.batches) >= 2)
@@ -258,7 +258,7 @@ def test_a_connection_that_was_closed_while_idle_is_made_anew_at_once(shipping: 
 def test_the_thread_outlives_whatever_goes_wrong_in_it(shipping: Shipping, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = iter([True, True, False])
 
-    def batch(*arguments: Any) -> list[SpooledLine]:
+    def batch(*arguments: Any) -> Batch | None:
         if next(broken, False):
             raise OSError(5, "Input/output error")
         return Spool.batch(shipping.spool, *arguments)

@@ -11,21 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest import MonkeyPatch
+from tests.process.runner.builders import lines, messages
 
 from bugcommand_operator.runner import spool as spool_module
-from bugcommand_operator.runner.spool import Spool, earlier_spools, record
+from bugcommand_operator.runner.spool import Spool, earlier_spools, records
 
 
 def put(spool: Spool, seq: int, message: str = "m") -> None:
-    spool.append([record(seq, "stdout", at(seq), message)], seq, at(seq))
+    spool.append(records(seq, "stdout", [at(seq)], [message]), seq, at(seq))
 
 
 def at(seq: int) -> str:
     return f"2026-01-01T00:00:00.{seq:06}Z"
-
-
-def messages(spool: Spool) -> list[str]:
-    return [found.content["message"] for found in spool.batch(1000, 1 << 20)]
 
 
 def filled(folder: Path, count: int, attempt: int = 1) -> Spool:
@@ -35,16 +32,16 @@ def filled(folder: Path, count: int, attempt: int = 1) -> Spool:
     return spool
 
 
-def seqs(spool: Spool) -> list[int]:
-    return [found.seq for found in spool.batch(10_000, 1 << 30)]
+def seqs(spool: Spool, most: int = 10_000) -> list[int]:
+    return [line["seq"] for line in lines(spool, most)]
 
 
 def test_the_same_lines_come_again_until_they_are_acknowledged(tmp_path: Path) -> None:
     spool = filled(tmp_path, 5)
-    assert [found.seq for found in spool.batch(3, 1 << 20)] == [1, 2, 3]
-    assert [found.seq for found in spool.batch(3, 1 << 20)] == [1, 2, 3]
+    assert seqs(spool, 3) == [1, 2, 3]
+    assert seqs(spool, 3) == [1, 2, 3]
     spool.ack(3)
-    assert [found.seq for found in spool.batch(3, 1 << 20)] == [4, 5]
+    assert seqs(spool, 3) == [4, 5]
     spool.ack(5)
     assert (seqs(spool), spool.pending_lines, spool.pending_bytes) == ([], 0, 0)
 
@@ -53,8 +50,7 @@ def test_a_batch_is_bounded_in_bytes_but_never_empty(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 1)
     for seq in range(1, 4):
         put(spool, seq, "x" * 1000)
-    assert len(spool.batch(10, 2500)) == 2
-    assert len(spool.batch(10, 10)) == 1
+    assert [found.count for size in (2500, 10) if (found := spool.batch(10, size))] == [2, 1]
 
 
 def test_numbers_and_acknowledgements_survive_a_new_process(tmp_path: Path) -> None:
@@ -133,9 +129,9 @@ def test_every_line_comes_out_exactly_once_and_in_order_whatever_happens(steps: 
             elif action == "reopen":
                 spool.close()
                 spool = Spool(Path(folder), 1)
-            elif found := spool.batch(3, 1 << 20):
-                stored += [each.content["message"] for each in found]
-                spool.ack(found[-1].seq)
+            elif found := lines(spool, 3):
+                stored += [line["message"] for line in found]
+                spool.ack(found[-1]["seq"])
         stored += messages(spool)
         spool.close()
         assert stored == written
@@ -155,7 +151,7 @@ def test_lines_that_did_not_all_fit_are_not_there_at_all(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(os, "write", half_then_full)
     with pytest.raises(OSError, match="No space left"):
-        spool.append([record(seq, "stdout", at(seq), "gone") for seq in (3, 4, 5)], 5, at(5))
+        spool.append(records(3, "stdout", [at(seq) for seq in (3, 4, 5)], ["gone"] * 3), 5, at(5))
     monkeypatch.setattr(os, "write", write)
     put(spool, 3, "kept")
     spool.close()
@@ -195,5 +191,5 @@ def test_an_endless_line_that_somebody_wrote_there_does_not_fill_the_memory(tmp_
     first.close()
     with (tmp_path / "1.jsonl").open("ab") as file:
         file.write(b"x" * 5_000_000 + b"\n")
-        file.write(record(2, "stdout", at(2), "m").encode())
+        file.write(records(2, "stdout", [at(2)], ["m"]).encode())
     assert seqs(Spool(tmp_path, 1)) == [1, 2]
