@@ -36,6 +36,7 @@ class MemoryStore:
     away: bool = False
     reads: int = 0
     owners_reads: int = 0
+    asked_whose: asyncio.Event = field(default_factory=asyncio.Event)
 
     def commit(self, batch: LogBatch) -> None:
         key = batch.key
@@ -68,6 +69,7 @@ class MemoryStore:
     async def owners(self, command_ids: Collection[str]) -> Mapping[str, Owner]:
         self._ask()
         self.owners_reads += 1
+        self.asked_whose.set()
         found = {command: self.owned[command] for command in command_ids if command in self.owned}
         await asyncio.sleep(0)  # as a database answers: later, with what there was when it was asked
         return found

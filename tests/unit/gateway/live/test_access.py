@@ -78,8 +78,7 @@ async def test_who_asks_while_the_store_is_being_asked_gets_an_answer_of_their_o
     store = MemoryStore()
     access = Access(KnownReaders(), store)
     early = asyncio.create_task(access.owner(COMMAND))
-    while not store.owners_reads:
-        await asyncio.sleep(0)
+    await store.asked_whose.wait()
     store.commit(batch_of([1]))
     assert await access.owner(COMMAND) is not None
     assert await early is None
