@@ -3,8 +3,9 @@
 What may not be read and what does not exist look the same from outside: a stream that stays silent.
 """
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -22,9 +23,22 @@ class Access:
 
     def __init__(self, auth: ReaderAuth, lines: LineSource) -> None:
         self.auth, self._lines = auth, lines
+        self._wanted: set[str] = set()
+        self._next: asyncio.Task[Mapping[str, Owner]] | None = None
+        self._one_at_a_time = asyncio.Lock()
 
     async def owner(self, command_id: str) -> Owner | None:
-        return (await self._lines.owners([command_id])).get(command_id)
+        """A line wakes all readers of a command at once: what is asked before a question to the store begins is in it,
+        so that no answer is older than who asked for it."""
+        self._wanted.add(command_id)
+        if self._next is None:
+            self._next = asyncio.create_task(self._owners_of_all())
+        return (await asyncio.shield(self._next)).get(command_id)
+
+    async def _owners_of_all(self) -> Mapping[str, Owner]:
+        async with self._one_at_a_time:
+            wanted, self._wanted, self._next = self._wanted, set(), None
+            return await self._lines.owners(wanted)
 
     async def may_read_command(self, reader: Reader, command_id: str) -> bool | None:
         """None when it cannot be told now."""

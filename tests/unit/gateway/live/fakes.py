@@ -1,5 +1,6 @@
 """A store in memory that can be away, and readers that only a test knows."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ class MemoryStore:
     owned: dict[str, Owner] = field(default_factory=dict)
     away: bool = False
     reads: int = 0
+    owners_reads: int = 0
+    asked_whose: asyncio.Event = field(default_factory=asyncio.Event)
 
     def commit(self, batch: LogBatch) -> None:
         key = batch.key
@@ -65,7 +68,11 @@ class MemoryStore:
 
     async def owners(self, command_ids: Collection[str]) -> Mapping[str, Owner]:
         self._ask()
-        return {command: self.owned[command] for command in command_ids if command in self.owned}
+        self.owners_reads += 1
+        self.asked_whose.set()
+        found = {command: self.owned[command] for command in command_ids if command in self.owned}
+        await asyncio.sleep(0)  # as a database answers: later, with what there was when it was asked
+        return found
 
     def _ask(self) -> None:
         if self.away:

@@ -13,8 +13,9 @@ from tests.unit.gateway.live.test_realtime import ask, join, plain
 
 from bugcommand_operator.cluster.token_review import Unauthenticated
 from bugcommand_operator.gateway.live import access as access_module
-from bugcommand_operator.gateway.live.access import Access, identify
+from bugcommand_operator.gateway.live.access import Access, Gate, identify
 from bugcommand_operator.gateway.readers import Reader
+from bugcommand_operator.store.errors import StoreUnavailable
 
 
 @pytest.fixture
@@ -61,6 +62,41 @@ async def test_a_review_of_the_token_before_says_nothing_about_the_new_one(clock
     await credential.renew("b")
     go_on.set()
     assert (await reviewed).name == (await credential.reader()).name == "of-team-b"
+
+
+async def test_many_readers_that_a_line_wakes_ask_the_store_once_whose_it_is() -> None:
+    store = MemoryStore()
+    access = Access(KnownReaders(), store)
+    gates = [Gate(await identify(access, "a", ""), COMMAND) for _ in range(500)]
+    assert not any(await asyncio.gather(*(gate.is_open() for gate in gates)))
+    store.commit(batch_of([1]))
+    assert all(await asyncio.gather(*(gate.is_open() for gate in gates)))
+    assert store.owners_reads == 2
+
+
+async def test_who_asks_while_the_store_is_being_asked_gets_an_answer_of_their_own() -> None:
+    store = MemoryStore()
+    access = Access(KnownReaders(), store)
+    early = asyncio.create_task(access.owner(COMMAND))
+    await store.asked_whose.wait()
+    store.commit(batch_of([1]))
+    assert await access.owner(COMMAND) is not None
+    assert await early is None
+
+
+async def test_a_reader_that_goes_takes_nothing_from_those_that_wait_with_it() -> None:
+    store = MemoryStore()
+    store.commit(batch_of([1]))
+    access = Access(KnownReaders(), store)
+    first, second = (asyncio.create_task(access.owner(COMMAND)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second is not None
+    store.away = True
+    with pytest.raises(StoreUnavailable):
+        await access.owner(COMMAND)
+    store.away = False
+    assert await access.owner(COMMAND) is not None
 
 
 async def test_a_withdrawn_token_closes_all_channels_of_its_socket_and_opens_none(clock: list[float]) -> None:
