@@ -44,7 +44,9 @@ def tree_of(clean: CleanRepository, head: str, tree: str, left: Leftovers) -> st
     """The tree that a commit of everything in the folder would have; the head's own when nothing changed."""
     if not left.files:
         return clean.run("rev-parse", "--verify", f"{head}^{{tree}}").text
-    _add_everything(clean, tree, left.nested)
+    submodules = _submodules(clean, tree)
+    _add_everything(clean, tree, [*left.nested, *submodules])
+    _move_submodules(clean, tree, [path for path in submodules if path in left.files])
     _drop_new_submodules(clean, head, tree)
     return clean.run("write-tree", tree=tree).text
 
@@ -64,8 +66,15 @@ def _size(path: str) -> int:
     return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
-def _add_everything(clean: CleanRepository, tree: str, nested: list[str]) -> None:
-    pathspecs = [*ALL_BUT_MENTU, *(f":(top,exclude,literal){path}" for path in nested)]
+def _submodules(clean: CleanRepository, tree: str) -> list[str]:
+    listed = clean.run("ls-files", "--stage", "-z", tree=tree, limit=MAX_LIST)
+    entries = [entry.split("\t", 1) for entry in listed.out.decode("utf-8", "surrogateescape").split("\0") if entry]
+    return [path for about, path in entries if about.startswith(GITLINK)]
+
+
+def _add_everything(clean: CleanRepository, tree: str, repositories: list[str]) -> None:
+    """Not the repositories in it: `git add` asks each submodule for its status, and that runs what its config names."""
+    pathspecs = [*ALL_BUT_MENTU, *(f":(top,exclude,literal){path}" for path in repositories)]
     data = "\0".join(pathspecs).encode("utf-8", "surrogateescape")
     # A file that cannot be read is left out; the others are kept all the same.
     result = clean.run(
@@ -75,6 +84,13 @@ def _add_everything(clean: CleanRepository, tree: str, nested: list[str]) -> Non
     if result.code not in (0, 1):
         error = error_from(result.err, result.code)
         raise ExportFailed(f"the uncommitted work cannot be read: {error}") from error
+
+
+def _move_submodules(clean: CleanRepository, tree: str, paths: list[str]) -> None:
+    """Takes what each has checked out now, which is read from its refs alone."""
+    data = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
+    if data:
+        clean.run("update-index", "--add", "--remove", "-z", "--stdin", data=data, tree=tree)
 
 
 def _drop_new_submodules(clean: CleanRepository, head: str, tree: str) -> None:

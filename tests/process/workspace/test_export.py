@@ -203,6 +203,50 @@ def test_nothing_the_agent_configured_runs_while_its_work_is_taken_out(
     assert not mark.exists()
 
 
+def commit_inside(place: Place, name: str) -> str:
+    """Makes a repository in the tree, and commits it there as a submodule."""
+    inside = place.tree / name
+    git(place.tree, "init", "-q", name)
+    (inside / "a.txt").write_text("a\n")
+    (inside / ".gitattributes").write_text("a.txt filter=evil\n")
+    git(inside, "add", "-A")
+    git(inside, "commit", "-q", "-m", "Inside")
+    git(place.tree, "add", name)
+    git(place.tree, "commit", "-q", "-m", "A submodule")
+    return git(inside, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("as_what", ["Branch", "Rescue"])
+def test_nothing_that_a_committed_submodule_configures_runs_either(place: Place, tmp_path: Path, as_what: str) -> None:
+    place.prepare()
+    script, mark = hostile_script(tmp_path)
+    commit_inside(place, "sub")
+    git(place.tree / "sub", "config", "filter.evil.clean", str(script))
+    (place.tree / "sub/a.txt").write_text("b\n")
+    os.utime(place.tree / "sub/a.txt", (1, 1))
+    (place.tree / "left.txt").write_text("left\n")
+    exported = place.run("export", publishAs=as_what)
+    assert (exported["leftUncommitted"], exported["committedLeftovers"]) == ((1, False), (0, True))[as_what == "Rescue"]
+    assert not mark.exists()
+
+
+def test_a_submodule_that_has_moved_on_or_has_become_a_file_is_kept_as_it_is(place: Place, remote: Remote) -> None:
+    place.prepare()
+    for name in ("moved", "replaced", "gone", "same"):
+        commit_inside(place, name)
+    git(place.tree / "moved", "commit", "-q", "--allow-empty", "-m", "On")
+    moved = git(place.tree / "moved", "rev-parse", "HEAD")
+    for name in ("replaced", "gone"):
+        shutil.rmtree(place.tree / name)
+    (place.tree / "replaced").write_text("a file\n")
+    place.take_out(publishAs="Rescue")
+    ref = f"refs/mentu/rescue/{COMMITMENT}/1"
+    assert git(remote.bare, "rev-parse", f"{ref}:moved") == moved
+    assert remote.show(ref, "replaced") == "a file"
+    names = git(remote.bare, "ls-tree", "--name-only", ref).splitlines()
+    assert ("same" in names, "gone" in names) == (True, False)
+
+
 def test_a_git_file_that_points_elsewhere_is_not_followed(place: Place, tmp_path: Path, remote: Remote) -> None:
     place.prepare()
     git(tmp_path, "init", "-q", "evil")
