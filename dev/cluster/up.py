@@ -21,6 +21,8 @@ _KUBECONFIGS = (
     "kube-router",
     "volume-provisioner",
 )
+Address = tuple[socket.AddressFamily, str | tuple[str, int]]
+_KUBELET_HEALTH: Address = (socket.AF_INET, ("127.0.0.1", 10248))
 # The socket with the longest path, below the folder; the kernel allows 107 characters.
 _LONGEST_SOCKET = "kubelet/pod-resources/kubelet.sock.0000000000"
 
@@ -91,10 +93,21 @@ def _start(layout: Layout) -> None:
     say("kube-apiserver ready")
     since = datetime.fromtimestamp(0, UTC) if running(layout, "kubelet") else datetime.now(UTC).replace(microsecond=0)
     ensure(parts.AFTER_API)
+    start_until_it_stays(layout, "kubelet", _KUBELET_HEALTH, lambda: ensure(("kubelet",)))
     _apply(layout)
     _wait(layout, "kubelet", lambda: api.get_object(layout, f"/api/v1/nodes/{NODE}") is not None, 60)
     ensure(parts.AFTER_NODE)
     _wait_usable(layout, since)
+
+
+def start_until_it_stays(layout: Layout, part: str, health: Address, start: Callable[[], None]) -> None:
+    """containerd takes connections a moment before its runtime service answers; a kubelet that asks in between ends."""
+    deadline = time.monotonic() + 30
+    while not _accepts(health):
+        if time.monotonic() > deadline:
+            raise ClusterError(_why(layout, part, "does not stay"))
+        start()
+        time.sleep(0.1)
 
 
 def _write(layout: Layout) -> None:
@@ -180,7 +193,7 @@ def _why(layout: Layout, part: str, what: str) -> str:
     return "\n".join([f"{part} {what}; its log is {log} and ends with:", *(f"  {line[:300]}" for line in tail)])
 
 
-def _accepts(address: tuple[socket.AddressFamily, str | tuple[str, int]]) -> bool:
+def _accepts(address: Address) -> bool:
     family, where = address
     with socket.socket(family) as client:
         return client.connect_ex(where) == 0

@@ -3,11 +3,12 @@
 import io
 import json
 import os
+import socket
 import tarfile
 from pathlib import Path
 
 import pytest
-from dev.cluster import build, dns, images, network, parts, processes, settings
+from dev.cluster import build, dns, images, network, parts, processes, settings, up
 from dev.cluster.layout import Layout
 
 _BEFORE = """*filter
@@ -58,6 +59,20 @@ def test_a_process_number_that_another_program_has_now_is_not_ours() -> None:
     assert processes.alive(mine)
     assert not processes.alive(processes.Record(mine.pid, mine.started - 1, mine.boot))
     assert not processes.alive(processes.Record(mine.pid, mine.started, "another boot"))
+
+
+def test_a_part_that_ends_because_another_is_not_ready_yet_is_started_again(tmp_path: Path) -> None:
+    with socket.socket() as health:
+        health.bind(("127.0.0.1", 0))
+        starts: list[int] = []
+
+        def start() -> None:
+            starts.append(len(starts))
+            if len(starts) == 3:  # the first two ended
+                health.listen()
+
+        up.start_until_it_stays(Layout(tmp_path), "kubelet", (socket.AF_INET, health.getsockname()), start)
+    assert len(starts) == 3
 
 
 def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
