@@ -83,4 +83,6 @@ def _copy(job: Job, objects: Objects, entries: list[Entry], folder: str, budget:
             if budget[0] < 0 or budget[1] < 0:
                 raise VolumeFull(f"the base commit tracks more than {MAX_FILES} files or {MAX_BYTES} bytes in .mentu")
             if data is not None:
+                if is_real_folder(path):
+                    move_aside(path, job.paths.state)
                 write_file(path, data, 0o755 if entry.mode == "100755" else 0o644)
