@@ -21,9 +21,8 @@ USAGE = "usage: mentu-workspace fetch | prepare [--fetch] | export | publish"
 
 def main() -> NoReturn:
     code, result = run(sys.argv[1:], os.environ)
-    data = encoded(result)
-    sys.stdout.buffer.write(data + b"\n")
-    _write_termination_log(os.environ.get("MENTU_TERMINATION_LOG", "/dev/termination-log"), data)
+    sys.stdout.write(json.dumps(result) + "\n")  # in ASCII: somebody reads it in a terminal
+    _write_termination_log(os.environ.get("MENTU_TERMINATION_LOG", "/dev/termination-log"), encoded(result))
     sys.stdout.flush()
     # Nothing is left to tidy up, and taking the interpreter down would take as long as starting git.
     os._exit(code)
