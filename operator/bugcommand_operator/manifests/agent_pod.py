@@ -8,6 +8,7 @@ from typing import Any
 from bugcommand_operator.api.agent import AgentSpec, Resources
 from bugcommand_operator.api.bugcommand import PodTemplate
 from bugcommand_operator.api.names import (
+    GROUP,
     LABEL_REPOSITORY,
     ROLE_AGENT,
     VOLUME_GATE,
@@ -58,6 +59,8 @@ PROFILE_ANNOTATIONS = (
     "seccomp.security.alpha.kubernetes.io/",
 )
 
+SELECTING_LABELS = (f"{GROUP}/", *(f"app.kubernetes.io/{word}" for word in ("name", "instance", "component")))
+
 
 def agent_pod(command: Command, repository: RepositorySpec, agent: AgentSpec, install: Install) -> Manifest:
     template = command.spec.pod_template or PodTemplate()
@@ -88,12 +91,18 @@ def agent_pod(command: Command, repository: RepositorySpec, agent: AgentSpec, in
         "metadata": {
             "namespace": command.namespace,
             "name": agent_pod_name(command.name, command.attempt),
-            "labels": {**template.labels, **labels(command, ROLE_AGENT)},
+            "labels": {**_labels(template), **labels(command, ROLE_AGENT)},
             "annotations": {"kubectl.kubernetes.io/default-container": "agent", **_annotations(template)},
             "ownerReferences": [owner(command)],
         },
         "spec": spec,
     }
+
+
+def _labels(template: PodTemplate) -> dict[str, str]:
+    """Some labels make a pod one of an installation's own to its policies, budgets and hooks; those a command may not
+    set either."""
+    return {key: value for key, value in template.labels.items() if not key.startswith(SELECTING_LABELS)}
 
 
 def _annotations(template: PodTemplate) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 DEFAULT_TOKEN_FILE = "/var/run/secrets/mentu/token"  # noqa: S105 - a path
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"
 MIB = 1024 * 1024
+MOST = 2**53
 
 
 class ConfigError(Exception):
@@ -147,7 +148,21 @@ def _tuning(env: Mapping[str, str]) -> dict[str, Any]:
         "MENTU_BACKGROUND_SECONDS": ("background_seconds", float),
         "MENTU_INFERRED_QUIET_SECONDS": ("inferred_quiet_seconds", float),
     }
-    return {field: cast(env[name]) for name, (field, cast) in names.items() if env.get(name)}
+    return {field: _set_by(name, env[name], cast) for name, (field, cast) in names.items() if env.get(name)}
+
+
+def _set_by(name: str, text: str, cast: type) -> Any:
+    """People write these: what is wrong has to name the variable, and no number may stand for never."""
+    if cast is str:
+        return text
+    try:
+        value = cast(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < MOST:
+        kind = "a whole number" if cast is int else "a number"
+        raise ConfigError(f"{name} in the Agent's env must be {kind} from 0 on, not {text[:40]!r}")
+    return value
 
 
 def _identity(raw: dict[str, Any]) -> Identity:

@@ -51,7 +51,7 @@ def _length(value: Any) -> int:
 def parse(line: str) -> Any:
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

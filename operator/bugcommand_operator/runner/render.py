@@ -10,6 +10,7 @@ from typing import Any
 RESULT_LINES = 12
 RESULT_LINE_CHARS = 400
 CALL_CHARS = 400
+_LONGEST_DELAY = 10**9
 IN_BACKGROUND = "  ⎿ runs in the background"
 _ARGUMENTS = (  # what of a tool's input tells most, in this order
     "command",
@@ -58,7 +59,8 @@ def result_lines(content: Any, is_error: bool) -> Iterator[str]:
 
 def retry_line(event: dict[str, Any]) -> str:
     delay = event.get("retry_delay_ms")
-    seconds = f" in {delay / 1000:.1f} s" if isinstance(delay, (int, float)) else ""
+    is_time = isinstance(delay, (int, float)) and 0 <= delay < _LONGEST_DELAY
+    seconds = f" in {delay / 1000:.1f} s" if is_time else ""
     return f"✗ model: {event.get('error')} ({event.get('error_status')}), trying again{seconds}"
 
 

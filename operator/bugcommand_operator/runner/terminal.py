@@ -92,7 +92,7 @@ class Terminal:
         try:
             code = json.loads(self._exit_file.read_text())["code"]
             return code if isinstance(code, int) and 0 <= code <= 255 else 1
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return 1
 
     # One pass

@@ -5,6 +5,8 @@ class WorkspaceError(Exception):
     """Something went wrong that this program understands; the message is one actionable line."""
 
     exit_code = 1
+    said = ""
+    """Git's own words, where it was git that complained."""
 
     @property
     def reason(self) -> str:

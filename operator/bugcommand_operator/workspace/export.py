@@ -22,7 +22,6 @@ from bugcommand_operator.workspace.errors import (
     ExportTooLarge,
     MentuPathChanged,
     WorkspaceError,
-    WorkspaceFailed,
 )
 from bugcommand_operator.workspace.files import is_real_folder, read_text, remove_tree, write_file
 from bugcommand_operator.workspace.job import Job
@@ -57,11 +56,15 @@ class Work(NamedTuple):
 
 
 def export(job: Job) -> dict[str, Any]:
-    """A hostile repository can make git fail in many ways; to the operator they are all one."""
+    """A hostile repository can make git fail in many ways, and say what it likes; to the operator they are all one."""
     try:
         return _export(job)
-    except WorkspaceFailed as error:
-        raise ExportFailed(f"git cannot work with what is on the volume: {error}") from error
+    except WorkspaceError as error:
+        if not error.said:
+            raise
+        failed = ExportFailed(f"git cannot work with what is on the volume: {error.said}")
+        failed.exit_code = error.exit_code
+        raise failed from error
 
 
 def _export(job: Job) -> dict[str, Any]:

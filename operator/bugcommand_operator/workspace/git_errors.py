@@ -62,10 +62,13 @@ _RULES: tuple[tuple[str, type[WorkspaceError], str], ...] = (
 def error_from(messages: str, code: int) -> WorkspaceError:
     """The exception that fits what git wrote."""
     shown = _shown(messages) or f"git ended with {code}"
+    error: WorkspaceError = WorkspaceFailed(shown)
     for pattern, kind, meaning in _RULES:
         if re.search(pattern, messages, re.IGNORECASE):
-            return kind(f"{meaning}: {shown}")
-    return WorkspaceFailed(shown)
+            error = kind(f"{meaning}: {shown}")
+            break
+    error.said = shown
+    return error
 
 
 def _shown(messages: str) -> str:

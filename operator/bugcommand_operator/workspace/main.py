@@ -21,9 +21,8 @@ USAGE = "usage: mentu-workspace fetch | prepare [--fetch] | export | publish"
 
 def main() -> NoReturn:
     code, result = run(sys.argv[1:], os.environ)
-    text = json.dumps(result)[:MAX_RESULT]
-    sys.stdout.write(text + "\n")
-    _write_termination_log(os.environ.get("MENTU_TERMINATION_LOG", "/dev/termination-log"), text)
+    sys.stdout.write(json.dumps(result) + "\n")  # in ASCII: somebody reads it in a terminal
+    _write_termination_log(os.environ.get("MENTU_TERMINATION_LOG", "/dev/termination-log"), encoded(result))
     sys.stdout.flush()
     # Nothing is left to tidy up, and taking the interpreter down would take as long as starting git.
     os._exit(code)
@@ -72,9 +71,20 @@ def _failure(reason: str, message: str) -> dict[str, str]:
     return {"reason": reason, "message": line[:MAX_MESSAGE]}
 
 
-def _write_termination_log(path: str, text: str) -> None:
+def encoded(result: Mapping[str, Any]) -> bytes:
+    """As JSON that a termination message has room for: a text gives way, for half a JSON object would say nothing."""
+    data = json.dumps(result, ensure_ascii=False).encode("utf-8", "replace")
+    while len(data) > MAX_RESULT:
+        longest = max(result, key=lambda name: len(str(result[name])))
+        text = str(result[longest])
+        result = {**result, longest: text[: len(text) * 3 // 4]}
+        data = json.dumps(result, ensure_ascii=False).encode("utf-8", "replace")
+    return data
+
+
+def _write_termination_log(path: str, data: bytes) -> None:
     try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(path, "wb") as file:
+            file.write(data)
     except OSError as error:
         sys.stderr.write(f"cannot write {path}: {error}\n")

@@ -73,14 +73,23 @@ def _copy(job: Job, objects: Objects, entries: list[Entry], folder: str, budget:
         if entry.name in ("", ".", "..") or "/" in entry.name:
             continue
         path = f"{folder}/{entry.name}"
+        _take(budget, 1, 0)  # folders too: a few objects can name a million of them
         if entry.is_folder and depth > 0:
             real_folder(path, job.paths.state)
             _copy(job, objects, objects.tree(entry.sha) or [], path, budget, depth - 1)
         elif entry.is_regular_file:
             data = objects.blob(entry.sha, MAX_BYTES)
-            budget[0] -= 1
-            budget[1] -= len(data or b"")
-            if budget[0] < 0 or budget[1] < 0:
-                raise VolumeFull(f"the base commit tracks more than {MAX_FILES} files or {MAX_BYTES} bytes in .mentu")
+            _take(budget, 0, len(data or b""))
             if data is not None:
+                if is_real_folder(path):
+                    move_aside(path, job.paths.state)
                 write_file(path, data, 0o755 if entry.mode == "100755" else 0o644)
+
+
+def _take(budget: list[int], entries: int, size: int) -> None:
+    budget[0] -= entries
+    budget[1] -= size
+    if budget[0] < 0 or budget[1] < 0:
+        raise VolumeFull(
+            f"the base commit tracks more than {MAX_FILES} files and folders or {MAX_BYTES} bytes in .mentu"
+        )

@@ -26,6 +26,7 @@ from bugcommand_operator.workspace.job import Job
 from bugcommand_operator.workspace.mentu_paths import mentu_paths_problem
 from bugcommand_operator.workspace.push import push
 from bugcommand_operator.workspace.remote import advertised, remote_git
+from bugcommand_operator.workspace.transfer import TOLERATED
 
 BASE_REF = "refs/mentu/base"
 MAX_LIST = 16 * 1024 * 1024
@@ -66,7 +67,7 @@ def _know_the_base(job: Job, git: Git, clean: CleanRepository) -> None:
     if not job.request.mirror:
         wanted = known or advertised(git, job.request.url, job.request.wanted).ref
         depth = ["--depth=1"] if known else []
-        git.run(
+        git._replace(config={**git.config, **TOLERATED}).run(
             ["fetch", "--quiet", "--no-tags", *depth, "--end-of-options", job.request.url, f"+{wanted}:{BASE_REF}"],
             env={"GIT_DIR": clean.folder},
             seconds=git.transfer_seconds,

@@ -38,6 +38,23 @@ def test_an_agents_environment_tunes_what_the_manifest_does_not_say(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MENTU_SPOOL_BYTES", "256Mi"),
+        ("MENTU_SPOOL_BYTES", "1.5"),
+        ("MENTU_RECORDING_BYTES", "-1"),
+        ("MENTU_DRAIN_SECONDS", "nan"),
+        ("MENTU_DRAIN_SECONDS", "inf"),
+        ("MENTU_BACKGROUND_SECONDS", "10m"),
+        ("MENTU_BACKGROUND_SECONDS", "9" * 5000),
+    ],
+)
+def test_a_number_that_is_none_is_refused_by_its_variable(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name} in the Agent's env must be a .*number from 0 on, not '"):
+        read(tmp_path, {name: value})
+
+
+@pytest.mark.parametrize(
     ("broken", "told"),
     [
         ("", "JSON object"),

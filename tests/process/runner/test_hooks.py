@@ -49,7 +49,11 @@ def test_other_events_do_not_end_the_turn(event: str) -> None:
     assert after(PROMPT, (event, {})).stopped_at is None
 
 
-@pytest.mark.parametrize("junk", ["", "nonsense", "[1]", "null", '{"hook_event_name": 7}', '{"background_tasks": 3}'])
+@pytest.mark.parametrize(
+    "junk",
+    ["", "nonsense", "[1]", "null", '{"hook_event_name": 7}', '{"background_tasks": 3}', "[" * 100_000],
+    ids=lambda junk: junk[:24],
+)
 def test_junk_in_the_file_changes_nothing(junk: str) -> None:
     assert fold(HookState(), parse(junk), 1.0).stopped_at is None
 

@@ -149,6 +149,12 @@ def test_a_headless_retry_is_one_line() -> None:
     assert lines(event) == ["✗ model: overloaded (529), trying again in 1.2 s"]
 
 
+@pytest.mark.parametrize("delay", [10**400, -1, float("inf"), float("nan"), "soon"])
+def test_a_delay_that_is_none_is_not_shown(delay: object) -> None:
+    event = {"type": "system", "subtype": "api_retry", "error": "overloaded", "retry_delay_ms": delay}
+    assert lines(event) == ["✗ model: overloaded (None), trying again"]
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from tests.process.workspace.conftest import COMMITMENT, Place, Remote, git, snapshot
 
+from bugcommand_operator.workspace.errors import ExportFailed, Transient
+from bugcommand_operator.workspace.export import export
+from bugcommand_operator.workspace.job import job_from
+
 
 def test_nothing_done_is_not_an_error_and_publishes_nothing(place: Place, remote: Remote) -> None:
     base = place.prepare()["baseCommit"]
@@ -314,8 +318,20 @@ def test_damaged_objects_of_the_agent_end_the_export_with_a_reason(place: Place)
     path = place.repo / f".git/objects/{blob[:2]}/{blob[2:]}"
     path.chmod(0o644)
     path.write_bytes(b"garbage")
-    failed = place.fails("export")
-    assert failed["reason"] in ("ExportFailed", "MirrorCorrupt")
+    assert place.fails("export")["reason"] == "ExportFailed", "the mirror has nothing to do with it"
+
+
+def test_an_object_that_never_comes_is_no_remote_that_cannot_be_reached(place: Place) -> None:
+    place.prepare()
+    head = place.agent_commits({"src/app.py": "fixed\n"})
+    path = place.repo / f".git/objects/{head[:2]}/{head[2:]}"
+    path.unlink()
+    os.mkfifo(path)
+    job = job_from(place.environ())
+    with pytest.raises(ExportFailed, match="timed out") as failed:
+        export(job._replace(git=job.git._replace(local_seconds=0.5)))
+    assert failed.value.exit_code == Transient.exit_code, "a slow volume is tried again"
+    assert "remote" not in str(failed.value)
 
 
 def test_grafts_replacements_and_a_shallow_file_of_the_agent_change_nothing(place: Place, remote: Remote) -> None:

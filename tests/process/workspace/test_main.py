@@ -14,7 +14,7 @@ from bugcommand_operator.api import names
 from bugcommand_operator.api.conditions import Reason
 from bugcommand_operator.workspace import errors
 from bugcommand_operator.workspace.git_errors import error_from
-from bugcommand_operator.workspace.main import run
+from bugcommand_operator.workspace.main import MAX_RESULT, encoded, run
 from bugcommand_operator.workspace.request import request_from
 
 
@@ -146,3 +146,12 @@ def test_the_program_starts_without_anything_heavy() -> None:
 )
 def test_what_git_complains_about_becomes_a_reason(messages: str, reason: str) -> None:
     assert error_from(messages, 128).reason == reason
+
+
+@pytest.mark.parametrize("character", ["a", "\\", "ä", "中", "🎉", "\ud800"])
+def test_a_long_message_gives_way_so_that_its_reason_arrives(character: str) -> None:
+    data = encoded({"reason": "VolumeFull", "message": character * 1500, "code": 20})
+    told = json.loads(data)
+    assert len(data) <= MAX_RESULT
+    assert (told["reason"], told["code"]) == ("VolumeFull", 20)
+    assert len(told["message"]) > 300

@@ -71,6 +71,17 @@ def test_the_next_command_starts_from_its_own_base_and_finds_what_was_left(plain
     assert (plain.repo / ".mentu/feature_lists/cmt_next.json").is_file()
 
 
+def test_a_folder_in_the_place_of_a_tracked_file_of_mentu_stops_no_later_command(plain: Place, remote: Remote) -> None:
+    used_checkout(plain, remote)
+    base = moved_on(remote)
+    (plain.repo / ".mentu/config.yaml").unlink()
+    (plain.repo / ".mentu/config.yaml").mkdir()
+    (plain.repo / ".mentu/config.yaml/note.txt").write_text("kept\n")
+    plain.prepare(**NEXT)
+    check_next(plain, base)
+    assert [path.read_text() for path in (plain.workspace / "state").glob("set-aside-*/note.txt")] == ["kept\n"]
+
+
 def test_the_move_to_the_next_command_can_be_killed_anywhere(plain: Place, remote: Remote) -> None:
     used_checkout(plain, remote)
     base = moved_on(remote)

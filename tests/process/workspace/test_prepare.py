@@ -259,3 +259,16 @@ def test_the_agents_own_genesis_key_is_never_read(place: Place, remote: Remote) 
     (place.repo / ".mentu").mkdir(parents=True, exist_ok=True)
     (place.repo / ".mentu/genesis.key").write_text(GENESIS % "execute")
     assert place.fails("prepare", "--fetch", attempt=2)["reason"] == "PermissionDenied"
+
+
+def test_a_few_objects_that_name_a_million_folders_of_mentu_are_refused(place: Place, remote: Remote) -> None:
+    tree = git(remote.clone, "mktree", stdin="")
+    for _ in range(10):
+        listing = "".join(f"040000 tree {tree}\td{number}\n" for number in range(10))
+        tree = git(remote.clone, "mktree", stdin=listing)
+    root = git(remote.clone, "ls-tree", "HEAD") + f"\n040000 tree {tree}\t.mentu\n"
+    base = git(remote.clone, "commit-tree", git(remote.clone, "mktree", stdin=root), "-p", "HEAD", "-m", "Folders")
+    git(remote.clone, "push", "-q", "origin", f"{base}:refs/heads/main")
+    failed = place.fails("prepare", "--fetch")
+    assert (failed["reason"], failed["code"]) == ("VolumeFull", 20)
+    assert "folders" in failed["message"]

@@ -35,6 +35,19 @@ def test_the_subject_of_the_base_commit_does_not_matter(
     assert place.take_out(publishAs=as_what)[1]["headCommit"] == head
 
 
+@pytest.mark.parametrize("mirror", [True, False])
+def test_a_blemish_of_an_old_history_keeps_no_work_from_its_remote(place: Place, remote: Remote, mirror: bool) -> None:
+    tree = git(remote.bare, "rev-parse", "main^{tree}")
+    old = f"tree {tree}\nauthor A <a@example.test> 1 +051800\ncommitter A <a@example.test> 1 +051800\n\nOld\n"
+    base = git(remote.bare, "hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=old)
+    git(remote.bare, "update-ref", "refs/heads/main", base)
+    if not mirror:
+        place.mirror.rmdir()
+    place.prepare(mirror=mirror)
+    head = place.agent_commits({"src/app.py": "fixed\n"})
+    assert place.take_out(mirror=mirror)[1]["headCommit"] == head
+
+
 @pytest.mark.parametrize(
     "header",
     [

@@ -397,3 +397,16 @@ def test_where_all_nodes_are_tainted_every_pod_of_a_command_is_let_in() -> None:
 
     assert all(pod["spec"]["tolerations"] == [taint] for pod in (*pods, ship_pod(of, INSTALL)))
     assert [pod["spec"].get("nodeSelector") for pod in pods] == [{"gpu": "yes"}, None, None]
+
+
+def test_no_label_of_a_command_makes_its_pod_one_of_the_installation_s_own() -> None:
+    own = {
+        "app.kubernetes.io/name": "mentu-operator",
+        "app.kubernetes.io/instance": "mentu",
+        "app.kubernetes.io/component": "executor",
+        "mentu.dev/kept": "yes",
+    }
+    pod = agent_pod(command(claimed(), podTemplate={"labels": {**own, "team": "web"}}), PRIVATE, KEYED, INSTALL)
+
+    assert pod["metadata"]["labels"]["team"] == "web"
+    assert not own.keys() & pod["metadata"]["labels"].keys()

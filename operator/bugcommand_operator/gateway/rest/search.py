@@ -8,8 +8,10 @@ from typing import Any
 
 from starlette.requests import Request
 
+from bugcommand_operator.gateway.body import declared_size, read_body
 from bugcommand_operator.gateway.readers import Reader, ReaderAuth
-from bugcommand_operator.gateway.rest.errors import BadQuery, unreadable
+from bugcommand_operator.gateway.refusals import TooLarge, TryLater
+from bugcommand_operator.gateway.rest.errors import BadQuery, NotNow, unreadable
 from bugcommand_operator.gateway.rest.query import Asked, parse_query
 from bugcommand_operator.gateway.rest.tables import SPAWN_LOGS
 from bugcommand_operator.store.reading import LogReader
@@ -58,18 +60,19 @@ async def parse_search(request: Request) -> Search:
         namespace=SPAWN_LOGS.value("namespace", values["namespace"]),
         query=SPAWN_LOGS.value("message", values["query"]),
         command_id=SPAWN_LOGS.value("command_id", values["command_id"]) if values.get("command_id") else None,
-        repository=values.get("repository") or None,
+        repository=SPAWN_LOGS.value("message", values["repository"]) if values.get("repository") else None,
         since=SPAWN_LOGS.value("ts", values["since"]) if values.get("since") else None,
         limit=min(max(SPAWN_LOGS.value("seq", values.get("limit", "100")), 0), MAX_FOUND),
     )
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY:
-            raise unreadable("the body is too large")
+    try:
+        body = await read_body(request, declared_size(request, _MAX_BODY))
+    except TooLarge as error:
+        raise unreadable("the body is too large") from error
+    except TryLater as error:
+        raise NotNow("PGRST003", str(error), retry_after=1) from error
     try:
         given = json.loads(body or b"{}")
     except (ValueError, RecursionError) as error:

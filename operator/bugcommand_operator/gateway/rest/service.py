@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
@@ -149,6 +149,8 @@ def routes(auth: ReaderAuth, logs: LogReader, pages: PageReader, metrics: Metric
                 return error.response()
             except IdentityUnavailable:
                 return identity_unavailable().response()
+            except ClientDisconnect:
+                return Response(status_code=400)
             except StoreError as error:
                 refusal = of_store(error)
                 metrics.reads_refused.labels(refusal.code).inc()

@@ -46,7 +46,7 @@ class Table:
         kind = self.kind(column)
         try:
             return _READ[kind](text)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise BadQuery("22P02", f'invalid input syntax for type {kind}: "{text[:80]}"') from error
 
 
@@ -83,16 +83,17 @@ def _boolean(text: str) -> bool:
 
 
 def _timestamp(text: str) -> datetime:
-    """ISO 8601; without an offset it is UTC. A `+` that arrived unescaped is a blank by now."""
+    """ISO 8601 as UTC, which it is without an offset too. A `+` that arrived unescaped is a blank by now."""
     head, blank, offset = text.rpartition(" ")
     repaired = f"{head}+{offset}" if blank and "T" in head else text
     moment = datetime.fromisoformat(repaired)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _text(text: str) -> str:
     if "\0" in text:
         raise ValueError(text)
+    text.encode()  # half a surrogate pair, which JSON can spell, is no text to a database
     return text
 
 

@@ -90,6 +90,8 @@ def test_a_filter_means_what_postgrest_makes_of_it(query: str, condition: object
         ("seq=eq.many", "22P02"),
         ("seq=eq.99999999999999999999", "22P02"),
         ("ts=eq.yesterday", "22P02"),
+        ("ts=gt.0001-01-01T00:00:00%2B14:00", "22P02"),
+        ("ts=lt.9999-12-31T23:59:59-14:00", "22P02"),
         ("message=eq.%00", "22P02"),
         ("seq=like.1*", "42883"),
         ("ts=ilike.2026*", "42883"),
