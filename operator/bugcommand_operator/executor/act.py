@@ -16,6 +16,7 @@ from bugcommand_operator.core.observed import Command, Observed, Volume
 from bugcommand_operator.core.plan import (
     Action,
     CreatePod,
+    DeleteCommand,
     DeletePod,
     DeleteVolume,
     HoldFinalizer,
@@ -76,6 +77,8 @@ class Actor:
                 await self._patch_volume(seen, name, {"ownerReferences": [owner(seen.command)]})
             case KeepVolume(name):
                 await self._patch_volume(seen, name, {"labels": {LABEL_KEPT: "true"}})
+            case DeleteCommand():
+                await self._delete_command(seen.command)
 
     async def _prepare(self, seen: Observed, agent_pod: bool) -> None:
         """The pod has an owner and a gate, so it need not wait for anything, and nothing competes with it. The volume
@@ -104,6 +107,20 @@ class Actor:
             self._world.command_is_gone(command.key, command.uid)
         else:
             self._world.put_command(answer)
+
+    async def _delete_command(self, command: Command) -> None:
+        """Raises Conflict when anything about it has changed: it may be wanted again."""
+        try:
+            answer = await self._kube.delete(
+                "BugCommand", command.namespace, command.name, command.uid, command.resource_version
+            )
+        except NotFound:
+            self._world.command_is_gone(command.key, command.uid)
+            raise
+        if (answer.get("metadata") or {}).get("finalizers"):
+            self._world.put_command(answer)
+        else:
+            self._world.command_is_gone(command.key, command.uid)
 
     async def _release(self, seen: Observed) -> None:
         with contextlib.suppress(NotFound):  # gone already: that is what releasing is for
