@@ -61,10 +61,8 @@ class Actor:
         match action:
             case Prepare(agent_pod):
                 await self._prepare(seen, agent_pod)
-            case HoldFinalizer():
-                await self._hold(seen)
-            case ReleaseFinalizer():
-                await self._release(seen)
+            case HoldFinalizer() | ReleaseFinalizer() | DeleteCommand():
+                await self._do_to_command(seen, action)
             case CreatePod(role):
                 await self._create_pod(seen, role)
             case OpenGate(name):
@@ -77,6 +75,13 @@ class Actor:
                 await self._patch_volume(seen, name, {"ownerReferences": [owner(seen.command)]})
             case KeepVolume(name):
                 await self._patch_volume(seen, name, {"labels": {LABEL_KEPT: "true"}})
+
+    async def _do_to_command(self, seen: Observed, action: HoldFinalizer | ReleaseFinalizer | DeleteCommand) -> None:
+        match action:
+            case HoldFinalizer():
+                await self._hold(seen)
+            case ReleaseFinalizer():
+                await self._release(seen)
             case DeleteCommand():
                 await self._delete_command(seen.command)
 

@@ -43,7 +43,8 @@ def time_left(command: Command, now: datetime) -> timedelta | None:
 
 def _delete(command: Command) -> Plan:
     if command.status.pod_name is not None and not command.holds_finalizer:
-        return Plan(actions=(HoldFinalizer(),), go_on=True)  # else nobody would look after a volume that was not shown yet
+        # It may have a volume that no watch has shown yet.
+        return Plan(actions=(HoldFinalizer(),), go_on=True)
     message = f"Deleted: it ended {command.spec.ttl_seconds_after_finished} s ago (spec.ttlSecondsAfterFinished)."
     return Plan(actions=(DeleteCommand(),), events=(Event("Expired", message),), go_on=True)
 
