@@ -118,6 +118,12 @@ def _edited(dice: random.Random, rounds: int) -> Deeds:
     return tuple(Deed("edit", n, edit) for n in chosen), frozenset(), False
 
 
+def _kept_for_a_while(dice: random.Random, rounds: int) -> Deeds:
+    """It goes by itself once it has ended, but where the executor's clock is an hour behind."""
+    deed = Deed("keep it for a while only", dice.randrange(rounds // 2), keep_for_a_while)
+    return (deed,), frozenset({GONE, SUCCEEDED, FAILED, REFUSED}), False
+
+
 def _quota(dice: random.Random, rounds: int) -> Deeds:
     first = dice.randrange(rounds // 3)
     return (Deed("quota", first, close), Deed("room", first + dice.randint(1, 5), open_)), frozenset(), False
@@ -139,6 +145,7 @@ DEEDS: dict[str, Callable[[random.Random, int], Deeds]] = {
     "cancelled and deleted": _cancelled_and_deleted,
     "its pod lost": _pod_lost,
     "edited": _edited,
+    "kept for a while": _kept_for_a_while,
     "without room for a while": _quota,
     "cancelled on a node that is away": _node_away,
 }
@@ -166,6 +173,10 @@ def cancel(cluster: ClusterModel) -> bool:
 
 def edit(cluster: ClusterModel) -> bool:
     return _change(cluster, lambda obj: obj["spec"].update(priority=obj["spec"].get("priority", 0) + 1))
+
+
+def keep_for_a_while(cluster: ClusterModel) -> bool:
+    return _change(cluster, lambda obj: obj["spec"].update(ttlSecondsAfterFinished=20))
 
 
 def delete(cluster: ClusterModel) -> bool:

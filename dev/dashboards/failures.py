@@ -12,7 +12,7 @@ FAILED = 'mentu_finished_total{phase="Failed"}'
 
 def dashboard() -> Dashboard:
     board = new("mentu-failures", "Mentu / Failures", "Why commands fail, are refused or cancelled.", since="now-24h")
-    return _waiting(_reasons(_numbers(board)))
+    return _left_over(_waiting(_reasons(_numbers(board))))
 
 
 def _numbers(board: Dashboard) -> Dashboard:
@@ -87,4 +87,24 @@ def _waiting(board: Dashboard) -> Dashboard:
             )
         )
         .with_panel(lines("Not understood", ("max(mentu_unreadable_commands)", "BugCommands")))
+    )
+
+
+def _left_over(board: Dashboard) -> Dashboard:
+    return (
+        board.with_row(row("Left over"))
+        .with_panel(
+            lines(
+                "Found without their command",
+                ("sum by (kind, verdict) (increase(mentu_swept_total[$__rate_interval]))", "{{kind}}: {{verdict}}"),
+                about="Pods and volumes that had outlived their BugCommand, and what was done.",
+            )
+        )
+        .with_panel(
+            lines(
+                "Kept volumes",
+                ("max(mentu_kept_volumes)", "volumes"),
+                about="Work or log lines may be nowhere else: kubectl get pvc -A -l mentu.dev/kept=true",
+            )
+        )
     )

@@ -54,6 +54,7 @@ async def test_the_points_are_what_the_executor_was_seen_to_write() -> None:
         "create Pod/publish",
         "create Pod/rescue",
         "create Pod/ship",
+        "delete BugCommand/other",
         "delete PersistentVolumeClaim/worktree",
         "delete Pod/agent",
         "delete Pod/rescue",

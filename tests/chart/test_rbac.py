@@ -11,7 +11,7 @@ from bugcommand_operator.manifests.network_policy import NAME as POLICY_NAME
 
 EXECUTOR = f"{RELEASE}-{NAMESPACE}-executor"
 USED = {
-    ("mentu.dev", "bugcommands"): {"get", "list", "watch", "patch"},
+    ("mentu.dev", "bugcommands"): {"get", "list", "watch", "patch", "delete"},
     ("mentu.dev", "bugcommands/status"): {"patch"},
     ("mentu.dev", "repositories"): {"get", "list", "watch"},
     ("mentu.dev", "agents"): {"get", "list", "watch"},

@@ -30,6 +30,7 @@ from bugcommand_operator.core.observed import Command, Observed
 from bugcommand_operator.core.plan import (
     Action,
     CreatePod,
+    DeleteCommand,
     DeletePod,
     DeleteVolume,
     KeepVolume,
@@ -228,6 +229,8 @@ class Simulation:
                 self._label(name, {"ownerReferences": [owner(command)]})
             case KeepVolume(name):
                 self._label(name, {"labels": {LABEL_KEPT: "true"}})
+            case DeleteCommand():
+                self._delete("BugCommand", NAME, command.uid, command.resource_version)
 
     def _prepare(self, seen: Observed, with_pod: bool) -> None:
         """The pod is made beside the finalizer; that it comes first is the worst that can happen."""

@@ -2,7 +2,7 @@
 {{- define "mentu.executorRules" -}}
 - apiGroups: [mentu.dev]
   resources: [bugcommands]
-  verbs: [get, list, watch, patch]
+  verbs: [get, list, watch, patch, delete]
 - apiGroups: [mentu.dev]
   resources: [bugcommands/status]
   verbs: [patch]

@@ -181,6 +181,18 @@ class BugCommandSpec(Model):
     ] = Approval.NOT_REQUIRED
     agent_mode: AgentMode = AgentMode.TERMINAL
     timeout_seconds: Annotated[int, Field(ge=1, le=604_800, description="Longest time that the agent may work.")] = 3600
+    ttl_seconds_after_finished: (
+        Annotated[
+            int,
+            Field(
+                ge=0,
+                le=2_147_483_647,
+                description="Deleted so long after its end, unpublished work pushed or kept as with any deletion. "
+                "Absent: it stays.",
+            ),
+        ]
+        | None
+    ) = None
     context: BugContext | None = None
     output: Output = Output.BRANCH
     resources: Resources | None = None

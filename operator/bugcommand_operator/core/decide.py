@@ -23,6 +23,7 @@ from bugcommand_operator.core.policies.agent import (
 )
 from bugcommand_operator.core.policies.claim_fence import give_back_too_much
 from bugcommand_operator.core.policies.deletion import let_go, rescue_is_late
+from bugcommand_operator.core.policies.expiry import expire
 from bugcommand_operator.core.policies.gate import open_gate
 from bugcommand_operator.core.policies.hold import hold
 from bugcommand_operator.core.policies.publish import publish
@@ -45,6 +46,7 @@ POLICIES: tuple[Policy, ...] = (
     not_mine,
     let_go,
     hold,
+    expire,
     rest,
     leave_to_another,
     admit,
@@ -63,9 +65,12 @@ POLICIES: tuple[Policy, ...] = (
 
 
 def decide(seen: Observed, now: datetime) -> Plan:
-    if is_left_to_us(seen) and (seen.command.is_active or _first_answer(as_if_ours(seen), now) != NOTHING):
+    if not is_left_to_us(seen):
+        return _first_answer(seen, now)
+    wanted = _first_answer(as_if_ours(seen), now)
+    if seen.command.is_active or not wanted.only_waits:
         return take_over(seen, now)
-    return _first_answer(seen, now)
+    return wanted
 
 
 def is_anothers(seen: Observed, now: datetime) -> bool:

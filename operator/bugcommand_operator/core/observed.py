@@ -162,6 +162,8 @@ class Volume:
     is_bound: bool = True
     storage_class: str = ""
     uid: str = ""
+    is_kept: bool = False
+    """Marked: its work may be nowhere else."""
 
 
 @dataclass(frozen=True)

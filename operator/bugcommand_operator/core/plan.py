@@ -67,6 +67,11 @@ class KeepVolume:
     name: str
 
 
+@dataclass(frozen=True)
+class DeleteCommand:
+    """The command itself, only if it is still exactly what was observed."""
+
+
 Action = (
     HoldFinalizer
     | ReleaseFinalizer
@@ -77,6 +82,7 @@ Action = (
     | OwnVolume
     | DeleteVolume
     | KeepVolume
+    | DeleteCommand
 )
 
 
@@ -97,6 +103,11 @@ class Plan:
     look_again_after: timedelta | None = None
     go_on: bool = False
     """True: this pass has made the next one possible, decide anew at once."""
+
+    @property
+    def only_waits(self) -> bool:
+        """There is nothing to do by now."""
+        return not (self.actions or self.status or self.events)
 
     def then(self, *actions: Action) -> Plan:
         return replace(self, actions=self.actions + actions)

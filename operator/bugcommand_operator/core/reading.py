@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus
 from bugcommand_operator.api.conditions import Phase
-from bugcommand_operator.api.names import LABEL_COMMAND_UID, ROLE_RESCUE
+from bugcommand_operator.api.names import LABEL_COMMAND_UID, LABEL_KEPT, ROLE_RESCUE
 from bugcommand_operator.core.observed import Command, Container, Pod, Volume
 
 Raw = dict[str, Any]
@@ -112,7 +112,8 @@ def _start_of(ended: Raw) -> datetime | None:
 
 def volume_from(obj: Raw) -> Volume:
     meta = obj["metadata"]
-    uid = (meta.get("labels") or {}).get(LABEL_COMMAND_UID)
+    labels = meta.get("labels") or {}
+    uid = labels.get(LABEL_COMMAND_UID)
     return Volume(
         name=meta["name"],
         command_uid=uid,
@@ -121,6 +122,7 @@ def volume_from(obj: Raw) -> Volume:
         is_bound=(obj.get("status") or {}).get("phase") == "Bound",
         storage_class=(obj.get("spec") or {}).get("storageClassName") or "",
         uid=meta.get("uid", ""),
+        is_kept=labels.get(LABEL_KEPT) == "true",
     )
 
 

@@ -16,6 +16,7 @@ from bugcommand_operator.core.observed import Command, Observed, Volume
 from bugcommand_operator.core.plan import (
     Action,
     CreatePod,
+    DeleteCommand,
     DeletePod,
     DeleteVolume,
     HoldFinalizer,
@@ -60,10 +61,8 @@ class Actor:
         match action:
             case Prepare(agent_pod):
                 await self._prepare(seen, agent_pod)
-            case HoldFinalizer():
-                await self._hold(seen)
-            case ReleaseFinalizer():
-                await self._release(seen)
+            case HoldFinalizer() | ReleaseFinalizer() | DeleteCommand():
+                await self._do_to_command(seen, action)
             case CreatePod(role):
                 await self._create_pod(seen, role)
             case OpenGate(name):
@@ -76,6 +75,15 @@ class Actor:
                 await self._patch_volume(seen, name, {"ownerReferences": [owner(seen.command)]})
             case KeepVolume(name):
                 await self._patch_volume(seen, name, {"labels": {LABEL_KEPT: "true"}})
+
+    async def _do_to_command(self, seen: Observed, action: HoldFinalizer | ReleaseFinalizer | DeleteCommand) -> None:
+        match action:
+            case HoldFinalizer():
+                await self._hold(seen)
+            case ReleaseFinalizer():
+                await self._release(seen)
+            case DeleteCommand():
+                await self._delete_command(seen.command)
 
     async def _prepare(self, seen: Observed, agent_pod: bool) -> None:
         """The pod has an owner and a gate, so it need not wait for anything, and nothing competes with it. The volume
@@ -104,6 +112,20 @@ class Actor:
             self._world.command_is_gone(command.key, command.uid)
         else:
             self._world.put_command(answer)
+
+    async def _delete_command(self, command: Command) -> None:
+        """Raises Conflict when anything about it has changed: it may be wanted again."""
+        try:
+            answer = await self._kube.delete(
+                "BugCommand", command.namespace, command.name, command.uid, command.resource_version
+            )
+        except NotFound:
+            self._world.command_is_gone(command.key, command.uid)
+            raise
+        if (answer.get("metadata") or {}).get("finalizers"):
+            self._world.put_command(answer)
+        else:
+            self._world.command_is_gone(command.key, command.uid)
 
     async def _release(self, seen: Observed) -> None:
         with contextlib.suppress(NotFound):  # gone already: that is what releasing is for

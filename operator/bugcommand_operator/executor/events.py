@@ -1,4 +1,4 @@
-"""Kubernetes Events about a command. Posted in the background: an Event that is lost loses nothing that matters."""
+"""Kubernetes Events about a command, or what is left of one. Posted in the background: to lose one costs nothing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from bugcommand_operator.core.observed import Command
 from bugcommand_operator.core.plan import Event
 
 MOST_WAITING = 1000
+Reference = dict[str, str]
+"""To an object: apiVersion, kind, namespace, name, uid, resourceVersion."""
 log = structlog.get_logger()
 
 
@@ -25,9 +27,12 @@ class EventPoster:
         self._waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MOST_WAITING)
 
     def post(self, command: Command, event: Event) -> None:
-        log.info("event", key="/".join(command.key), reason=event.reason, message=event.message)
+        self.post_about(reference_to(command), event)
+
+    def post_about(self, about: Reference, event: Event) -> None:
+        log.info("event", key=f"{about['namespace']}/{about['name']}", reason=event.reason, message=event.message)
         try:
-            self._waiting.put_nowait(event_manifest(command, event, self._instance, datetime.now(UTC)))
+            self._waiting.put_nowait(event_manifest(about, event, self._instance, datetime.now(UTC)))
         except asyncio.QueueFull:
             log.warning("event dropped: too many are waiting", reason=event.reason)
 
@@ -40,20 +45,24 @@ class EventPoster:
                 log.warning("event not posted", reason=manifest["reason"], error=str(error))
 
 
-def event_manifest(command: Command, event: Event, instance: str, now: datetime) -> dict[str, Any]:
+def reference_to(command: Command) -> Reference:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "BugCommand",
+        "namespace": command.namespace,
+        "name": command.name,
+        "uid": command.uid,
+        "resourceVersion": command.resource_version,
+    }
+
+
+def event_manifest(about: Reference, event: Event, instance: str, now: datetime) -> dict[str, Any]:
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"namespace": command.namespace, "name": f"{command.name}.{int(now.timestamp() * 1e6):x}"},
-        "involvedObject": {
-            "apiVersion": API_VERSION,
-            "kind": "BugCommand",
-            "namespace": command.namespace,
-            "name": command.name,
-            "uid": command.uid,
-            "resourceVersion": command.resource_version,
-        },
+        "metadata": {"namespace": about["namespace"], "name": f"{about['name']}.{int(now.timestamp() * 1e6):x}"},
+        "involvedObject": about,
         "type": event.type,
         "reason": event.reason,
         "message": event.message[:1024],

@@ -37,6 +37,7 @@ from bugcommand_operator.executor.positions import Positions
 from bugcommand_operator.executor.reconcile import Reconciler
 from bugcommand_operator.executor.registry import Registry
 from bugcommand_operator.executor.resync import Resync
+from bugcommand_operator.executor.sweeper import Sweeper
 from bugcommand_operator.executor.tails import Tails
 from bugcommand_operator.executor.tracing import open_traces
 from bugcommand_operator.executor.turns import Turns
@@ -98,6 +99,7 @@ class Executor:
             self._reconciler.written.append(self._traces.written)
         self._positions = Positions(kube, self._world, self._is_ours_to_place)
         self._resync = Resync(kube, self._world, config.namespaces, self._queue.add)
+        self._sweeper = Sweeper(kube, self._world, self._events)
         lines = SpawnLogs(open_reader(config.database_url))
         self._tails = Tails(kube, self._world, lines, config.executor_id, self._queue.add)
 
@@ -145,6 +147,7 @@ class Executor:
                 self._queue.run(),
                 self._events.run(),
                 self._resync.run(),
+                self._sweeper.run(),
                 self._tails.run(),
                 self._positions.run(),
             )

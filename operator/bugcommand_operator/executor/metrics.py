@@ -60,6 +60,11 @@ COMMAND_SECONDS = Histogram(
     buckets=WORK,
 )
 FINISHED = Counter("mentu_finished_total", "Commands that have ended, by phase and reason.", ["phase", "reason"])
+SWEPT = Counter(
+    "mentu_swept_total",
+    "Pods and volumes that were found to have outlived their command, by what was done.",
+    ["kind", "verdict"],
+)
 TOKENS = Counter("mentu_tokens_total", "Tokens that agents have reported, by direction.", ["direction"])
 COST = Counter("mentu_cost_usd_total", "US dollars that agents have reported as spent.")
 TAIL_LAG = Gauge("mentu_log_tail_lag_lines", "Stored log lines of running commands that no status shows yet.")
@@ -82,6 +87,8 @@ def start_at_zero() -> None:
         TAKEOVERS.labels(result)
     for result in ("renewed", "failed"):
         LEASE_RENEWALS.labels(result)
+    for kind, verdict in (("Pod", "delete"), ("PersistentVolumeClaim", "delete"), ("PersistentVolumeClaim", "keep")):
+        SWEPT.labels(kind, verdict)
     for direction in ("input", "output"):
         TOKENS.labels(direction)
     for phase in FINISHED_PHASES:

@@ -172,6 +172,10 @@ class World:
         uid = (child["metadata"].get("labels") or {}).get(LABEL_COMMAND_UID, "")
         return self._by_uid.get(uid)
 
+    def is_unknown(self, uid: str | None) -> bool:
+        """Whether this is the UID of a command, and of none that we know."""
+        return uid is not None and uid not in self._by_uid
+
     def has_rival(self, command: Command) -> bool:
         return self._rivals.has(command)
 

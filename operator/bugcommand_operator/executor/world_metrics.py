@@ -68,6 +68,11 @@ class WorldMetrics(Collector):
             "BugCommands that this version cannot read: nobody works on them.",
             len(self._world.unreadable),
         )
+        yield _gauge(
+            "mentu_kept_volumes",
+            "Volumes that are kept because work or log lines may be nowhere else: for people to look at.",
+            sum(volume.is_kept for volume in list(self._world.volumes.items.values())),
+        )
         since = self._world.log_store_away_since
         yield _gauge(
             "mentu_log_store_away_seconds",

@@ -30,6 +30,7 @@ from bugcommand_operator.core.status import MAX_MESSAGE_BYTES
 from bugcommand_operator.core.text import clean, shortened
 
 MOMENTS = st.integers(-7200, 7200).map(lambda seconds: NOW + timedelta(seconds=seconds))
+TIMES_TO_LIVE = st.sampled_from([None, None, 0, 60, 86_400])
 REASONS = st.sampled_from(sorted(Reason))
 TEXTS = st.one_of(st.sampled_from(["", "why", "<&>" * 500, "\x1b[31m", "\u202e", "é" * 2000]), st.text(max_size=40))
 SAYINGS: st.SearchStrategy[Any] = st.one_of(
@@ -87,6 +88,7 @@ def specs() -> st.SearchStrategy[Any]:
         output=st.sampled_from(["Branch", "None"]),
         timeoutSeconds=st.sampled_from([1, 600, 604800]),
         targetMachine=st.sampled_from(["", ME.machine, "other"]),
+        ttlSecondsAfterFinished=TIMES_TO_LIVE,
     )
 
 

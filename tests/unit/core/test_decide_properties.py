@@ -14,6 +14,7 @@ from bugcommand_operator.core.decide import decide
 from bugcommand_operator.core.observed import Observed, Pod
 from bugcommand_operator.core.plan import (
     CreatePod,
+    DeleteCommand,
     DeletePod,
     DeleteVolume,
     OpenGate,
@@ -107,6 +108,20 @@ def test_a_volume_with_lines_that_are_nowhere_else_goes_to_nobody(seen: Observed
             assert seen.rescue_pod is not None
             ship = seen.rescue_pod.containers.get("ship")
             assert ship is None or result_of(ship, ShipResult).unshipped == 0
+
+
+@given(worlds(), moments())
+def test_a_command_is_deleted_only_when_it_has_ended_and_its_time_is_over(seen: Observed, now: datetime) -> None:
+    plan = decide(seen, now)
+
+    if actions(plan, DeleteCommand):
+        ttl, end = seen.command.spec.ttl_seconds_after_finished, seen.command.status.completion_time
+        assert seen.command.is_finished
+        assert ttl is not None
+        assert end is not None
+        assert (now - end).total_seconds() >= ttl
+        assert seen.command.holds_finalizer or seen.command.status.pod_name is None
+        assert plan.actions == (DeleteCommand(),)
 
 
 def ended(status: BugCommandStatus) -> list[Condition]:

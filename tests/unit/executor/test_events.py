@@ -12,11 +12,11 @@ from tests.support.fake_kube import FakeKube
 
 from bugcommand_operator.cluster.errors import ClusterUnavailable
 from bugcommand_operator.core.plan import Event
-from bugcommand_operator.executor.events import MOST_WAITING, EventPoster, event_manifest
+from bugcommand_operator.executor.events import MOST_WAITING, EventPoster, event_manifest, reference_to
 
 
 def test_an_event_is_about_its_command_and_says_who_tells_it() -> None:
-    made = event_manifest(command(), Event("PodRejected", "over quota", "Warning"), "bridge-0", NOW)
+    made = event_manifest(reference_to(command()), Event("PodRejected", "over quota", "Warning"), "bridge-0", NOW)
 
     about = made["involvedObject"]
     assert (about["kind"], about["namespace"], about["name"], about["uid"]) == ("BugCommand", NAMESPACE, NAME, UID)
@@ -27,14 +27,14 @@ def test_an_event_is_about_its_command_and_says_who_tells_it() -> None:
 
 
 def test_a_message_is_no_longer_than_an_event_may_be() -> None:
-    assert len(event_manifest(command(), Event("x", "y" * 5000), "i", NOW)["message"]) == 1024
+    assert len(event_manifest(reference_to(command()), Event("x", "y" * 5000), "i", NOW)["message"]) == 1024
 
 
 def test_events_have_names_of_their_own() -> None:
     name, later = (
-        event_manifest(command(name="x" * 50), Event("x", "y"), "i", NOW + timedelta(microseconds=n))["metadata"][
-            "name"
-        ]
+        event_manifest(reference_to(command(name="x" * 50)), Event("x", "y"), "i", NOW + timedelta(microseconds=n))[
+            "metadata"
+        ]["name"]
         for n in range(2)
     )
 

@@ -97,6 +97,51 @@ async def test_a_finished_command_is_left_in_peace(new: New) -> None:
     assert len(cluster.calls) == calls
 
 
+def unpublished_with_ttl(new: New, seconds: int) -> ClusterModel:
+    """Its agent fails, so its work is on its volume only."""
+    bug = bug_command(NAME, NAMESPACE, UID, ttlSecondsAfterFinished=seconds)
+    return new(Script(agent=End(1, {"reason": "AgentFailed"})), [bug])
+
+
+async def test_a_command_goes_by_itself_when_its_time_is_over_and_its_work_is_rescued(new: New) -> None:
+    cluster = unpublished_with_ttl(new, 60)
+    process = await live(cluster, await OperatorProcess(cluster, limits=QUICK).start(), STEPS + 20)
+
+    assert cluster.find("BugCommand", NAME) is None
+    assert [e.reason for e in process.told.events][-2:] == ["Expired", "WorkRescued"]
+    assert mine(cluster, "Pod") == mine(cluster, "PersistentVolumeClaim") == []
+    assert process.errors == []
+    check_single_effects(cluster)
+
+
+async def test_a_process_that_starts_anew_deletes_at_the_same_time(new: New) -> None:
+    cluster = unpublished_with_ttl(new, 600)
+    process = await live(cluster, await OperatorProcess(cluster, limits=QUICK).start())
+    assert cluster.find("BugCommand", NAME) is not None
+    process.die()
+    await live(cluster, await OperatorProcess(cluster, limits=QUICK).start(), 130)
+
+    assert cluster.find("BugCommand", NAME) is None
+
+
+async def test_one_that_was_changed_in_the_last_moment_is_not_deleted(new: New) -> None:
+    """It says by then that it is kept; the executor has not heard of it."""
+    cluster = unpublished_with_ttl(new, 3600)
+    process = await live(cluster, await OperatorProcess(cluster, limits=QUICK).start())
+    process.hears = False
+    found = cluster.find("BugCommand", NAME)
+    assert found is not None
+    kept = {**found, "spec": {k: v for k, v in found["spec"].items() if k != "ttlSecondsAfterFinished"}}
+    cluster.put(kept)
+    cluster.step(3600)
+    await process.work()
+
+    assert [type(e) for e in process.errors] == [Conflict]
+    process.watch_anew()
+    await live(cluster, process, 5)
+    assert cluster.find("BugCommand", NAME) is not None
+
+
 SCRIPTS: dict[str, tuple[Callable[[], Script], str]] = {
     "success": (Script, "Succeeded"),
     "a refusal": (lambda: Script(workspace=End(20, {"reason": "PermissionDenied"})), "Refused"),
