@@ -45,9 +45,24 @@ def publish(job: Job) -> dict[str, Any]:
     head = _receive(job, clean)
     if not job.request.rescue:
         _judge(job, clean, head)
-    push(git, clean, job.request.url, head, job.request.target_ref)
+    push(
+        git,
+        clean,
+        job.request.url,
+        head,
+        job.request.target_ref,
+        over="" if job.request.rescue else _earlier(job, clean, head),
+    )
     clean.remove()
     return {**named, "headCommit": head, "pushed": True}
+
+
+def _earlier(job: Job, clean: CleanRepository, head: str) -> str:
+    """What an earlier attempt has pushed, which this one's work has to continue: the branch never loses a commit."""
+    earlier = job.request.published_commit
+    if earlier and not (clean.is_commit(earlier) and clean.is_ancestor(earlier, head)):
+        raise PushRejected(f"the work does not continue {earlier}, to which an earlier attempt has pushed the branch")
+    return earlier
 
 
 def _manifest(job: Job) -> dict[str, Any]:
