@@ -94,7 +94,7 @@ class History:
         self.claims[uid, new["epoch"]] = self.writer
 
     def _judge_give_back(self, uid: str, claim: Raw | None, before: Raw, status: Raw) -> None:
-        """A claim may be given back by its own executor, before anything was made for it, or once its attempt is over."""
+        """By its own executor alone: before anything was made for the attempt, or once it is over."""
         if claim is None:
             return
         _require(claim["executor"] == self.writer, f"{self.writer} took a claim of {claim['executor']} away")

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bugcommand_operator.api.agent import AgentSpec
 from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus
-from bugcommand_operator.api.conditions import REFUSALS, WAITING_FOR_ROOM, ConditionType
+from bugcommand_operator.api.conditions import REFUSALS, WAITING_FOR_ROOM, ConditionType, Reason
 from bugcommand_operator.api.names import FINALIZER, VOLUME_GATE, branch_name, commitment_id_from_uid
 from bugcommand_operator.api.repository import RepositorySpec
 from bugcommand_operator.core.executors import ALONE, Executors
@@ -88,8 +88,10 @@ class Command:
 
     @property
     def is_to_be_parked(self) -> bool:
-        """Whoever cancels wants more than that; a plain checkout would be another command's meanwhile."""
-        return self.is_active and self.spec.suspend and self.spec.with_worktree and not self.spec.cancel
+        """Whoever cancels wants more than that; a plain checkout would be another command's meanwhile. Once its agent
+        was asked to end there is no way back: it goes on in another attempt."""
+        wanted = self.spec.suspend or self.condition_reason(ConditionType.READY) == Reason.SUSPENDING
+        return self.is_active and wanted and self.spec.with_worktree and not self.spec.cancel
 
     @property
     def has_only_been_claimed(self) -> bool:
