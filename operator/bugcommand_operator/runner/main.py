@@ -172,14 +172,15 @@ class Run:
     def _prompt(self) -> str:
         if self._earlier.session_id:
             return GO_ON
-        return f"{WORKED_HERE}\n\n{self._first_prompt()}" if self._earlier.has_worked else self._first_prompt()
+        first = [*self._where_the_context_is(), *([WORKED_HERE] if self._earlier.has_worked else [])]
+        return f"{' '.join(first)}\n\n{self._config.prompt}" if first else self._config.prompt
 
-    def _first_prompt(self) -> str:
+    def _where_the_context_is(self) -> list[str]:
         context = Path(self._config.worktree) / CONTEXT
         if not context.exists():
-            return self._config.prompt
+            return []
         path = os.path.relpath(context, self._config.cwd)
-        return f"Read {path} first: it says what to do and within which limits.\n\n{self._config.prompt}"
+        return [f"Read {path} first: it says what to do and within which limits."]
 
     def _make_checkpointer(self) -> Checkpointer:
         config = self._config
