@@ -86,6 +86,8 @@ MUTABLE_AFTER_CLAIM = frozenset({"cancel", "suspend", "retry", "priority", "ttlS
 
 
 class Retry(Model):
+    """Further attempts, which go on with the work of the earlier ones (docs/lifecycle.md)."""
+
     limit: Annotated[
         int,
         Field(

@@ -145,7 +145,8 @@ class Reconciler:
         agent_name = command.status.agent or command.spec.agent or default_agent
         agent = world.agents.items.get((namespace, agent_name))
         must_know = command.is_being_deleted and command.holds_finalizer
-        attempt, begins = command.attempt, command.is_between_attempts or command.is_asked_again
+        attempt = command.attempt
+        begins = command.is_between_attempts or (command.is_finished and command.is_asked_again)
         seen = replace(
             seen,
             repository=repository.spec if repository else None,

@@ -76,6 +76,9 @@ STAYS = {
     "what has completed is published": suspended(agent_pod=ended_pod(0)),
     "what is being published is": suspended(working(condition(ConditionType.PUBLISHED, "False", Reason.PUBLISHING))),
     "a plain checkout works on": suspended(agent_pod=working_pod(), spec={"suspend": True, "withWorktree": False}),
+    "a claim of a plain checkout that waits for earlier ones": suspended(
+        claimed(), spec={"suspend": True, "withWorktree": False}
+    ),
     "a cancellation wins": suspended(agent_pod=working_pod(), spec={"suspend": True, "cancel": True}),
 }
 

@@ -25,7 +25,12 @@ LOOK_AGAIN = timedelta(seconds=1)
 
 def give_back_too_much(seen: Observed, now: datetime) -> Plan | None:
     command = seen.command
-    if not command.has_only_been_claimed or seen.agent_pod is not None or command.spec.cancel or command.spec.suspend:
+    if (
+        not command.has_only_been_claimed
+        or seen.agent_pod is not None
+        or command.spec.cancel
+        or command.is_to_be_parked
+    ):
         return None
     if not shares_room(command.spec, seen.limits, seen.repository, seen.has_rival):
         return None
