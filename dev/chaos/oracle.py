@@ -81,7 +81,7 @@ class History:
     def _judge_claim(self, obj: Raw, status_before: Raw, status: Raw) -> None:
         uid, old, new = obj["metadata"]["uid"], status_before.get("claim"), status.get("claim")
         if new is None:
-            self._judge_give_back(uid, old, status)
+            self._judge_give_back(uid, old, status_before, status)
             return
         if old == new:
             holds = new["executor"] == self.writer or self._is_late(obj["metadata"])
@@ -93,13 +93,17 @@ class History:
         _require((uid, new["epoch"]) not in self.claims, f"epoch {new['epoch']} was won twice")
         self.claims[uid, new["epoch"]] = self.writer
 
-    def _judge_give_back(self, uid: str, claim: Raw | None, status: Raw) -> None:
-        """A claim may be given back by its own executor, before anything was made for it."""
+    def _judge_give_back(self, uid: str, claim: Raw | None, before: Raw, status: Raw) -> None:
+        """By its own executor alone: before anything was made for the attempt, or once it is over."""
         if claim is None:
             return
         _require(claim["executor"] == self.writer, f"{self.writer} took a claim of {claim['executor']} away")
         _require(status.get("lastEpoch") == claim["epoch"], f"epoch {claim['epoch']} was forgotten")
-        _require(not self._agents_of(uid), "a claim was given back that a pod had been made for")
+        is_over = status.get("attempt") == before["attempt"]
+        made = [p for p in self._agents_of(uid) if p["metadata"]["labels"][LABEL_ATTEMPT] == str(before["attempt"])]
+        _require(
+            all(map(_is_over, made)) if is_over else not made, "a claim was given back that a pod had been made for"
+        )
 
     def _is_late(self, meta: Raw) -> bool:
         deleted = meta.get("deletionTimestamp")
@@ -109,15 +113,17 @@ class History:
         before, after = old.get("attempt") or 0, new.get("attempt") or 0
         given_back = old.get("claim") is not None and new.get("claim") is None
         _require(after == before - given_back or after in {before, before + 1}, f"attempt {before}, then {after}")
+        if after > before > 0:
+            _require(_noted(old) == before, f"attempt {after} began, and of {before} it is not noted how it ended")
         if after > before and not self.node_is_lost:
             alive = [p["metadata"]["name"] for p in self._agents_of(uid) if not _is_over(p)]
             _require(not alive, f"attempt {after} began while {alive} lived")
 
     @staticmethod
     def _judge_end(name: str, old: Raw, new: Raw) -> None:
-        """An end is final for its attempt."""
+        """An end is final for its attempt, but that another one is waited for."""
         before, after = _end_of(old), _end_of(new)
-        same_attempt = old.get("attempt") == new.get("attempt")
+        same_attempt = old.get("attempt") == new.get("attempt") and (after is not None or "claim" in new)
         _require(before is None or before == after or not same_attempt, f"{name} ended as {before}, then as {after}")
 
     # --- pods
@@ -167,6 +173,7 @@ def judge_the_end(cluster: ClusterModel, history: History) -> None:
         name, status = command["metadata"]["name"], command.get("status") or {}
         _require(_end_of(status) is not None, f"{name} has not ended: {status.get('phase')} {_why(status)}")
         _require(not command["metadata"].get("deletionTimestamp"), f"{name} is still being deleted")
+        _require(_noted(status) == (status.get("attempt") or 0), f"{name}: of its last attempt nothing is noted")
         if _end_of(status) == "True":
             _require(history.starts[command["metadata"]["uid"], str(status["attempt"])] == 1, f"{name} never worked")
     _judge_leftovers(cluster, commands)
@@ -189,6 +196,12 @@ def _judge_leftovers(cluster: ClusterModel, commands: dict[str, Raw]) -> None:
 def _end_of(status: Raw) -> str | None:
     found = next((c["status"] for c in status.get("conditions") or [] if c["type"] == "Succeeded"), None)
     return found if found in {"True", "False"} else None
+
+
+def _noted(status: Raw) -> int:
+    attempts = [each["attempt"] for each in status.get("attempts") or [{"attempt": 0}]]
+    _require(attempts == sorted(set(attempts)), f"attempts are noted as {attempts}")
+    return int(attempts[-1])
 
 
 def _commitment_of(command: Raw) -> str | None:

@@ -112,6 +112,7 @@ class Schedule:
         self._is_calm = True
         stories.open_(self.cluster)
         stories.node_back(self.cluster)
+        stories.resume(self.cluster)
         self.history.tell("calm")
         quiet = 0
         for _ in range(CALM_ROUNDS):

@@ -19,6 +19,7 @@ SUCCEEDED, FAILED, REFUSED, CANCELLED = "Succeeded", "Failed", "Refused", "Cance
 PUSHED = End(0, {"headCommit": "2" * 40, "pushed": True})
 TRY_AGAIN = End(21, {"reason": "RepositoryUnreachable", "message": "no answer"})
 KILLED = End(137, reason="OOMKilled")
+OVERLOADED = End(69, {"reason": "ModelOverloaded", "unshipped": 0})
 LINES_LEFT = End(says={"reason": "Completed", "lines": 3, "lastSequence": 3, "unshipped": 2})
 
 
@@ -60,7 +61,10 @@ SCRIPTS: dict[str, tuple[Callable[[], Script], str]] = {
     "a push refused": (lambda: Script(publish=[End(20, {"reason": "PushRejected"})]), FAILED),
     "lines left over": (lambda: Script(agent=LINES_LEFT), SUCCEEDED),
     "a long work": (lambda: Script(agent_steps=12), SUCCEEDED),
+    "an overloaded model": (lambda: Script(first_agents=[OVERLOADED, OVERLOADED]), SUCCEEDED),
+    "a model that stays overloaded": (lambda: Script(agent=OVERLOADED), FAILED),
 }
+RETRIES: dict[str, Raw] = {"an overloaded model": {"limit": 2}, "a model that stays overloaded": {"limit": 1}}
 ENDS_IN_PUSHING = frozenset({"no change", "a push refused"})
 
 
@@ -75,6 +79,8 @@ def made(name: str, deed: str, dice: random.Random, rounds: int, count: int = 1,
     script, end = SCRIPTS[name]
     if spec.get("output") == "None" and name in ENDS_IN_PUSHING:
         end = SUCCEEDED
+    if name in RETRIES:
+        spec = {**spec, "retry": RETRIES[name]}
     commands = tuple(bug_command(name_of(n), NAMESPACE, uid_of(n), **spec) for n in range(count))
     deeds, more_ends, node_is_lost = DEEDS[deed](dice, rounds)
     taken = {FAILED, REFUSED} if "commitmentId" in spec and count > 1 else set()
@@ -137,6 +143,45 @@ def _node_away(dice: random.Random, rounds: int) -> Deeds:
     return deeds, frozenset({CANCELLED}), False
 
 
+def _suspended(dice: random.Random, rounds: int) -> Deeds:
+    first = dice.randrange(rounds // 2)
+    deeds = Deed("suspend", first, suspend), Deed("resume", first + dice.randint(1, 8), resume)
+    return deeds, frozenset(), False
+
+
+def _suspended_often(dice: random.Random, rounds: int) -> Deeds:
+    chosen = sorted(dice.sample(range(rounds), 6))
+    return tuple(Deed("suspend or resume", n, turn) for n in chosen), frozenset(), False
+
+
+def _suspended_and_deleted(dice: random.Random, rounds: int) -> Deeds:
+    first = dice.randrange(rounds // 2)
+    later = first + dice.randint(1, 8)
+    return (Deed("suspend", first, suspend), Deed("delete", later, delete)), frozenset({GONE}), False
+
+
+def _suspended_and_cancelled(dice: random.Random, rounds: int) -> Deeds:
+    first = dice.randrange(rounds // 2)
+    later = first + dice.randint(1, 8)
+    return (Deed("suspend", first, suspend), Deed("cancel", later, cancel)), frozenset({CANCELLED}), False
+
+
+def _retried(dice: random.Random, rounds: int) -> Deeds:
+    """However it has ended."""
+    return (Deed("retry", dice.randrange(rounds // 2), retry),), frozenset(), False
+
+
+def _cancelled_and_retried(dice: random.Random, rounds: int) -> Deeds:
+    first = dice.randrange(rounds // 2)
+    return (Deed("cancel", first, cancel), Deed("retry", first + 1, retry)), frozenset({CANCELLED}), False
+
+
+def _retried_and_deleted(dice: random.Random, rounds: int) -> Deeds:
+    first = dice.randrange(rounds // 2)
+    later = first + dice.randint(1, 8)
+    return (Deed("retry", first, retry), Deed("delete", later, delete)), frozenset({GONE}), False
+
+
 DEEDS: dict[str, Callable[[random.Random, int], Deeds]] = {
     "left in peace": _nothing,
     "cancelled": _cancelled,
@@ -148,6 +193,13 @@ DEEDS: dict[str, Callable[[random.Random, int], Deeds]] = {
     "kept for a while": _kept_for_a_while,
     "without room for a while": _quota,
     "cancelled on a node that is away": _node_away,
+    "suspended and resumed": _suspended,
+    "suspended and resumed again and again": _suspended_often,
+    "suspended and deleted": _suspended_and_deleted,
+    "suspended and cancelled": _suspended_and_cancelled,
+    "retried": _retried,
+    "cancelled and retried": _cancelled_and_retried,
+    "retried and deleted": _retried_and_deleted,
 }
 
 
@@ -169,6 +221,32 @@ def _change(cluster: ClusterModel, edit_: Callable[[Raw], None]) -> bool:
 
 def cancel(cluster: ClusterModel) -> bool:
     return _change(cluster, lambda obj: obj["spec"].update(cancel=True))
+
+
+def suspend(cluster: ClusterModel) -> bool:
+    return _change(cluster, lambda obj: obj["spec"].update(suspend=True))
+
+
+def resume(cluster: ClusterModel) -> bool:
+    found = _first(cluster)
+    return not (found or {}).get("spec", {}).get("suspend") or _change(
+        cluster, lambda obj: obj["spec"].update(suspend=False)
+    )
+
+
+def turn(cluster: ClusterModel) -> bool:
+    return _change(cluster, lambda obj: obj["spec"].update(suspend=not obj["spec"].get("suspend", False)))
+
+
+def retry(cluster: ClusterModel) -> bool:
+    """Once it has ended."""
+    status = (_first(cluster) or {}).get("status") or {}
+    if not status.get("attempt") or status.get("phase") not in {SUCCEEDED, FAILED, CANCELLED}:
+        return False
+    wanted = {"afterAttempt": status["attempt"]}
+    return _change(
+        cluster, lambda obj: obj["spec"].update(cancel=False, retry={**obj["spec"].get("retry", {}), **wanted})
+    )
 
 
 def edit(cluster: ClusterModel) -> bool:

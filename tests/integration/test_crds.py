@@ -31,6 +31,10 @@ async def test_defaults_are_filled_in(api: Api) -> None:
 
 
 REFUSED_COMMANDS: dict[str, tuple[dict[str, Any], str]] = {
+    "more retries than there may be": ({"retry": {"limit": 11}}, "spec.retry.limit"),
+    "an attempt before the first": ({"retry": {"afterAttempt": 0}}, "spec.retry.afterAttempt"),
+    "a plain checkout that is tried again": ({"withWorktree": False, "retry": {"limit": 1}}, "never tried again"),
+    "a plain checkout asked for again": ({"withWorktree": False, "retry": {"afterAttempt": 1}}, "never tried again"),
     "no prompt": ({"prompt": ""}, "spec.prompt"),
     "a prompt over 64 KiB": ({"prompt": "x" * 65_537}, "spec.prompt"),
     "a prompt over 64 KiB in bytes but not in characters": ({"prompt": "ä" * 40_000}, "64 KiB"),
@@ -145,6 +149,15 @@ async def test_everything_can_change_before_the_claim_and_some_things_after_it(a
     await api.patch("BugCommand", "free", {"status": {"claim": CLAIM}}, status=True)
     changed = await api.patch("BugCommand", "free", {"spec": {"cancel": True, "suspend": True, "priority": 5}})
     assert changed["spec"]["cancel"] is True
+
+
+async def test_between_two_attempts_only_the_same_can_change(api: Api) -> None:
+    await api.make("BugCommand", "between", PROMPT)
+    await api.patch("BugCommand", "between", {"status": {"attempt": 1}}, status=True)
+    wanted = {"cancel": False, "suspend": True, "retry": {"limit": 2, "afterAttempt": 1}}
+    assert (await api.patch("BugCommand", "between", {"spec": wanted}))["spec"]["retry"] == wanted["retry"]
+    with pytest.raises(Refused, match=r"spec\.prompt cannot change"):
+        await api.patch("BugCommand", "between", {"spec": {"prompt": "Something else."}})
 
 
 async def test_a_status_that_comes_with_a_new_object_is_dropped(api: Api) -> None:

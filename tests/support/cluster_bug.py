@@ -141,9 +141,9 @@ class Bug:
     def agent_pod(self) -> str:
         return f"{self.name}-1-agent"
 
-    def printed(self) -> list[str]:
+    def printed(self, attempt: int = 1) -> list[str]:
         """What `kubectl logs` shows of the agent."""
-        return self.kubectl.run("logs", self.agent_pod, "-c", "agent").splitlines()
+        return self.kubectl.run("logs", f"{self.name}-{attempt}-agent", "-c", "agent").splitlines()
 
     def prints(self, text: str, seconds: float = SOON) -> list[str]:
         return eventually(self.printed, lambda lines: any(text in line for line in lines), seconds, f"prints {text!r}")

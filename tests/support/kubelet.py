@@ -34,6 +34,9 @@ class Script:
 
     workspace: End = End(says={"baseCommit": COMMIT, "branch": "bug/x"})
     agent: End = End(says={"reason": "Completed", "lines": 3, "lastSequence": 3, "unshipped": 0})
+    """What the last attempt comes to, and each before it that is not told of."""
+    first_agents: list[End] = field(default_factory=list)
+    """What the first attempts come to, one after the other."""
     agent_steps: int = 2
     """How long it works; a negative number: until it is ended."""
     changes: bool = True
@@ -115,12 +118,16 @@ class Kubelet:
             return self.script.workspace if name == "workspace" else End()
         if name == "agent":
             is_done = 0 <= self.script.agent_steps <= self._ages[pod["metadata"]["uid"]]
-            return self.script.agent if is_done else None
+            return self._agent_of(int(pod["metadata"]["labels"][LABEL_ATTEMPT])) if is_done else None
         if name == "ship":
             return self.script.ship.pop(0) if len(self.script.ship) > 1 else self.script.ship[0]
         if name == "export":
             return End(says={"baseCommit": COMMIT, "headCommit": HEAD, "hasChanges": self.script.changes})
         return self._push(pod) if name == "publish" else None
+
+    def _agent_of(self, attempt: int) -> End:
+        first = self.script.first_agents
+        return first[attempt - 1] if attempt <= len(first) else self.script.agent
 
     def _push(self, pod: Raw) -> End:
         labels = pod["metadata"]["labels"]

@@ -6,6 +6,7 @@ that ends early. What is observed may be one step old, as a watch may be late.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,16 +18,18 @@ from tests.support.kubelet import Kubelet, Script
 from bugcommand_operator.api.bugcommand import BugCommandStatus
 from bugcommand_operator.api.names import (
     FINALIZER,
+    LABEL_ATTEMPT,
     LABEL_KEPT,
     agent_pod_name,
     mirror_volume_name,
+    pod_names,
     publish_pod_name,
     rescue_pod_name,
     ship_pod_name,
 )
 from bugcommand_operator.cluster.errors import AlreadyExists, ClusterError, NotFound, Refused
 from bugcommand_operator.core.decide import decide
-from bugcommand_operator.core.observed import Command, Observed
+from bugcommand_operator.core.observed import Command, Observed, Pod
 from bugcommand_operator.core.plan import (
     Action,
     CreatePod,
@@ -42,6 +45,7 @@ from bugcommand_operator.core.plan import (
 )
 from bugcommand_operator.core.reading import command_from, pod_from, volume_from
 from bugcommand_operator.core.settings import Limits
+from bugcommand_operator.executor.reconcile import status_patch
 from bugcommand_operator.manifests.agent_pod import agent_pod
 from bugcommand_operator.manifests.install import Install
 from bugcommand_operator.manifests.parts import owner
@@ -126,12 +130,25 @@ class Simulation:
         return {o["metadata"]["name"] for o in mine if o["metadata"]["labels"].get(LABEL_KEPT) != "true"}
 
     def agent_pods_made(self) -> int:
-        return sum(1 for o in self.cluster.created if o["metadata"]["name"] == agent_pod_name(NAME, 1))
+        """Of the attempt that had the most."""
+        made = Counter(o["metadata"]["name"] for o in self.cluster.created if o["kind"] == "Pod")
+        return max((n for name, n in made.items() if name.endswith("-agent")), default=0)
 
     # --- what a user may do
 
     def cancel(self) -> None:
         self._by_hand(lambda obj: obj["spec"].update(cancel=True))
+
+    def suspend(self, wanted: bool = True) -> None:
+        self._by_hand(lambda obj: obj["spec"].update(suspend=wanted))
+
+    def retry(self) -> None:
+        """One more attempt after the last one, a cancellation taken back, as the command line asks for it."""
+
+        def ask(obj: Raw) -> None:
+            obj["spec"].update(cancel=False, retry={"afterAttempt": (obj.get("status") or {}).get("attempt")})
+
+        self._by_hand(ask)
 
     def delete(self) -> None:
         obj = self.cluster.objects.get(("BugCommand", NAMESPACE, NAME))
@@ -164,13 +181,16 @@ class Simulation:
 
     def observe(self, command: Command) -> Observed:
         must_know = command.is_being_deleted and command.holds_finalizer
-        was_made = command.is_active and command.status.pod_name is not None
+        may_be_there = command.is_active and (
+            command.status.pod_name is not None or command.attempt > 1 or command.is_to_be_parked
+        )
+        begins = command.is_between_attempts or command.is_asked_again
         n, attempt = command.name, command.attempt
         agent, publish, rescue, ship = (
-            self._child("Pod", agent_pod_name(n, attempt), must_know or was_made),
-            self._child("Pod", publish_pod_name(n, attempt), must_know),
+            self._child("Pod", agent_pod_name(n, attempt), must_know or begins or may_be_there),
+            self._child("Pod", publish_pod_name(n, attempt), must_know or begins),
             self._child("Pod", rescue_pod_name(n, attempt), must_know),
-            self._child("Pod", ship_pod_name(n, attempt), must_know),
+            self._child("Pod", ship_pod_name(n, attempt), must_know or begins),
         )
         volume = self._child("PersistentVolumeClaim", workspace_volume_name(command), must_know)
         mirror = self._child("PersistentVolumeClaim", mirror_volume_name("shop"), must_know=False)
@@ -184,10 +204,17 @@ class Simulation:
             publish_pod=pod_from(publish) if publish else None,
             rescue_pod=pod_from(rescue) if rescue else None,
             ship_pod=pod_from(ship) if ship else None,
+            stray_pods=self._strays(command),
             volume=volume_from(volume) if volume else None,
             mirror=volume_from(mirror) if mirror else None,
             volumes_bind_at_once=True,
         )
+
+    def _strays(self, command: Command) -> tuple[Pod, ...]:
+        attempts = set(range(1, command.attempt + 2 * command.is_finished)) - {command.attempt}
+        names = (name for attempt in sorted(attempts) for name in pod_names(command.name, attempt))
+        found = (self._child("Pod", name, must_know=False) for name in names)
+        return tuple(pod_from(obj) for obj in found if obj)
 
     def _child(self, kind: str, name: str, must_know: bool) -> Raw | None:
         address = (kind, NAMESPACE, name)
@@ -206,7 +233,7 @@ class Simulation:
             return
         same = (current.status, current.generation) == (observed.status, observed.generation)
         version = (current if same else observed).resource_version
-        body = {"metadata": {"resourceVersion": version}, "status": status.to_dict()}
+        body = {"metadata": {"resourceVersion": version}, "status": status_patch(observed.status, status)}
         self.cluster.patch("BugCommand", NAMESPACE, NAME, body, status=True)
         self.statuses.append(status)
 
@@ -226,7 +253,9 @@ class Simulation:
             case DeleteVolume(name):
                 self._delete("PersistentVolumeClaim", name, None)
             case OwnVolume(name):
-                self._label(name, {"ownerReferences": [owner(command)]})
+                assert seen.volume is not None
+                as_observed = {"resourceVersion": seen.volume.version}
+                self._label(name, {**as_observed, "ownerReferences": [owner(command)]})
             case KeepVolume(name):
                 self._label(name, {"labels": {LABEL_KEPT: "true"}})
             case DeleteCommand():
@@ -240,6 +269,9 @@ class Simulation:
         if not command.holds_finalizer:
             self._finalizers(command, [*command.finalizers, FINALIZER])
         self._make(worktree_volume(command, REPOSITORY), command.uid)
+        volume = volume_from(self.cluster.get("PersistentVolumeClaim", NAMESPACE, workspace_volume_name(command)))
+        if command.attempt > 1 and volume.attempt != command.attempt:
+            self._label(volume.name, {"labels": {LABEL_ATTEMPT: str(command.attempt)}, "ownerReferences": None})
         self._make(mirror_volume(NAMESPACE, "shop", REPOSITORY), None)
 
     def _finalizers(self, command: Command, finalizers: list[str]) -> None:

@@ -18,6 +18,8 @@ UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 COMMITMENT_ID = r"^cmt_[0-9a-z_]{1,59}$"
 MAX_PROMPT_BYTES = 65_536
 MAX_TAIL_LINES = 50
+MOST_RETRIES = 10
+MOST_ATTEMPTS_TOLD = 16
 
 Pattern = Annotated[str, Field(min_length=1, max_length=512)]
 Sentence = Annotated[str, Field(min_length=1, max_length=1024)]
@@ -80,7 +82,32 @@ WORKING_DIRECTORY_RULES = rules(
     rule("!self.matches('[\\\\x00-\\\\x1f\\\\x7f]')", "workingDirectory must not hold control characters"),
 )
 
-MUTABLE_AFTER_CLAIM = frozenset({"cancel", "suspend", "priority", "ttlSecondsAfterFinished"})
+MUTABLE_AFTER_CLAIM = frozenset({"cancel", "suspend", "retry", "priority", "ttlSecondsAfterFinished"})
+
+
+class Retry(Model):
+    """Further attempts, which go on with the work of the earlier ones (docs/lifecycle.md)."""
+
+    limit: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=MOST_RETRIES,
+            description="How many further attempts begin by themselves, each after a failure that may pass: the model "
+            "was overloaded, the pod was lost. 0: none.",
+        ),
+    ] = 0
+    after_attempt: (
+        Annotated[
+            int,
+            Field(
+                ge=1,
+                description="One more attempt once the attempt of this number has ended, however it has ended; "
+                "spec.cancel must be false. What was refused stays refused.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class BugCommandSpec(Model):
@@ -95,6 +122,12 @@ class BugCommandSpec(Model):
                 "!has(oldSelf.approval) || oldSelf.approval != 'Required' || self.approval == 'Required'",
                 "approval stays Required: only who may approve BugCommands can let it run",
                 fieldPath=".approval",
+            ),
+            rule(
+                "!has(self.retry) || !has(self.withWorktree) || self.withWorktree "
+                "|| ((!has(self.retry.limit) || self.retry.limit == 0) && !has(self.retry.afterAttempt))",
+                "a plain checkout (withWorktree: false) is never tried again: the next command may have it by then",
+                fieldPath=".retry",
             ),
         )
     )
@@ -172,9 +205,14 @@ class BugCommandSpec(Model):
             "unless the installation says otherwise.",
         ),
     ] = 0
-    suspend: Annotated[bool, Field(description="true: not claimed. A command that runs already is left running.")] = (
-        False
-    )
+    suspend: Annotated[
+        bool,
+        Field(
+            description="true: not started. What runs already is ended with its work kept, and goes on in a new "
+            "attempt once it is false again; a plain checkout (withWorktree: false) is left running."
+        ),
+    ] = False
+    retry: Retry | None = None
     cancel: Annotated[bool, Field(description="true: ended, its work kept.")] = False
     approval: Annotated[
         Approval, Field(description="Required: it waits until somebody has approved it. It can not be taken back.")
@@ -226,6 +264,20 @@ class Usage(Model):
     )
 
 
+class Attempt(Model):
+    """One that has ended, and what it came to."""
+
+    attempt: Annotated[int, Field(ge=1)]
+    reason: Annotated[str, Field(max_length=64)]
+    message: Annotated[str, Field(max_length=256)] = ""
+    exit_code: int | None = None
+    pod_name: str | None = None
+    start_time: datetime | None = None
+    completion_time: datetime
+    head_commit: Annotated[str | None, Field(description="What it pushed, or its last checkpoint.")] = None
+    rescue_ref: Annotated[str | None, Field(description="Where its last checkpoint is, on the volume.")] = None
+
+
 class BugCommandStatus(Model):
     observed_generation: int | None = None
     phase: Annotated[Phase, Field(description="Derived from the conditions, for people to read.")] | None = None
@@ -253,6 +305,14 @@ class BugCommandStatus(Model):
         | None
     ) = None
     attempt: Annotated[int, Field(ge=0)] | None = None
+    attempts: Annotated[
+        list[Attempt],
+        Field(max_length=MOST_ATTEMPTS_TOLD, description="Those that have ended, the newest last; the oldest go."),
+    ] = []
+    retries: (
+        Annotated[int, Field(ge=1, description="Attempts that have begun by themselves, or are about to.")] | None
+    ) = None
+    next_attempt_time: Annotated[datetime, Field(description="Before it no attempt begins by itself.")] | None = None
     agent: str | None = None
     command_id: str | None = None
     commitment_id: str | None = None
@@ -261,10 +321,12 @@ class BugCommandStatus(Model):
     branch: str | None = None
     base_commit: str | None = None
     head_commit: str | None = None
+    checkpoint_commit: Annotated[str, Field(description="What the runner last kept of this attempt.")] | None = None
     rescue_ref: str | None = None
     diff: Diff | None = None
     logs: Logs | None = None
-    usage: Usage | None = None
+    usage: Annotated[Usage, Field(description="Of all attempts together.")] | None = None
+    earlier_usage: Annotated[Usage, Field(description="Of those before this attempt.")] | None = None
     exit_code: int | None = None
     start_time: datetime | None = None
     agent_start_time: datetime | None = None
@@ -279,7 +341,8 @@ def immutable_after_claim() -> list[dict[str, str]]:
 
 def _unchanged_once_claimed(field: str) -> dict[str, Any]:
     old, new = f"oldSelf.spec.{field}", f"self.spec.{field}"
-    free = "!has(oldSelf.status) || !has(oldSelf.status.claim) && !has(oldSelf.status.approval)"
+    begun = ("claim", "attempt", "approval")
+    free = "!has(oldSelf.status) || " + " && ".join(f"!has(oldSelf.status.{name})" for name in begun)
     return rule(
         f"{free} || (has({new}) == has({old}) && (!has({new}) || {new} == {old}))",
         f"spec.{field} cannot change once the command is claimed or its approval decided: make a new BugCommand",

@@ -54,6 +54,11 @@ def ship_pod_name(command: str, attempt: int) -> str:
     return f"{command}-{attempt}-ship"
 
 
+def pod_names(command: str, attempt: int) -> tuple[str, ...]:
+    """Of all that an attempt may have."""
+    return tuple(name(command, attempt) for name in (agent_pod_name, publish_pod_name, rescue_pod_name, ship_pod_name))
+
+
 def worktree_volume_name(command: str) -> str:
     return f"{command}-worktree"
 

@@ -50,6 +50,9 @@ def suspend(command: Object) -> Change:
         return Change(f"is suspended already; {later}")
     if not facts.attempt(command):
         return Change(f"suspended: it is not started; {later}", {"suspend": True})
+    if facts.spec(command).get("withWorktree") is False:
+        hint = f"Wait for its end, or `kubectl bug cancel {facts.name(command)}`."
+        raise Conflict(f"{facts.name(command)} works in a plain checkout, which the next command would have", hint)
     kept = f"the agent is asked to stop, its work stays on volume {facts.volume(command)}"
     return Change(f"suspend requested: {kept}; {later}", {"suspend": True})
 

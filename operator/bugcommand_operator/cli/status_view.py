@@ -112,7 +112,7 @@ def _times(command: Object, now: datetime) -> str:
     parts = [f"made {age(made.isoformat(), now)} ago"] if made else []
     if began and made:
         parts.append(f"waited {duration((began - made).total_seconds())}")
-    if began:
+    if began and (ended or status.get("claim")):  # between two attempts it does not work
         parts.append(f"{'took' if ended else 'works for'} {duration(((ended or now) - began).total_seconds())}")
     return ", ".join(parts)
 

@@ -21,14 +21,17 @@ from bugcommand_operator.core.policies.agent import (
     overdue,
     workspace_refused,
 )
+from bugcommand_operator.core.policies.attempts import end_strays
 from bugcommand_operator.core.policies.claim_fence import give_back_too_much
 from bugcommand_operator.core.policies.deletion import let_go, rescue_is_late
 from bugcommand_operator.core.policies.expiry import expire
 from bugcommand_operator.core.policies.gate import open_gate
 from bugcommand_operator.core.policies.hold import hold
 from bugcommand_operator.core.policies.publish import publish
+from bugcommand_operator.core.policies.retry import again
 from bugcommand_operator.core.policies.share import leave_to_another
 from bugcommand_operator.core.policies.start import start_agent
+from bugcommand_operator.core.policies.suspend import suspend
 from bugcommand_operator.core.policies.takeover import as_if_ours, is_left_to_us, take_over
 
 Policy = Callable[[Observed, datetime], Plan | None]
@@ -46,11 +49,14 @@ POLICIES: tuple[Policy, ...] = (
     not_mine,
     let_go,
     hold,
+    again,
     expire,
     rest,
+    end_strays,
     leave_to_another,
     admit,
     give_back_too_much,
+    suspend,
     start_agent,
     foreign_pod,
     open_gate,

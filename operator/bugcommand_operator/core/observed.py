@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bugcommand_operator.api.agent import AgentSpec
 from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus
-from bugcommand_operator.api.conditions import WAITING_FOR_ROOM, ConditionType
+from bugcommand_operator.api.conditions import REFUSALS, WAITING_FOR_ROOM, ConditionType, Reason
 from bugcommand_operator.api.names import FINALIZER, VOLUME_GATE, branch_name, commitment_id_from_uid
 from bugcommand_operator.api.repository import RepositorySpec
 from bugcommand_operator.core.executors import ALONE, Executors
@@ -73,9 +73,32 @@ class Command:
         return self.is_waiting and self.condition_reason(ConditionType.READY) in WAITING_FOR_ROOM
 
     @property
+    def is_between_attempts(self) -> bool:
+        """One has ended, and the command has not: nobody has claimed the next one yet."""
+        return bool(self.attempt) and not self.is_claimed and not self.is_finished
+
+    @property
+    def is_asked_again(self) -> bool:
+        """Somebody wants one more attempt after the last one. What was refused would be again, and a checkout may be
+        another command's by now."""
+        retry = self.spec.retry
+        asked = self.attempt > 0 and retry is not None and retry.after_attempt == self.attempt
+        refused = self.is_finished and self.condition_reason(ConditionType.SUCCEEDED) in REFUSALS
+        return asked and self.spec.with_worktree and not self.spec.cancel and not refused
+
+    @property
+    def is_to_be_parked(self) -> bool:
+        """Whoever cancels wants more than that; a plain checkout would be another command's meanwhile. Once its agent
+        was asked to end there is no way back: it goes on in another attempt."""
+        wanted = self.spec.suspend or self.condition_reason(ConditionType.READY) == Reason.SUSPENDING
+        return self.is_active and wanted and self.spec.with_worktree and not self.spec.cancel
+
+    @property
     def has_only_been_claimed(self) -> bool:
-        """Nothing was made for it yet, so the claim can still be given back."""
-        return self.is_active and self.status.pod_name is None and not self.holds_finalizer
+        """Nothing was made for it yet, so the claim can still be given back. The finalizer is the first thing that is
+        made; a later attempt's is there from an earlier one."""
+        is_untouched = self.status.pod_name is None and (not self.holds_finalizer or self.attempt > 1)
+        return self.is_active and is_untouched
 
     @property
     def is_being_deleted(self) -> bool:
@@ -164,6 +187,9 @@ class Volume:
     uid: str = ""
     is_kept: bool = False
     """Marked: its work may be nowhere else."""
+    version: str = ""
+    attempt: int = 0
+    """The last one that it was made ready for."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +227,9 @@ class Observed:
     publish_pod: Pod | None = None
     rescue_pod: Pod | None = None
     ship_pod: Pod | None = None
+    stray_pods: tuple[Pod, ...] = ()
+    """Of attempts but this one, as far as they are known: before it, and after a command's end also of the next one,
+    whose claim was given back."""
     volume: Volume | None = None
     mirror: Volume | None = None
     volumes_bind_at_once: bool = False

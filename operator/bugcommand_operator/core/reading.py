@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus
 from bugcommand_operator.api.conditions import Phase
-from bugcommand_operator.api.names import LABEL_COMMAND_UID, LABEL_KEPT, ROLE_RESCUE
+from bugcommand_operator.api.names import LABEL_ATTEMPT, LABEL_COMMAND_UID, LABEL_KEPT, ROLE_RESCUE
 from bugcommand_operator.core.observed import Command, Container, Pod, Volume
 
 Raw = dict[str, Any]
@@ -123,7 +123,13 @@ def volume_from(obj: Raw) -> Volume:
         storage_class=(obj.get("spec") or {}).get("storageClassName") or "",
         uid=meta.get("uid", ""),
         is_kept=labels.get(LABEL_KEPT) == "true",
+        version=meta.get("resourceVersion", ""),
+        attempt=_number(labels.get(LABEL_ATTEMPT)),
     )
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0
 
 
 def timestamp(text: str | None) -> datetime | None:

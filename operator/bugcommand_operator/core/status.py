@@ -41,6 +41,15 @@ class StatusEditor:
         )
         return self
 
+    def without(self, *types: ConditionType) -> StatusEditor:
+        for type_ in types:
+            self._conditions.pop(type_, None)
+        return self
+
+    def value(self, field: str) -> Any:
+        """As it stands by now."""
+        return self._fields.get(field, getattr(self._before, field))
+
     def reason_of(self, type_: ConditionType) -> str | None:
         """As it stands by now."""
         return _reason({c.type: c for c in self._conditions.values()}, type_)
@@ -83,14 +92,19 @@ def phase_of(status: BugCommandStatus) -> Phase:
     if succeeded is not None and succeeded.status != "Unknown":
         return _finished_phase(succeeded)
     if status.claim is None:
-        awaits_approval = _reason(conditions, ConditionType.READY) == Reason.AWAITING_APPROVAL
-        return Phase.AWAITING_APPROVAL if awaits_approval else Phase.PENDING
+        return _waiting_phase(status, _reason(conditions, ConditionType.READY))
     if _reason(conditions, ConditionType.PUBLISHED) == Reason.PUBLISHING:
         return Phase.PUBLISHING
     running = conditions.get(ConditionType.AGENT_RUNNING)
     if running is not None and (running.status == "True" or running.reason == Reason.AGENT_ENDED):
         return Phase.RUNNING
     return Phase.PREPARING if status.pod_name else Phase.CLAIMED
+
+
+def _waiting_phase(status: BugCommandStatus, reason: str | None) -> Phase:
+    if reason == Reason.AWAITING_APPROVAL:
+        return Phase.AWAITING_APPROVAL
+    return Phase.PARKED if status.attempt and reason == Reason.SUSPENDED else Phase.PENDING
 
 
 def _finished_phase(succeeded: Condition) -> Phase:

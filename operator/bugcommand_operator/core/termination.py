@@ -63,6 +63,9 @@ class AgentResult(_Result):
     """None: it did not say, which is not the same as none."""
     refused: Count = 0
     usage: UsageResult | None = None
+    lasting: bool = False
+    """It would fail the same way again."""
+    checkpoint: Commit | None = None
 
 
 class DiffResult(BaseModel):

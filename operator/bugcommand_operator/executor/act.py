@@ -7,9 +7,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
-from bugcommand_operator.api.names import API_VERSION, FINALIZER, LABEL_COMMAND_UID, LABEL_KEPT, VOLUME_GATE
+from bugcommand_operator.api.names import (
+    API_VERSION,
+    FINALIZER,
+    LABEL_ATTEMPT,
+    LABEL_COMMAND_UID,
+    LABEL_KEPT,
+    VOLUME_GATE,
+)
 from bugcommand_operator.cluster.errors import AlreadyExists, NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube, Raw
 from bugcommand_operator.core.observed import Command, Observed, Volume
@@ -72,7 +80,8 @@ class Actor:
             case DeleteVolume(name):
                 await self._delete("PersistentVolumeClaim", seen, name, _observed_volume(seen).uid)
             case OwnVolume(name):
-                await self._patch_volume(seen, name, {"ownerReferences": [owner(seen.command)]})
+                as_observed = {"resourceVersion": _observed_volume(seen).version}
+                await self._patch_volume(seen, name, {**as_observed, "ownerReferences": [owner(seen.command)]})
             case KeepVolume(name):
                 await self._patch_volume(seen, name, {"labels": {LABEL_KEPT: "true"}})
 
@@ -141,20 +150,30 @@ class Actor:
             shared.append(checkout_volume(command, repository))
         for manifest in shared:
             manifest["metadata"]["ownerReferences"] = [self._repository_owner(seen)]
-        own = [worktree_volume(command, repository)] if command.spec.with_worktree else []
-        await _all_of([*(self._ensure_volume(m) for m in (*own, *shared)), self._govern(command.namespace)])
+        own = [self._ensure_own(seen, worktree_volume(command, repository))] if command.spec.with_worktree else []
+        await _all_of([*own, *map(self._ensure_volume, shared), self._govern(command.namespace)])
+
+    async def _ensure_own(self, seen: Observed, manifest: Raw) -> None:
+        """An earlier attempt's volume may be its command's, to go with it: this one's work is not safe yet. That it is
+        marked for this attempt tells a late call which meant the earlier one's that it comes too late."""
+        volume = await self._ensure_volume(manifest)
+        if seen.command.attempt > 1 and volume.attempt != seen.command.attempt:
+            marked = {LABEL_ATTEMPT: manifest["metadata"]["labels"][LABEL_ATTEMPT]}
+            await self._patch_volume(
+                replace(seen, volume=volume), volume.name, {"labels": marked, "ownerReferences": None}
+            )
 
     def _repository_owner(self, seen: Observed) -> Raw:
         name = seen.command.spec.repository.name
         definition = self._world.repositories.items[seen.command.namespace, name]
         return {"apiVersion": API_VERSION, "kind": "Repository", "name": name, "uid": definition.uid}
 
-    async def _ensure_volume(self, manifest: Raw) -> None:
+    async def _ensure_volume(self, manifest: Raw) -> Volume:
         meta = manifest["metadata"]
         known = self._world.volumes.items.get((meta["namespace"], meta["name"]))
         wanted = meta["labels"].get(LABEL_COMMAND_UID)
         if known is not None and known.command_uid == wanted and not known.is_being_deleted:
-            return
+            return known
         made = await self._create_or_get(manifest)
         volume = self._world.put_volume(made)
         if volume.command_uid != wanted or volume.is_being_deleted:
@@ -162,6 +181,7 @@ class Actor:
                 f"A volume named {volume.name} is there already and is not this command's (an earlier command's kept "
                 "work, or on its way out): save what you need of it, delete it, or make a BugCommand of another name."
             )
+        return volume
 
     async def _govern(self, namespace: str) -> None:
         if self._install.network_policy is None or namespace in self._governed:

@@ -65,6 +65,9 @@ SWEPT = Counter(
     "Pods and volumes that were found to have outlived their command, by what was done.",
     ["kind", "verdict"],
 )
+ATTEMPTS = Counter(
+    "mentu_attempts_total", "Attempts that have ended, by reason: also those that another follows.", ["reason"]
+)
 TOKENS = Counter("mentu_tokens_total", "Tokens that agents have reported, by direction.", ["direction"])
 COST = Counter("mentu_cost_usd_total", "US dollars that agents have reported as spent.")
 TAIL_LAG = Gauge("mentu_log_tail_lag_lines", "Stored log lines of running commands that no status shows yet.")
@@ -95,6 +98,8 @@ def start_at_zero() -> None:
         COMMAND_SECONDS.labels(phase)
     for reason in dropwhile(lambda r: r != Reason.COMPLETED, Reason):
         FINISHED.labels(_phase_by(reason), reason)
+        ATTEMPTS.labels(reason)
+    ATTEMPTS.labels(Reason.SUSPENDED)
 
 
 def _phase_by(reason: Reason) -> Phase:
@@ -130,8 +135,15 @@ def count_written(before: Command, status: BugCommandStatus, pod: Pod | None) ->
     _count_agent(before, after, pod)
     _count_publishing(before, after)
     _count_usage(before, after)
+    _count_attempt(before, after)
     if after.is_finished and not before.is_finished:
         _count_end(after)
+
+
+def _count_attempt(before: Command, after: Command) -> None:
+    ended = after.status.attempts[-1:]
+    if ended and ended[0].attempt not in {each.attempt for each in before.status.attempts}:
+        ATTEMPTS.labels(ended[0].reason).inc()
 
 
 def _count_claim(before: Command, after: Command) -> None:
@@ -177,11 +189,10 @@ def _count_publishing(before: Command, after: Command) -> None:
 
 
 def _count_usage(before: Command, after: Command) -> None:
-    """Only what is new: of one attempt a later report holds the earlier one."""
+    """Only what is new: a later report holds the earlier ones, of this attempt and of those before it."""
     if after.status.usage is None or after.status.usage == before.status.usage:
         return
-    same = before.attempt == after.attempt
-    old, new = (before.status.usage if same else None) or Usage(), after.status.usage
+    old, new = before.status.usage or Usage(), after.status.usage
     TOKENS.labels("input").inc(max(new.input_tokens - old.input_tokens, 0))
     TOKENS.labels("output").inc(max(new.output_tokens - old.output_tokens, 0))
     COST.inc(max(dollars(new) - dollars(old), 0))

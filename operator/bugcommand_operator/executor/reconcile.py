@@ -12,6 +12,7 @@ from bugcommand_operator.api.bugcommand import BugCommandStatus
 from bugcommand_operator.api.names import (
     agent_pod_name,
     mirror_volume_name,
+    pod_names,
     publish_pod_name,
     rescue_pod_name,
     ship_pod_name,
@@ -145,6 +146,7 @@ class Reconciler:
         agent = world.agents.items.get((namespace, agent_name))
         must_know = command.is_being_deleted and command.holds_finalizer
         attempt = command.attempt
+        begins = command.is_between_attempts or (command.is_finished and command.is_asked_again)
         seen = replace(
             seen,
             repository=repository.spec if repository else None,
@@ -156,11 +158,12 @@ class Reconciler:
             earlier_claims_are_known=world.has_heard(command),
             has_rival=world.has_rival(command),
             agent_pod=await self._pod(
-                namespace, agent_pod_name(command.name, attempt), must_know or _pod_was_made(command)
+                namespace, agent_pod_name(command.name, attempt), must_know or begins or _pod_may_be_there(command)
             ),
-            publish_pod=await self._pod(namespace, publish_pod_name(command.name, attempt), must_know),
+            publish_pod=await self._pod(namespace, publish_pod_name(command.name, attempt), must_know or begins),
             rescue_pod=await self._pod(namespace, rescue_pod_name(command.name, attempt), must_know),
-            ship_pod=await self._pod(namespace, ship_pod_name(command.name, attempt), must_know),
+            ship_pod=await self._pod(namespace, ship_pod_name(command.name, attempt), must_know or begins),
+            stray_pods=self._stray_pods(command),
             mirror=world.volumes.items.get((namespace, mirror_volume_name(command.spec.repository.name))),
             volume=await self._volume(namespace, workspace_volume_name(command), must_know),
             log_store_away_since=world.log_store_away_since,
@@ -168,10 +171,18 @@ class Reconciler:
         )
         return replace(seen, volumes_bind_at_once=await self._bind_at_once(seen))
 
+    def _stray_pods(self, command: Command) -> tuple[Pod, ...]:
+        attempts = set(range(1, command.attempt + 2 * command.is_finished)) - {command.attempt}
+        names = (name for attempt in sorted(attempts) for name in pod_names(command.name, attempt))
+        pods = self._world.pods.items
+        return tuple(pod for name in names if (pod := pods.get((command.namespace, name))) is not None)
+
     def _load(self, command: Command, repository: RepositorySpec | None) -> Load:
         room = self._world.room
         if not command.is_claimed:
-            return room.load_for(command, self._identity)
+            load = room.load_for(command, self._identity)
+            taken = load.commitment_taken_by or self._world.commitment_held_by(command)
+            return replace(load, commitment_taken_by=taken)
         has_rival = self._world.has_rival(command)
         if command.has_only_been_claimed and shares_room(command.spec, self._limits, repository, has_rival):
             return room.load_before(command, self._identity, lambda other: comes_before(other, command))
@@ -214,8 +225,10 @@ def _without_creation(plan: Plan) -> Plan:
     return replace(plan, actions=kept, status_first=False)
 
 
-def _pod_was_made(command: Command) -> bool:
-    return command.is_active and command.status.pod_name is not None
+def _pod_may_be_there(command: Command) -> bool:
+    """Of a claim that could be given back, or ends without a pod, it must be known that there is none."""
+    was_made = command.status.pod_name is not None
+    return command.is_active and (was_made or command.attempt > 1 or command.is_to_be_parked)
 
 
 def status_patch(before: BugCommandStatus, after: BugCommandStatus) -> dict[str, Any]:

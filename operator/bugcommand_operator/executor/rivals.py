@@ -28,6 +28,10 @@ class Rivals:
             if not self._keys[about]:
                 del self._keys[about]
 
+    def of(self, command: Command) -> list[Key]:
+        about = self._of.get(command.key)
+        return [key for key in self._keys[about] if key != command.key] if about is not None else []
+
     def has(self, command: Command) -> bool:
         about = self._of.get(command.key)
         return about is not None and len(self._keys[about]) > 1

@@ -74,7 +74,7 @@ def stages_of(command: Command) -> Iterator[Stage]:
     """In the order in which they were; one that was not reached is not there. Clocks may differ: none is negative."""
     status, end = command.status, command.status.completion_time or command.created_at
     claimed = status.claim.at if status.claim else None
-    yield _stage("claim", command.created_at, claimed or end)
+    yield _stage("claim", _asked_at(command), claimed or end)
     if claimed is None:
         return
     started, ended = status.agent_start_time, agent_end(command)
@@ -86,6 +86,16 @@ def stages_of(command: Command) -> Iterator[Stage]:
         yield _stage("publish", ended or started, end)
 
 
+def _asked_at(command: Command) -> datetime:
+    """When an attempt could have begun at the earliest: the last before it had ended, or the command was made."""
+    earlier = [each.completion_time for each in command.status.attempts if each.attempt < command.attempt]
+    return max(earlier, default=command.created_at)
+
+
+def _of_attempt(command: Command, name: str) -> str:
+    return name if command.attempt <= 1 else f"{name} {command.attempt}"
+
+
 def _stage(name: str, start: datetime, end: datetime) -> Stage:
     return Stage(name, start, max(start, end))
 
@@ -93,7 +103,7 @@ def _stage(name: str, start: datetime, end: datetime) -> Stage:
 def spans_of(command: Command, resource: Resource) -> list[ReadableSpan]:
     """The command's span, then those of its stages."""
     stages = list(stages_of(command))
-    whole = Stage("command", command.created_at, max(stage.end for stage in stages))
+    whole = Stage("command", _asked_at(command), max(stage.end for stage in stages))
     return [_span(command, stage, resource) for stage in (whole, *stages)]
 
 
@@ -104,7 +114,10 @@ def _span(command: Command, stage: Stage, resource: Resource) -> ReadableSpan:
 
     def context(name: str) -> SpanContext:
         return SpanContext(
-            _trace_id(command.uid), _span_id(command.uid, name), is_remote=False, trace_flags=TraceFlags(1)
+            _trace_id(command.uid),
+            _span_id(command.uid, _of_attempt(command, name)),
+            is_remote=False,
+            trace_flags=TraceFlags(1),
         )
 
     is_whole = stage.name == "command"

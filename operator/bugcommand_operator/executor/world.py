@@ -179,6 +179,14 @@ class World:
     def has_rival(self, command: Command) -> bool:
         return self._rivals.has(command)
 
+    def commitment_held_by(self, command: Command) -> str | None:
+        """Another command that is between two attempts: its unfinished work is on the commitment's branch, so none
+        begins on it meanwhile. Of two that have begun neither holds up the other."""
+        if command.attempt:
+            return None
+        others = (self.commands.items[key] for key in self._rivals.of(command))
+        return min((other.name for other in others if other.is_between_attempts), default=None)
+
     def turn_of(self, command: Command) -> Turn:
         return turn_of(command, self._ageing)
 

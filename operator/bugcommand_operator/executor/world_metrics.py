@@ -22,6 +22,7 @@ UNSEEN = "Unseen"
 WAITING_REASONS = (
     UNSEEN,
     Reason.SUSPENDED,
+    Reason.RETRY_BACK_OFF,
     Reason.CONCURRENCY_LIMIT_REACHED,
     Reason.WAITING_FOR_MACHINE,
     Reason.WAITING_FOR_CHECKOUT,
@@ -93,17 +94,25 @@ class WorldMetrics(Collector):
         return family
 
 
+def waits_since(command: Command) -> datetime:
+    """Since its last attempt ended, where there was one."""
+    ended = command.status.attempts[-1:]
+    return ended[0].completion_time if ended else command.created_at
+
+
 def _waiting(commands: list[Command], now: datetime) -> Iterable[Metric]:
     count = GaugeMetricFamily(
         "mentu_commands_waiting", "Commands that nobody has claimed, by what they wait for.", labels=["reason"]
     )
     oldest = GaugeMetricFamily(
-        "mentu_commands_waiting_oldest_seconds", "Age of the oldest of them, by what they wait for.", labels=["reason"]
+        "mentu_commands_waiting_oldest_seconds",
+        "How long the oldest of them has waited, by what they wait for.",
+        labels=["reason"],
     )
     ages: dict[str, list[float]] = {reason: [] for reason in WAITING_REASONS}
     for command in commands:
         reason = command.condition_reason(ConditionType.READY) or UNSEEN
-        ages.setdefault(reason, []).append(max((now - command.created_at).total_seconds(), 0))
+        ages.setdefault(reason, []).append(max((now - waits_since(command)).total_seconds(), 0))
     for reason, each in ages.items():
         count.add_metric([reason], len(each))
         oldest.add_metric([reason], max(each, default=0))

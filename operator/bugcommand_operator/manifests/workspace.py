@@ -122,6 +122,7 @@ def workspace_request(command: Command, repository: RepositorySpec, publish_as: 
         "actor": ACTOR,
         "identity": repository.commit_identity.to_dict(),
         "baseCommit": command.status.base_commit or "",
+        "publishedCommit": (command.status.head_commit or "") if command.status.branch else "",
         "createdAt": command.created_at.isoformat(),
         "output": spec.output.value,
         "scope": scope.to_dict() if scope else None,

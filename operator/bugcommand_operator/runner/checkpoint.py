@@ -47,6 +47,8 @@ class Checkpoint:
         self._excluded = scratch / "checkpoint.exclude"
         self._env = _environment(os.environ, self._index, identity)
         self._last: tuple[str, str] | None = None
+        self.commit = ""
+        """What the tree was last kept as."""
         self._deadline = 0.0
 
     def save(self, timeout: float) -> bool:
@@ -58,7 +60,7 @@ class Checkpoint:
             return False
         commit = head if head and tree == self._git("rev-parse", "HEAD^{tree}") else self._commit(tree, head)
         self._git("update-ref", "--no-deref", self._ref, commit)
-        self._last = (head, tree)
+        self._last, self.commit = (head, tree), commit
         return True
 
     def _tree(self) -> str:
@@ -135,6 +137,10 @@ class Checkpointer:
         self._turn = threading.Lock()
         self._told = ""
         self._thread = threading.Thread(target=self._run, name="checkpoint", daemon=True)
+
+    @property
+    def commit(self) -> str:
+        return self._checkpoint.commit
 
     def start(self) -> None:
         if self._interval > 0:

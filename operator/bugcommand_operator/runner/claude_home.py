@@ -16,6 +16,9 @@ these flags and none with them):
   connections after 180 s, 529 after 4 s (three tries, whatever is set). With 3: 4 to 8 s for all; a failure that may
   pass is tried again by the runner.
 
+- `--resume` takes no `--session-id` beside it; `resumeReturnDismissed` keeps it from asking whether a long session is
+  to be resumed whole.
+
 Both files are written anew for each attempt: the volume was in the hands of an earlier one.
 """
 
@@ -68,6 +71,7 @@ def state(cwd: str, worktree: str, api_key: str) -> dict[str, Any]:
         "hasCompletedOnboarding": True,
         "bypassPermissionsModeAccepted": True,
         "autoUpdates": False,
+        "resumeReturnDismissed": True,
         "customApiKeyResponses": {"approved": approved, "rejected": []},
         "projects": {path: dict(trusted) for path in sorted({cwd, worktree, os.path.realpath(cwd)})},
     }
@@ -77,16 +81,17 @@ def user_settings(events: str) -> dict[str, Any]:
     return {"skipDangerousModePermissionPrompt": True, "hooks": hooks.settings(events)}
 
 
-def terminal_argv(config: RunConfig, session_id: str, prompt: str) -> list[str]:
-    return [*_flagged(config, session_id), *config.args, "--", prompt]
+def terminal_argv(config: RunConfig, session_id: str, prompt: str, resumes: bool = False) -> list[str]:
+    return [*_flagged(config, session_id, resumes), *config.args, "--", prompt]
 
 
-def headless_argv(config: RunConfig, session_id: str, prompt: str) -> list[str]:
-    return [*_flagged(config, session_id), *config.args, *HEADLESS_FLAGS, "--", prompt]
+def headless_argv(config: RunConfig, session_id: str, prompt: str, resumes: bool = False) -> list[str]:
+    return [*_flagged(config, session_id, resumes), *config.args, *HEADLESS_FLAGS, "--", prompt]
 
 
-def _flagged(config: RunConfig, session_id: str) -> list[str]:
-    return [*config.command, *FLAGS, "--add-dir", config.worktree, "--session-id", session_id]
+def _flagged(config: RunConfig, session_id: str, resumes: bool) -> list[str]:
+    session = "--resume" if resumes else "--session-id"
+    return [*config.command, *FLAGS, "--add-dir", config.worktree, session, session_id]
 
 
 def _replace(path: Path, content: dict[str, Any]) -> None:

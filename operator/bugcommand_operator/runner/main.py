@@ -23,7 +23,10 @@ from . import claude_home
 from .agent_env import agent_environment
 from .checkpoint import Checkpoint, Checkpointer, rescue_ref
 from .config import DEFAULT_TERMINATION_LOG, ConfigError, RunConfig, read_config
+from .earlier import GO_ON, WORKED_HERE, earlier_work, note_session
+from .follow import Follow
 from .headless import Headless
+from .hooks import parse
 from .intake import Intake, read_token
 from .journal import Journal
 from .lines import Redactor, sanitise
@@ -41,6 +44,7 @@ from .transcript import usage_line
 
 CONTEXT = ".mentu/bug-context.md"
 SESSION_ID = 128
+MOST_RECALLED = 256 * 1024 * 1024
 
 
 def main() -> int:
@@ -80,8 +84,10 @@ class Run:
         self._recording = RecordingQueue(Path(config.state_dir), config.attempt, _envelope(config))
         self._queues = _queues(config, self._spool, self._recording)
         self._shipper = self._make_shipper() if config.intake_url else None
+        self._earlier = earlier_work(config)
+        session_id = self._earlier.session_id or str(uuid.uuid4())
         self._session = Session(
-            config, self._env, self._prompt(), str(uuid.uuid4()), self._journal, self._children, self._scratch
+            config, self._env, self._prompt(), session_id, self._journal, self._children, self._scratch
         )
         self._session.recorder = self._make_recorder()
         self._checkpointer = self._make_checkpointer()
@@ -116,6 +122,7 @@ class Run:
             return outcome_of(self._session, 0, TERMINATED, asked=False, error=None)
         if not mark_started(Path(self._config.state_dir), self._config.attempt):
             return Outcome(EXIT_RAN, "AttemptAlreadyRan", "this attempt's prompt has run once; it needs a new attempt")
+        note_session(self._config.state_dir, self._session.session_id)
         self._checkpointer.start()
         self._session.started = time.monotonic()
         try:
@@ -126,6 +133,7 @@ class Run:
             traceback.print_exc()
             outcome = Outcome(EXIT_RUNNER, "RunnerFailed", f"{type(error).__name__}: {error}")
         self._children.end_all(1.0)
+        note_session(self._config.state_dir, self._session.agent_session or self._session.session_id)
         self._journal.finish()
         if not self._config.plain:
             self._journal.write("stdout", usage_line(self._session.transcript.usage))
@@ -140,6 +148,7 @@ class Run:
             Path(config.home).unlink()
         if not config.plain:
             claude_home.write_home(config, self._env, events)
+            self._recall()
         else:
             Path(config.home).mkdir(parents=True, exist_ok=True)
         if config.headless:
@@ -147,17 +156,31 @@ class Run:
         self._journal.note(attach_hint(config.namespace, socket.gethostname(), config.socket))
         return Terminal(session, self._argv(claude_home.terminal_argv), events)
 
+    def _recall(self) -> None:
+        """A session that is resumed may tell its past again, and its totals may cover it."""
+        if self._earlier.transcript is not None:
+            self._journal.note("an earlier attempt's session is resumed")
+            for line in Follow(self._earlier.transcript).lines(MOST_RECALLED):
+                self._session.transcript.recall(parse(line))
+
     def _argv(self, of_claude: object) -> list[str]:
         if self._config.plain or not callable(of_claude):
             return [*self._config.command, *self._config.args, self._session.prompt]
-        return list(of_claude(self._config, self._session.session_id, self._session.prompt))
+        resumes = bool(self._earlier.session_id)
+        return list(of_claude(self._config, self._session.session_id, self._session.prompt, resumes))
 
     def _prompt(self) -> str:
+        if self._earlier.session_id:
+            return GO_ON
+        first = [*self._where_the_context_is(), *([WORKED_HERE] if self._earlier.has_worked else [])]
+        return f"{' '.join(first)}\n\n{self._config.prompt}" if first else self._config.prompt
+
+    def _where_the_context_is(self) -> list[str]:
         context = Path(self._config.worktree) / CONTEXT
         if not context.exists():
-            return self._config.prompt
+            return []
         path = os.path.relpath(context, self._config.cwd)
-        return f"Read {path} first: it says what to do and within which limits.\n\n{self._config.prompt}"
+        return [f"Read {path} first: it says what to do and within which limits."]
 
     def _make_checkpointer(self) -> Checkpointer:
         config = self._config
@@ -205,6 +228,7 @@ class Run:
             unshipped=self._unshipped(),
             refused=self._refused() + self._journal.lost,
             usage=self._session.transcript.usage.total(),
+            checkpoint=self._checkpointer.commit,
             started_at=started,
             ended_at=_now(),
         )

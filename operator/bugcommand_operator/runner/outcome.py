@@ -22,6 +22,8 @@ class Outcome:
     exit_code: int
     reason: str
     message: str
+    lasting: bool = False
+    """It would fail the same way again."""
 
 
 @dataclass
@@ -33,6 +35,8 @@ class Report:
     unshipped: int = 0
     refused: int = 0
     usage: Usage = field(default_factory=Usage)
+    checkpoint: str | None = None
+    """The commit that the tree was last kept as."""
     started_at: str | None = None
     ended_at: str | None = None
 
@@ -47,6 +51,8 @@ class Report:
             "unshipped": self.unshipped,
             "refused": self.refused,
             "usage": self.usage.to_json(),
+            **({"lasting": True} if self.outcome.lasting else {}),
+            **({"checkpoint": self.checkpoint} if self.checkpoint else {}),
             "startedAt": self.started_at,
             "endedAt": self.ended_at,
         }

@@ -59,8 +59,9 @@ def result_lines(content: Any, is_error: bool) -> Iterator[str]:
 
 def retry_line(event: dict[str, Any]) -> str:
     delay = event.get("retry_delay_ms")
-    is_time = isinstance(delay, (int, float)) and 0 <= delay < _LONGEST_DELAY
-    seconds = f" in {delay / 1000:.1f} s" if is_time else ""
+    seconds = ""
+    if isinstance(delay, (int, float)) and 0 <= delay < _LONGEST_DELAY:
+        seconds = f" in {delay / 1000:.1f} s"
     return f"✗ model: {event.get('error')} ({event.get('error_status')}), trying again{seconds}"
 
 

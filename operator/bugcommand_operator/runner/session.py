@@ -58,7 +58,8 @@ def outcome_of(session: Session, code: int, ending: str | None, asked: bool, err
         seconds = f"{session.config.timeout_seconds:g}"
         return Outcome(EXIT_TIMED_OUT, TIMED_OUT, f"the agent did not finish within {seconds} s")
     if error is not None:
-        return Outcome(EXIT_MODEL if asked or code == 0 else code, error.reason, error.message)
+        code = EXIT_MODEL if asked or code == 0 else code
+        return Outcome(code, error.reason, error.message, lasting=not error.passing)
     if code == 0 or asked:
         return Outcome(0, "Completed", "the agent finished")
     told = session.journal.last_stderr

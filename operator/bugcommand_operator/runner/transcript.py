@@ -47,6 +47,13 @@ class Transcript:
             self._totals(entry, kind == "result")
         return []
 
+    def recall(self, entry: Any) -> None:
+        """One of before this attempt: should it be told again, it is known."""
+        if isinstance(entry, dict) and not self._repeated(entry):
+            self.usage.recall(_mapping(entry.get("message")))
+            if entry.get("type") == "cost-state":
+                self.usage.told_before(entry.get("totalCostUSD"), entry.get("modelUsage"))
+
     def _repeated(self, entry: dict[str, Any]) -> bool:
         """A resumed or forked session copies its past into a new file; each entry counts once."""
         key = entry.get("uuid")

@@ -25,10 +25,21 @@ class Usage:
 class UsageMeter:
     _messages: dict[str, tuple[int, int]] = field(default_factory=dict)
     _sessions: dict[str, Usage] = field(default_factory=dict)
+    _before: Usage | None = None
+    """What the session that is resumed had told before this attempt."""
+    _past: set[str] = field(default_factory=set)
+
+    def recall(self, message: dict[str, Any]) -> None:
+        """Of an earlier attempt, which has reported it."""
+        if message.get("id") and isinstance(message.get("usage"), dict):
+            self._past.add(str(message["id"]))
+
+    def told_before(self, cost: Any, models: Any) -> None:
+        self._before = _told(cost, models)
 
     def message(self, message: dict[str, Any]) -> None:
         usage, key = message.get("usage"), str(message.get("id") or "")
-        if not isinstance(usage, dict) or not key:
+        if not isinstance(usage, dict) or not key or key in self._past:
             return
         before = self._messages.get(key, (0, 0))
         read = sum(_count(usage, name) for name in _READ)
@@ -36,22 +47,38 @@ class UsageMeter:
 
     def told(self, session: str, cost: Any, models: Any) -> None:
         """The agent's own total of a session; later tellings replace earlier ones."""
-        each = [model for model in models.values() if isinstance(model, dict)] if isinstance(models, dict) else []
-        read = sum(_count(model, name) for model in each for name in _READ_TOLD)
-        written = sum(_count(model, "outputTokens") for model in each)
-        self._sessions[session] = Usage(read, written, _decimal(cost))
+        self._sessions[session] = _told(cost, models)
 
     def total(self) -> Usage:
         counted = Usage(
             sum(read for read, _ in self._messages.values()), sum(out for _, out in self._messages.values())
         )
-        told = list(self._sessions.values())
+        told = [_since(self._before, usage, counted) for usage in self._sessions.values()]
         costs = [float(usage.cost_usd) for usage in told if usage.cost_usd is not None]
         return Usage(
             max(counted.input_tokens, sum(usage.input_tokens for usage in told)),
             max(counted.output_tokens, sum(usage.output_tokens for usage in told)),
             _decimal(sum(costs)) if costs else None,
         )
+
+
+def _since(before: Usage | None, told: Usage, counted: Usage) -> Usage:
+    """Agents differ in whether the total of a resumed session covers its past. It does where, without the past, it
+    would still be as much as was counted now."""
+    if before is None:
+        return told
+    read, written = told.input_tokens - before.input_tokens, told.output_tokens - before.output_tokens
+    if read < counted.input_tokens or written < counted.output_tokens:
+        return told
+    spent = float(told.cost_usd or 0) - float(before.cost_usd or 0)
+    return Usage(read, written, _decimal(max(spent, 0.0)) if told.cost_usd is not None else None)
+
+
+def _told(cost: Any, models: Any) -> Usage:
+    each = [model for model in models.values() if isinstance(model, dict)] if isinstance(models, dict) else []
+    read = sum(_count(model, name) for model in each for name in _READ_TOLD)
+    written = sum(_count(model, "outputTokens") for model in each)
+    return Usage(read, written, _decimal(cost))
 
 
 _READ = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")

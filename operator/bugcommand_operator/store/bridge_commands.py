@@ -72,25 +72,36 @@ WHERE id = :id AND status = 'claimed' AND claimed_by_machine_id = :machine AND b
   AND error IS DISTINCT FROM :error
 """
 
+# A command that had ended and runs again: whoever tells of an attempt that began before that end comes too late.
+_RUNS_AGAIN = "(status IN ('completed', 'failed') AND :again_at > completed_at)"
+# Of what the last end has left nothing stays then.
+_COMPLETED_AT, _EXIT_CODE = (
+    f"CASE WHEN status IN ('completed', 'failed') THEN :{name} ELSE coalesce(:{name}, {name}) END"
+    for name in ("completed_at", "exit_code")
+)
 # What holds a claimed row up is no longer so once its BugCommand does not say it.
-_ERROR = "CASE WHEN :status IN ('claimed', 'running') THEN :error ELSE coalesce(:error, error) END"
+_ERROR = """
+CASE WHEN :status IN ('claimed', 'running') OR status IN ('completed', 'failed') THEN :error
+     ELSE coalesce(:error, error) END
+"""
 # Whoever rejects has the last word: what a row's owner has rejected is being cancelled.
 _APPROVAL = "CASE WHEN approval_status = 'rejected' THEN approval_status ELSE coalesce(:approval, approval_status) END"
 
-# From claimed to running and on, never back; a row that others have cancelled stays so, and still learns how it ended.
+# From claimed to running and on, never back but for another attempt; a row that others have cancelled stays so, and
+# still learns how it ended.
 _FOLLOW = f"""
 UPDATE bridge_commands SET
   status = CASE WHEN status = 'cancelled' OR (status = 'running' AND :status = 'claimed') THEN status ELSE :status END,
-  started_at = coalesce(:started_at, started_at), completed_at = coalesce(:completed_at, completed_at),
-  exit_code = coalesce(:exit_code, exit_code), error = {_ERROR}, approval_status = {_APPROVAL},
+  started_at = coalesce(:started_at, started_at), completed_at = {_COMPLETED_AT}, exit_code = {_EXIT_CODE},
+  error = {_ERROR}, approval_status = {_APPROVAL},
   bugcommand = coalesce(bugcommand, :bugcommand), updated_at = now()
 WHERE id = :id AND namespace = :namespace AND claimed_by_machine_id = :machine
   AND coalesce(bugcommand, :bugcommand) = :bugcommand
-  AND (status IN ('claimed', 'running') OR (status = 'cancelled' AND completed_at IS NULL AND :status IN {_FINAL}))
+  AND (status IN ('claimed', 'running') OR {_RUNS_AGAIN}
+       OR (status = 'cancelled' AND completed_at IS NULL AND :status IN {_FINAL}))
   AND ((status, started_at, completed_at, exit_code, error, approval_status) IS DISTINCT FROM
        (CASE WHEN status = 'running' AND :status = 'claimed' THEN status ELSE :status END,
-        coalesce(:started_at, started_at), coalesce(:completed_at, completed_at),
-        coalesce(:exit_code, exit_code), {_ERROR}, {_APPROVAL})
+        coalesce(:started_at, started_at), {_COMPLETED_AT}, {_EXIT_CODE}, {_ERROR}, {_APPROVAL})
        OR bugcommand IS NULL)
 """  # noqa: S608
 
@@ -149,6 +160,8 @@ class Followed:
     exit_code: int | None = None
     error: str | None = None
     approval: str | None = None
+    again_at: datetime | None = None
+    """When an attempt after the first began; it opens a row that had ended before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,16 @@ class Held:
 
 
 def in_hand(objects: Iterable[Raw], machine: str) -> list[Held]:
-    """Those that this machine has claimed; another machine's are another installation's."""
-    ours = (obj for obj in objects if (_status(obj).get("claim") or {}).get("machine") == machine)
-    return [_held(obj) for obj in ours]
+    """Those that this machine has claimed; another machine's are another installation's. What is between two attempts
+    is every machine's that may take it."""
+    return [_held(obj) for obj in objects if _machine_of(obj, machine) == machine]
+
+
+def _machine_of(obj: Raw, asking: str) -> str:
+    status = _status(obj)
+    if claim := status.get("claim"):
+        return str(claim.get("machine"))
+    return ((obj.get("spec") or {}).get("targetMachine") or asking) if status.get("attempt") else ""
 
 
 def _held(obj: Raw) -> Held:

@@ -25,6 +25,7 @@ from bugcommand_operator.workspace.errors import (
 )
 from bugcommand_operator.workspace.files import is_real_folder, read_text, remove_tree, write_file
 from bugcommand_operator.workspace.job import Job
+from bugcommand_operator.workspace.leftover_commit import commit_leftovers
 from bugcommand_operator.workspace.leftovers import has_new_submodule, look, tree_of
 from bugcommand_operator.workspace.mentu_paths import mentu_paths_problem
 from bugcommand_operator.workspace.other_work import is_elsewhere
@@ -34,7 +35,6 @@ MAX_LIST = 16 * 1024 * 1024
 LARGEST = 512 * 1024 * 1024
 """Bytes of uncommitted files that are copied, and bytes that the bundle may have: a node's disk is everybody's."""
 SIGXFSZ = 25  # what a process dies of that writes a larger file than it may
-ISO_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)\Z")
 NOTHING = {
     "leftUncommitted": 0,
     "committedLeftovers": False,
@@ -172,7 +172,7 @@ def _work(job: Job, clean: CleanRepository, base: str, head: str) -> Work:
     if tree == head_tree:
         return Work(head, head_tree, nested=nested)
     if is_taken:
-        return Work(_commit(job, clean, base, head, tree), tree, committed_leftovers=True, nested=nested)
+        return Work(commit_leftovers(job, clean, base, head, tree), tree, committed_leftovers=True, nested=nested)
     count = len(clean.changed_paths(head_tree, tree, MAX_LIST))
     return Work(head, head_tree, left_uncommitted=count, left_tree=tree, nested=nested)
 
@@ -188,23 +188,6 @@ def _too_large(what: str) -> ExportTooLarge:
         f"the work is too large to be taken out: {what}, and {LARGEST} bytes are the limit; it is kept on the volume."
         " Files that do not belong into the repository should be ignored (.gitignore)"
     )
-
-
-def _commit(job: Job, clean: CleanRepository, base: str, head: str, tree: str) -> str:
-    """Commits what was left. Its date follows from its parents, so that doing it again gives the same commit."""
-    request = job.request
-    date = request.created_at
-    if head != base or not ISO_DATE.match(date):
-        date = clean.run("show", "--no-patch", "--no-show-signature", "--format=@%ct +0000", head).text
-    title = "Rescue work in progress" if request.rescue else "Commit what the agent left uncommitted"
-    body = f"{title}\n\nBugCommand: {request.namespace}/{request.name}\nCommitment: {request.commitment_id}\n"
-    identity = {
-        f"GIT_{role}_{key}": value
-        for role in ("AUTHOR", "COMMITTER")
-        for key, value in (("NAME", request.identity.name), ("EMAIL", request.identity.email), ("DATE", date))
-    }
-    env = {"GIT_DIR": clean.folder, **identity}
-    return clean.git.run(["commit-tree", tree, "-p", head], env=env, data=body.encode()).text
 
 
 def _bundle(job: Job, clean: CleanRepository, base: str, head: str) -> None:

@@ -23,12 +23,14 @@ from bugcommand_operator.workspace.errors import (
 from bugcommand_operator.workspace.files import read_text
 from bugcommand_operator.workspace.git import Git
 from bugcommand_operator.workspace.job import Job
+from bugcommand_operator.workspace.leftover_commit import commit_on_top
 from bugcommand_operator.workspace.mentu_paths import mentu_paths_problem
 from bugcommand_operator.workspace.push import push
-from bugcommand_operator.workspace.remote import advertised, remote_git
+from bugcommand_operator.workspace.remote import advertised, remote_git, remote_value
 from bugcommand_operator.workspace.transfer import TOLERATED
 
 BASE_REF = "refs/mentu/base"
+EARLIER_REF = "refs/mentu/earlier"
 MAX_LIST = 16 * 1024 * 1024
 MAX_MANIFEST = 64 * 1024
 MAX_HEADER = 16 * 1024 * 1024  # git adds the subject of each commit that the work builds on, however long
@@ -46,9 +48,32 @@ def publish(job: Job) -> dict[str, Any]:
     head = _receive(job, clean)
     if not job.request.rescue:
         _judge(job, clean, head)
-    push(git, clean, job.request.url, head, job.request.target_ref)
+    head, earlier = _continued(job, git, clean, head, manifest)
+    push(git, clean, job.request.url, head, job.request.target_ref, over=earlier)
     clean.remove()
     return {**named, "headCommit": head, "pushed": True}
+
+
+def _continued(job: Job, git: Git, clean: CleanRepository, head: str, manifest: dict[str, Any]) -> tuple[str, str]:
+    """What to push, and what an earlier attempt has pushed that it may replace: the branch never loses a commit."""
+    earlier, ref = job.request.published_commit, job.request.target_ref
+    if not earlier or job.request.rescue or not remote_value(git, job.request.url, ref):
+        return head, ""
+    if clean.is_commit(earlier) and clean.is_ancestor(earlier, head):
+        return head, earlier
+    if manifest.get("committedLeftovers"):  # of that commit the agent knows nothing, so its work is not on top of it
+        _fetch(git, clean, job.request.url, ref, EARLIER_REF)
+        if clean.is_commit(earlier):
+            return commit_on_top(job, clean, head, earlier), earlier
+    raise PushRejected(f"the work does not continue {earlier}, to which an earlier attempt has pushed the branch")
+
+
+def _fetch(git: Git, clean: CleanRepository, url: str, ref: str, into: str, *options: str) -> None:
+    git._replace(config={**git.config, **TOLERATED}).run(
+        ["fetch", "--quiet", "--no-tags", *options, "--end-of-options", url, f"+{ref}:{into}"],
+        env={"GIT_DIR": clean.folder},
+        seconds=git.transfer_seconds,
+    )
 
 
 def _manifest(job: Job) -> dict[str, Any]:
@@ -67,11 +92,7 @@ def _know_the_base(job: Job, git: Git, clean: CleanRepository) -> None:
     if not job.request.mirror:
         wanted = known or advertised(git, job.request.url, job.request.wanted).ref
         depth = ["--depth=1"] if known else []
-        git._replace(config={**git.config, **TOLERATED}).run(
-            ["fetch", "--quiet", "--no-tags", *depth, "--end-of-options", job.request.url, f"+{wanted}:{BASE_REF}"],
-            env={"GIT_DIR": clean.folder},
-            seconds=git.transfer_seconds,
-        )
+        _fetch(git, clean, job.request.url, wanted, BASE_REF, *depth)
         return
     clean.set_ref(BASE_REF, known or _mirror_tip(job))
     if not clean.is_commit(BASE_REF):

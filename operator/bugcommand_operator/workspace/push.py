@@ -1,4 +1,5 @@
-"""One push of one commit to one ref, never by force: the ref must be new, or have that very value already."""
+"""One push of one commit to one ref, never by force: the ref must be new, or have that very value already, or the one
+that an earlier attempt has given it."""
 
 from bugcommand_operator.workspace.clean_repository import CleanRepository
 from bugcommand_operator.workspace.errors import PushRejected, Transient
@@ -7,9 +8,12 @@ from bugcommand_operator.workspace.git_errors import error_from
 from bugcommand_operator.workspace.remote import remote_value
 
 
-def push(git: Git, clean: CleanRepository, url: str, head: str, ref: str) -> None:
+def push(git: Git, clean: CleanRepository, url: str, head: str, ref: str, over: str = "") -> None:
+    """`over`: a value of the ref that the commit is known to continue."""
+    if over and remote_value(git, url, ref) != over:
+        over = ""  # somebody has merged and deleted it, or it is not ours any more, which the push will find
     try:
-        result = _push(git, clean, url, head, ref)
+        result = _push(git, clean, url, head, ref, over)
     except Transient:
         # The answer may be what was lost, not the push.
         if remote_value(git, url, ref) == head:
@@ -32,11 +36,11 @@ def push(git: Git, clean: CleanRepository, url: str, head: str, ref: str) -> Non
     raise PushRejected(f"the remote refused {ref}: {rejection.split(chr(9))[-1]} {said[:300]}".strip())
 
 
-def _push(git: Git, clean: CleanRepository, url: str, head: str, ref: str) -> Result:
+def _push(git: Git, clean: CleanRepository, url: str, head: str, ref: str, over: str) -> Result:
     # The remote may have moved on so far that it names no commit of ours: negotiation finds what it has all the same.
     return git.run(
         ["-c", "push.negotiate=true", "push", "--porcelain", "--no-verify", "--no-follow-tags",
-         f"--force-with-lease={ref}:", "--end-of-options", url, f"{head}:{ref}"],
+         f"--force-with-lease={ref}:{over}", "--end-of-options", url, f"{head}:{ref}"],
         env={"GIT_DIR": clean.folder},
         seconds=git.transfer_seconds,
         check=False,

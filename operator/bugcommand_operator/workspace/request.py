@@ -26,6 +26,8 @@ class Request(NamedTuple):
     url: str
     base_ref: str
     base_commit: str
+    published_commit: str
+    """Where an earlier attempt has pushed the branch to; empty when none has."""
     default_branch: str
     working_directory: str
     with_worktree: bool
@@ -78,6 +80,7 @@ def request_from(environ: Mapping[str, str]) -> Request:
         url=_text(raw, "url"),
         base_ref=_text(raw, "baseRef"),
         base_commit=_text(raw, "baseCommit"),
+        published_commit=_text(raw, "publishedCommit"),
         default_branch=_text(raw, "defaultBranch"),
         working_directory=_text(raw, "workingDirectory"),
         with_worktree=raw.get("withWorktree", True) is not False,
@@ -105,6 +108,8 @@ def _check(request: Request) -> None:
         raise InvalidSpec("commandId must be a UUID")
     if request.base_commit and not FULL_SHA.match(request.base_commit):
         raise InvalidSpec("baseCommit must be a full commit id")
+    if request.published_commit and not FULL_SHA.match(request.published_commit):
+        raise InvalidSpec("publishedCommit must be a full commit id")
     for name in (request.base_ref, request.default_branch):
         problem = ref_problem(name) if name else ""
         if problem:

@@ -42,6 +42,14 @@ def test_a_verb_changes_what_it_says_and_nothing_else_and_twice_is_harmless(
     assert (again.returncode, again.stdout.count("\n")) == (0, 1), again.stderr
 
 
+def test_what_works_in_a_plain_checkout_is_not_suspended(inside: Inside) -> None:
+    put(inside, bugcommand("fix", "Running", spec={"withWorktree": False}))
+    done = inside.run("suspend", "fix")
+
+    assert (done.returncode, inside.requests()) == (1, [])
+    assert "plain checkout" in done.stderr
+
+
 @pytest.mark.parametrize("verb", ["cancel", "suspend", "resume"])
 def test_what_has_ended_stays_as_it_is(inside: Inside, verb: str) -> None:
     put(inside, bugcommand("fix", "Succeeded"))

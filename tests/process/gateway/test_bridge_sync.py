@@ -9,6 +9,7 @@ import uuid
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -520,3 +521,29 @@ async def test_what_is_noted_of_a_bugcommand_that_was_followed_first_is_whole(ur
         await rows.created(one, NAMESPACE, "shop", name_of(one))
     assert [(await table.row(one))["repository"] for one in (command, ended)] == ["shop", "shop"]
     assert [(await table.row(one))["error"] for one in (command, ended)] == [None, "Failed: it did"]
+
+
+async def test_a_row_that_had_ended_is_open_again_once_its_command_runs_again(url: str, table: Table) -> None:
+    rows = BridgeCommands(table.engine, "lab")
+    command = await table.insert(status="claimed", claimed_by_machine_id="lab", namespace=NAMESPACE)
+
+    def told(status: str, at: int, end: int | None = None, **more: Any) -> Followed:
+        ended = datetime(2026, 1, 1, 0, end, tzinfo=UTC) if end is not None else None
+        began = datetime(2026, 1, 1, 0, at, tzinfo=UTC) if at else None
+        return Followed(command, NAMESPACE, name_of(command), status, completed_at=ended, again_at=began, **more)
+
+    async def seen(state: Followed) -> tuple[object, ...]:
+        await rows.follow([state])
+        row = await table.row(command)
+        return row["status"], row["exit_code"], row["error"], row["completed_at"] is None
+
+    failed = told("failed", 0, 5, exit_code=69, error="ModelOverloaded: no")
+    assert await seen(failed) == ("failed", 69, "ModelOverloaded: no", False)
+    assert await seen(told("running", 0)) == ("failed", 69, "ModelOverloaded: no", False), "told late, of the first"
+    assert await seen(told("claimed", 6)) == ("claimed", None, None, True)
+    assert await seen(told("running", 6)) == ("running", None, None, True)
+    assert await seen(told("completed", 6, 9, exit_code=0)) == ("completed", 0, None, False)
+    assert await seen(told("running", 6)) == ("completed", 0, None, False), "told late, of the second"
+    assert await seen(told("failed", 10, 12, exit_code=1, error="AgentFailed: it did")) == (
+        "failed", 1, "AgentFailed: it did", False
+    )  # fmt: skip

@@ -18,10 +18,11 @@ from typing import Any
 HOME = Path(os.environ["HOME"])
 ARGS = sys.argv[1:]
 PROMPT = ARGS[ARGS.index("--") + 1]
-SESSION = ARGS[ARGS.index("--session-id") + 1]
+RESUMES = "--resume" in ARGS
+SESSION = ARGS[ARGS.index("--resume" if RESUMES else "--session-id") + 1]
 HEADLESS = "-p" in ARGS
 FILE = HOME / ".claude" / "projects" / "-repo" / f"{SESSION}.jsonl"
-SEEN = {"entries": 0, "interrupts": 0}
+SEEN = {"entries": len(FILE.read_text().splitlines()) if RESUMES else 0, "interrupts": 0}
 
 
 def write(entry: dict[str, Any]) -> None:
@@ -149,6 +150,7 @@ BEHAVIOURS: dict[str, Callable[[], object]] = {
 
 def main() -> None:
     signal.signal(signal.SIGINT, on_interrupt)
+    (HOME / "asked").write_text(json.dumps(ARGS))
     if "undying" in PROMPT:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     turn(PROMPT)

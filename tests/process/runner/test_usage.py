@@ -42,3 +42,25 @@ def test_junk_figures_count_nothing() -> None:
     meter.message({"id": "m", "usage": {"input_tokens": "many", "output_tokens": -4, "cache_read_input_tokens": True}})
     meter.message({"usage": {"input_tokens": 4}})
     assert meter.total() == Usage()
+
+
+TOLD_BEFORE = {"a": {"inputTokens": 100, "outputTokens": 40}}
+
+
+@pytest.mark.parametrize(
+    ("cost", "models", "expected"),
+    [
+        (0.75, {"a": {"inputTokens": 110, "outputTokens": 45}}, Usage(10, 5, "0.25")),
+        (0.25, {"a": {"inputTokens": 10, "outputTokens": 5}}, Usage(10, 5, "0.25")),
+        (0.5, {"a": {"inputTokens": 100, "outputTokens": 40}}, Usage(100, 40, "0.5")),
+    ],
+    ids=["its total covers its past", "its total begins anew", "as much again as before is no past"],
+)
+def test_a_resumed_session_counts_what_came_since(cost: float, models: object, expected: Usage) -> None:
+    meter = UsageMeter()
+    meter.recall(message("m1", input_tokens=100, output_tokens=40))
+    meter.told_before(0.5, TOLD_BEFORE)
+    meter.message(message("m1", input_tokens=100, output_tokens=40))
+    meter.message(message("m2", input_tokens=9, output_tokens=5))
+    meter.told("s1", cost, models)
+    assert meter.total() == expected

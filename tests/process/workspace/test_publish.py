@@ -63,6 +63,57 @@ def test_a_header_of_anything_but_one_branch_is_no_bundle(header: bytes) -> None
         work_of_bundle(header.replace(b"%s", b"a" * 40))
 
 
+def test_a_later_attempt_pushes_on_from_where_an_earlier_one_had_pushed_to(place: Place, remote: Remote) -> None:
+    place.prepare()
+    first = place.agent_commits({"src/app.py": "half fixed\n"})
+    place.take_out()
+    place.prepare(attempt=2)
+    second = place.agent_commits({"src/app.py": "fixed\n"})
+    later = {"attempt": 2, "publishedCommit": first}
+    assert place.take_out(**later)[1]["headCommit"] == second
+    assert place.run("publish", **later)["headCommit"] == second, "once more, for its answer may have been lost"
+    assert remote.value(place.branch) == second
+
+
+def test_a_branch_that_was_deleted_since_an_earlier_attempt_pushed_it_is_pushed_anew(
+    place: Place, remote: Remote
+) -> None:
+    place.prepare()
+    first = place.agent_commits({"src/app.py": "half fixed\n"})
+    place.take_out()
+    git(remote.bare, "update-ref", "-d", place.branch)
+    second = place.agent_commits({"src/app.py": "fixed\n"})
+    place.take_out(attempt=2, publishedCommit=first)
+    assert remote.value(place.branch) == second
+
+
+def test_what_each_attempt_leaves_uncommitted_is_committed_one_on_top_of_the_other(
+    place: Place, remote: Remote
+) -> None:
+    place.prepare()
+    (place.tree / "src/app.py").write_text("half fixed\n")
+    first = place.take_out()[1]["headCommit"]
+    later = {"attempt": 2, "publishedCommit": first}
+    assert place.take_out(**later)[1]["headCommit"] == first, "nothing came to it"
+    (place.tree / "src/app.py").write_text("fixed\n")
+    second = place.take_out(**later)[1]["headCommit"]
+    assert place.run("publish", **later)["headCommit"] == second, "once more, for its answer may have been lost"
+    assert remote.value(place.branch) == second
+    assert git(remote.bare, "rev-parse", f"{second}~1") == first
+    assert git(remote.bare, "show", f"{second}:src/app.py") == "fixed"
+
+
+def test_what_an_earlier_attempt_has_pushed_is_never_taken_back(place: Place, remote: Remote) -> None:
+    place.prepare()
+    first = place.agent_commits({"src/app.py": "half fixed\n"})
+    place.take_out()
+    git(place.tree, "reset", "-q", "--hard", "HEAD~1")
+    place.agent_commits({"src/app.py": "fixed otherwise\n"})
+    place.run("export", attempt=2, publishedCommit=first)
+    assert place.fails("publish", attempt=2, publishedCommit=first)["reason"] == "PushRejected"
+    assert remote.value(place.branch) == first
+
+
 @pytest.mark.parametrize("change", ["ahead", "behind"])
 def test_a_branch_that_is_somewhere_else_already_is_left_alone(place: Place, remote: Remote, change: str) -> None:
     place.prepare()

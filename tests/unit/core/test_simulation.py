@@ -20,6 +20,7 @@ STEPS = 45
 MOST_STATUS_BYTES = 32 * 1024
 REFUSED = End(20, {"reason": "PermissionDenied", "message": "genesis.key does not allow it"})
 TRY_AGAIN = End(21, {"reason": "RepositoryUnreachable", "message": "no answer"})
+OVERLOADED = End(69, {"reason": "ModelOverloaded", "message": "529", "unshipped": 0})
 PUSHED = End(0, {"headCommit": "2" * 40, "pushed": True})
 QUICK = replace(
     LIMITS,
@@ -37,6 +38,8 @@ class Story:
     spec: dict[str, Any] = field(default_factory=dict)
     people: Callable[[Simulation, int], None] = lambda *_: None
     reason: str = ""
+    attempts: int = 1
+    """Those that there are at most; each ends once."""
     eventful: int = 14
     """Until this step something may still happen although nothing changes: a deadline, a person."""
 
@@ -58,6 +61,18 @@ def at_step(number: int, what: Callable[[Simulation], None]) -> Callable[[Simula
 
 def pod_lost(simulation: Simulation) -> None:
     simulation.cluster.lose_pod(f"{NAME}-1-agent")
+
+
+def suspended(first: int, last: int) -> Callable[[Simulation, int], None]:
+    return all_of(at_step(first, Simulation.suspend), at_step(last, lambda s: s.suspend(wanted=False)))
+
+
+def all_of(*each: Callable[[Simulation, int], None]) -> Callable[[Simulation, int], None]:
+    def people(simulation: Simulation, step: int) -> None:
+        for one in each:
+            one(simulation, step)
+
+    return people
 
 
 STORIES = {
@@ -91,6 +106,34 @@ STORIES = {
     "a pod that is lost": Story(
         "Failed", lambda: Script(agent_steps=-1), people=at_step(8, pod_lost), reason="PodLost"
     ),
+    "a model that is overloaded twice": Story(
+        "Succeeded",
+        lambda: Script(first_agents=[OVERLOADED, OVERLOADED]),
+        {"retry": {"limit": 2}},
+        attempts=3,
+        eventful=30,
+    ),
+    "a model that stays overloaded": Story(
+        "Failed", lambda: Script(agent=OVERLOADED), {"retry": {"limit": 1}}, reason="ModelOverloaded", attempts=2
+    ),
+    "a pod that is lost, and tried again": Story(
+        "Succeeded", spec={"retry": {"limit": 1}}, people=at_step(6, pod_lost), attempts=2
+    ),
+    "a suspension while the agent works": Story("Succeeded", people=suspended(6, 12), attempts=2, eventful=16),
+    "a suspension while preparing": Story("Succeeded", people=suspended(2, 8), attempts=2),
+    "a suspension that a cancellation ends": Story(
+        "Cancelled",
+        lambda: Script(agent_steps=-1),
+        people=all_of(at_step(6, Simulation.suspend), at_step(12, Simulation.cancel)),
+        reason="Cancelled",
+    ),
+    "a cancellation that is taken back": Story(
+        "Succeeded",
+        people=all_of(at_step(6, Simulation.cancel), at_step(13, Simulation.retry)),
+        attempts=2,
+        eventful=18,
+    ),
+    "a success that is not enough": Story("Succeeded", people=at_step(20, Simulation.retry), attempts=2, eventful=26),
     "no output wanted": Story("Succeeded", spec={"output": "None"}),
 }
 NAMES = sorted(STORIES)
@@ -103,7 +146,11 @@ def check(simulation: Simulation, story: Story) -> None:
     assert command.condition_reason(ConditionType.SUCCEEDED) in (story.reason or "Completed").split(" or ")
     assert simulation.agent_pods_made() <= 1
     assert all(runs == 1 for runs in kubelet.prompts.values())
-    assert kubelet.pushed["publish"] == (1 if command.status.branch else 0)
+    told = [each.attempt for each in command.status.attempts]
+    assert told == list(range(1, command.attempt + 1))
+    assert command.attempt <= story.attempts
+    published = sum(each.reason == "Completed" for each in command.status.attempts)
+    assert kubelet.pushed["publish"] == (published if command.status.branch else 0)
     assert all(len(s.model_dump_json()) < MOST_STATUS_BYTES for s in simulation.statuses)
     running = [p for p in simulation.cluster.of_kind("Pod") if p["status"]["phase"] in {"Pending", "Running"}]
     assert running == []

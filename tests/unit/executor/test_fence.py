@@ -157,7 +157,7 @@ async def test_a_volume_of_the_same_name_that_is_another_command_s_is_not_delete
     actor = Actor(process.kube, process.world, process.install)
     seen = replace(observed(process.world.commands.items[KEY]), volume=seen_volume)
     for action in (DeleteVolume(name), OwnVolume(name)):
-        with pytest.raises(Exception, match=r"UID|immutable"):
+        with pytest.raises(Exception, match=r"UID|immutable|modified"):
             await actor.carry_out(seen, (action,))
     left = cluster.find("PersistentVolumeClaim", name)
     assert left is not None

@@ -15,7 +15,7 @@ from tests.support.cluster_model import ClusterModel, bug_command
 from tests.support.kubelet import End, Kubelet, Script
 from tests.support.operator_process import OperatorProcess, live, populated
 
-from bugcommand_operator.api.bugcommand import BugCommandStatus, Usage
+from bugcommand_operator.api.bugcommand import Attempt, BugCommandStatus, Usage
 from bugcommand_operator.api.conditions import ConditionType
 from bugcommand_operator.core.settings import Identity
 from bugcommand_operator.executor import metrics
@@ -139,12 +139,12 @@ def test_times_are_those_of_the_status(grown: Grown) -> None:
     assert grown("mentu_start_seconds_sum") == 20.0
 
 
-def test_a_later_report_of_one_attempt_adds_only_what_is_new(grown: Grown) -> None:
+def test_a_later_report_adds_only_what_is_new_also_over_attempts(grown: Grown) -> None:
     def used(tokens: int, cost: str, attempt: int) -> BugCommandStatus:
         usage = Usage(input_tokens=tokens, output_tokens=0, cost_usd=cost)
         return working(attempt=attempt).model_copy(update={"usage": usage})
 
-    reports = [working(attempt=1), used(100, "1", 1), used(150, "1.5", 1), used(40, "0.5", 2)]
+    reports = [working(attempt=1), used(100, "1", 1), used(150, "1.5", 1), used(150, "1.5", 2), used(190, "2", 2)]
     for before, after in pairwise(reports):
         metrics.count_written(command(before), after, None)
     assert grown("mentu_tokens_total", direction="input") == 190
@@ -156,6 +156,15 @@ def test_a_second_attempt_is_no_second_pickup(grown: Grown) -> None:
     metrics.count_written(command(put_back), claimed(attempt=2), None)
     assert grown("mentu_claims_total", result="won") == 1
     assert grown("mentu_pickup_seconds_count") == 0
+
+
+def test_an_attempt_that_another_follows_is_counted_and_the_command_is_not_until_its_end(grown: Grown) -> None:
+    ended = Attempt(attempt=1, reason="ModelOverloaded", completion_time=NOW)
+    released = working(attempts=[ended]).model_copy(update={"claim": None})
+    metrics.count_written(command(working()), released, None)
+    metrics.count_written(command(released), released, None)
+    assert grown("mentu_attempts_total", reason="ModelOverloaded") == 1
+    assert grown("mentu_finished_total", phase="Failed", reason="ModelOverloaded") == 0
 
 
 def test_a_cost_that_is_no_amount_is_none() -> None:

@@ -96,6 +96,19 @@ async def test_a_running_command_is_left_to_go_on_and_its_volume_is_kept() -> No
     assert pod is not None and pod["status"]["phase"] == "Running"
 
 
+async def test_a_parked_command_is_let_go_and_its_volume_is_kept() -> None:
+    cluster, process = await lived(WORKS)
+    command = cluster.find("BugCommand", NAME)
+    assert command is not None
+    cluster.put({**command, "spec": {**command["spec"], "suspend": True}})
+    process = await live(cluster, process, 6)
+    process.die()
+    parked = cluster.find("BugCommand", NAME)
+    assert parked is not None and parked["status"]["phase"] == "Parked"
+    assert await leave(cluster, Executors()) == [NAME]
+    assert (finalizers(cluster), kept(cluster)) == ([], True)
+
+
 async def test_what_waits_for_its_turn_is_left_alone_and_keeps_nobody() -> None:
     cluster = populated(ClusterModel(), [bug_command(NAME, NAMESPACE, UID, suspend=True)])
     await live(cluster, await OperatorProcess(cluster).start(), 3)

@@ -11,9 +11,12 @@ from bugcommand_operator.api.names import worktree_volume_name
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import Event, Plan
 from bugcommand_operator.core.policies.approval import awaits_approval, rejected
+from bugcommand_operator.core.policies.attempts import begin, in_charge, wait_for_pods
 from bugcommand_operator.core.policies.ending import failed
+from bugcommand_operator.core.policies.retry import wait_for_back_off
 from bugcommand_operator.core.policies.room import no_room
 from bugcommand_operator.core.policies.share import is_ours_to_tell, nobody_could
+from bugcommand_operator.core.policies.suspend import SUSPENDED
 from bugcommand_operator.core.queueing import shown_place
 from bugcommand_operator.core.repository_url import url_problem
 from bugcommand_operator.core.status import StatusEditor
@@ -29,18 +32,35 @@ def admit(seen: Observed, now: datetime) -> Plan | None:
     if seen.command.is_claimed:
         return None
     if seen.command.spec.cancel:
-        return failed(seen, now, Reason.CANCELLED, "Cancelled before it was claimed.")
+        return _cancelled(seen, now)
     if plan := rejected(seen, now) or _refused(seen, now):
         return plan
-    if held_up := _waits_for(seen):
+    if held_up := _waits_for_people(seen) or awaits_approval(seen):
         return _wait(seen, now, *held_up)
-    return claim(seen, now)
+    return _waits_for_the_last_attempt(seen, now) or _take_its_turn(seen, now)
+
+
+def _waits_for_the_last_attempt(seen: Observed, now: datetime) -> Plan | None:
+    if not seen.command.is_between_attempts:
+        return None
+    return wait_for_back_off(seen, now) or wait_for_pods(seen)
+
+
+def _take_its_turn(seen: Observed, now: datetime) -> Plan:
+    held_up = _waits_for_its_turn(seen)
+    return _wait(seen, now, *held_up) if held_up else claim(seen, now)
+
+
+def _cancelled(seen: Observed, now: datetime) -> Plan:
+    message = "Cancelled; its work is kept." if seen.command.attempt else "Cancelled before it was claimed."
+    return failed(seen, now, Reason.CANCELLED, message, in_charge(seen, now))
 
 
 def _refused(seen: Observed, now: datetime) -> Plan | None:
+    """One that has begun waits for others of its commitment: it has work to go on with."""
     if problem := _problem(seen):
-        return failed(seen, now, Reason.INVALID_SPEC, problem)
-    if seen.load.commitment_taken_by:
+        return failed(seen, now, Reason.INVALID_SPEC, problem, in_charge(seen, now))
+    if seen.load.commitment_taken_by and not seen.command.attempt:
         return failed(seen, now, Reason.COMMITMENT_ACTIVE, _commitment_message(seen))
     return None
 
@@ -59,7 +79,7 @@ def claim(seen: Observed, now: datetime) -> Plan:
     command, who = seen.command, seen.identity
     epoch = (command.status.last_epoch or 0) + 1
     message = f"Claimed by {who.executor} on machine {who.machine}."
-    status = StatusEditor(command, now).set(
+    status = begin(command, StatusEditor(command, now)).set(
         claim=Claim(executor=who.executor, machine=who.machine, epoch=epoch, at=now),
         attempt=command.attempt + 1,
         agent=seen.agent_name,
@@ -74,14 +94,10 @@ def claim(seen: Observed, now: datetime) -> Plan:
     return Plan(status=status.done(), events=(Event("Claimed", message),), go_on=True)
 
 
-def _waits_for(seen: Observed) -> Wait | None:
-    return _waits_for_people(seen) or awaits_approval(seen) or _waits_for_its_turn(seen)
-
-
 def _waits_for_people(seen: Observed) -> Wait | None:
     spec = seen.command.spec
     if spec.suspend:
-        return Reason.SUSPENDED, "spec.suspend is true: set it to false to let it run."
+        return Reason.SUSPENDED, SUSPENDED
     if seen.repository is None:
         name = spec.repository.name
         return (
@@ -102,6 +118,8 @@ def _waits_for_its_turn(seen: Observed) -> Wait | None:
     spec = seen.command.spec
     if spec.target_machine and spec.target_machine != seen.identity.machine:
         return Reason.WAITING_FOR_MACHINE, _machine_message(seen)
+    if other := seen.load.commitment_taken_by:
+        return Reason.CONCURRENCY_LIMIT_REACHED, f"Waits for its turn: {other!r} works on the same commitment."
     if held_up := no_room(spec.with_worktree, seen.load, seen.limits, seen.repository):
         return held_up
     return None if seen.is_its_turn else (Reason.CONCURRENCY_LIMIT_REACHED, "Waits for its turn: others come first.")

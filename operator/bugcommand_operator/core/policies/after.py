@@ -19,7 +19,7 @@ def rest(seen: Observed, now: datetime) -> Plan | None:
 
 
 def _stray_pods(seen: Observed) -> tuple[Action, ...]:
-    pods = (seen.agent_pod, seen.publish_pod)
+    pods = (seen.agent_pod, seen.publish_pod, *seen.stray_pods)
     stray = [p for p in pods if p and p.is_active and not p.is_being_deleted and p.command_uid == seen.command.uid]
     return tuple(DeletePod(p.name, p.uid) for p in stray)
 

@@ -10,7 +10,10 @@ from bugcommand_operator.core.observed import PREPARATION, Container, Observed, 
 from bugcommand_operator.core.plan import DeletePod, Event, Plan
 from bugcommand_operator.core.policies.ending import failed, succeeded
 from bugcommand_operator.core.policies.log_store import note_logs, note_store
+from bugcommand_operator.core.policies.pushing import is_too_large
+from bugcommand_operator.core.policies.retry import attempt_failed
 from bugcommand_operator.core.policies.start import TRY_AGAIN, start_deadline_has_passed
+from bugcommand_operator.core.spending import together
 from bugcommand_operator.core.status import StatusEditor
 from bugcommand_operator.core.termination import AgentResult, WorkspaceResult, known_reason, result_of
 
@@ -49,7 +52,7 @@ def foreign_pod(seen: Observed, now: datetime) -> Plan | None:
 def cancel(seen: Observed, now: datetime) -> Plan | None:
     """The pod is asked to end: the runner checkpoints the work on its way out. Cancelled once the pod is gone."""
     pod = seen.agent_pod
-    if not seen.command.spec.cancel or pod is None or _completed(pod):
+    if not seen.command.spec.cancel or pod is None or completed(pod):
         return None
     if pod.has_ended:
         return failed(seen, now, Reason.CANCELLED, "Cancelled; its work is kept.", facts(seen, now, pod))
@@ -90,7 +93,7 @@ def workspace_refused(seen: Observed, now: datetime) -> Plan | None:
     reason = known_reason(result.reason, WORKSPACE_REASONS, _killed(container) or Reason.WORKSPACE_FAILED)
     message = result.message or f"Container {container.name} ended with exit code {container.exit_code}."
     status = StatusEditor(seen.command, now).condition(ConditionType.WORKSPACE_READY, "False", reason, message)
-    return failed(seen, now, reason, message, status)
+    return attempt_failed(seen, now, reason, message, status)
 
 
 def agent_ended(seen: Observed, now: datetime) -> Plan | None:
@@ -100,15 +103,19 @@ def agent_ended(seen: Observed, now: datetime) -> Plan | None:
     status = facts(seen, now, pod)
     reason, message = _how_it_ended(seen, pod)
     if reason != Reason.COMPLETED:
-        return failed(seen, now, reason, message, status)
+        return attempt_failed(seen, now, reason, message, status, lasting=_would_fail_again(pod))
     if seen.command.spec.output == Output.BRANCH:
         return None
-    return succeeded(seen, "The agent has completed.", status)
+    return succeeded(seen, now, "The agent has completed.", status)
+
+
+def _would_fail_again(pod: Pod) -> bool:
+    return is_too_large(pod) or result_of(pod.container(AGENT), AgentResult).lasting
 
 
 def _how_it_ended(seen: Observed, pod: Pod) -> tuple[Reason, str]:
     container = pod.container(AGENT)
-    if _completed(pod):
+    if completed(pod):
         return Reason.COMPLETED, ""
     if pod.reason == "Evicted":
         return Reason.EVICTED, f"The pod was evicted: {pod.message}"
@@ -135,7 +142,7 @@ def _was_ended_for_time(seen: Observed) -> bool:
     return seen.command.condition_reason(ConditionType.AGENT_RUNNING) == Reason.TIMED_OUT
 
 
-def _completed(pod: Pod) -> bool:
+def completed(pod: Pod) -> bool:
     return pod.container(AGENT).exit_code == 0
 
 
@@ -227,7 +234,9 @@ def _ended_facts(seen: Observed, status: StatusEditor, agent: Container) -> None
     result = result_of(agent, AgentResult)
     status.set(exit_code=agent.exit_code, agent_start_time=agent.started_at)
     if result.usage:
-        status.set(usage=Usage(**result.usage.model_dump()))
+        status.set(usage=together(seen.command.status.earlier_usage, Usage(**result.usage.model_dump())))
+    if result.checkpoint:
+        status.set(checkpoint_commit=result.checkpoint)
     if agent.started_at:
         note_logs(status, result.unshipped, result.refused)
     if not _was_ended_for_time(seen):

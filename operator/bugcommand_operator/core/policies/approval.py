@@ -9,6 +9,7 @@ from bugcommand_operator.api.approval import Approval, Decision
 from bugcommand_operator.api.conditions import Reason
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import Plan
+from bugcommand_operator.core.policies.attempts import in_charge
 from bugcommand_operator.core.policies.ending import failed
 
 AWAITS = (
@@ -23,7 +24,7 @@ def rejected(seen: Observed, now: datetime) -> Plan | None:
         return None
     why = f": {decided.message}" if decided.message else "."
     message = f"Rejected by {decided.by} at {decided.at:%Y-%m-%dT%H:%M:%SZ}{why}"
-    return failed(seen, now, Reason.APPROVAL_REJECTED, message)
+    return failed(seen, now, Reason.APPROVAL_REJECTED, message, in_charge(seen, now))
 
 
 def awaits_approval(seen: Observed) -> tuple[Reason, str] | None:

@@ -25,7 +25,12 @@ LOOK_AGAIN = timedelta(seconds=1)
 
 def give_back_too_much(seen: Observed, now: datetime) -> Plan | None:
     command = seen.command
-    if not command.has_only_been_claimed or seen.agent_pod is not None or command.spec.cancel:
+    if (
+        not command.has_only_been_claimed
+        or seen.agent_pod is not None
+        or command.spec.cancel
+        or command.is_to_be_parked
+    ):
         return None
     if not shares_room(command.spec, seen.limits, seen.repository, seen.has_rival):
         return None
@@ -59,10 +64,10 @@ def _give_back(seen: Observed, now: datetime, reason: Reason, message: str) -> P
         claim=None,
         last_epoch=epoch,
         attempt=command.attempt - 1 or None,
-        agent=None,
-        volume_name=None,
         start_time=None,
     )
+    if command.attempt == 1:
+        status.set(agent=None, volume_name=None)
     status.condition(ConditionType.CLAIMED, "False", Reason.CLAIM_GIVEN_BACK, "Another executor's claim came first.")
     status.progressing(Reason.CONCURRENCY_LIMIT_REACHED if reason == Reason.COMMITMENT_ACTIVE else reason, message)
     return Plan(status=status.done(), events=(Event(Reason.CLAIM_GIVEN_BACK, message),))

@@ -23,6 +23,7 @@ from bugcommand_operator.core.plan import (
     Plan,
     ReleaseFinalizer,
 )
+from bugcommand_operator.core.policies.attempts import ended_by, in_charge
 from bugcommand_operator.core.policies.log_store import agent_ever_started, logs_are_left, unshipped_by
 from bugcommand_operator.core.policies.pushing import failed_container, has_pushed, is_too_large, may_pass
 from bugcommand_operator.core.status import StatusEditor
@@ -36,6 +37,10 @@ def let_go(seen: Observed, now: datetime) -> Plan | None:
         return None
     if not seen.command.holds_finalizer:
         return NOTHING
+    return _take_charge(seen, now) if seen.command.is_between_attempts else _let_go(seen, now)
+
+
+def _let_go(seen: Observed, now: datetime) -> Plan:
     running = _pods_to_end(seen)
     if running and not (rescue_is_late(seen, now) and all(pod.is_being_deleted for pod in running)):
         ending = tuple(end_of(pod) for pod in running if not pod.is_being_deleted)
@@ -45,6 +50,13 @@ def let_go(seen: Observed, now: datetime) -> Plan | None:
     if seen.namespace_is_terminating or seen.repository is None or rescue_is_late(seen, now):
         return _keep(seen, "its work could not be pushed in time")
     return _rescue(seen)
+
+
+def _take_charge(seen: Observed, now: datetime) -> Plan:
+    """Between two attempts it is nobody's, and two that rescue the same work would get in each other's way."""
+    if not seen.executors.may_claim:
+        return Plan(look_again_after=LOOK_AGAIN)
+    return Plan(status=in_charge(seen, now).done(), go_on=True)
 
 
 def end_of(pod: Pod) -> DeletePod:
@@ -82,8 +94,7 @@ def work_is_safe(seen: Observed) -> bool:
 
 def _pods_to_end(seen: Observed) -> list[Pod]:
     """All must be gone before anything else touches the volume; one that is already going is waited for."""
-    pods = (seen.agent_pod, seen.publish_pod, seen.ship_pod)
-    return [p for p in pods if p and p.is_active and p.command_uid == seen.command.uid]
+    return ended_by(seen, (seen.agent_pod, seen.publish_pod, seen.ship_pod, *seen.stray_pods))
 
 
 def _rescue(seen: Observed) -> Plan:

@@ -68,6 +68,11 @@ def _volumes(seen: Observed) -> list[Volume | None]:
 
 
 def _own_volume(seen: Observed) -> Volume | None:
-    """Another command's volume of that name is none; that it is in the way is found when ours is to be made."""
-    wanted = seen.command.uid if seen.command.spec.with_worktree else None
-    return seen.volume if seen.volume is not None and seen.volume.command_uid == wanted else None
+    """Another command's volume of that name is none; that it is in the way is found when ours is to be made. One that
+    an earlier attempt has used is none before it was made ready for this one."""
+    command, volume = seen.command, seen.volume
+    wanted = command.uid if command.spec.with_worktree else None
+    if volume is None or volume.command_uid != wanted:
+        return None
+    is_ready = command.attempt <= 1 or not command.spec.with_worktree or volume.attempt == command.attempt
+    return volume if is_ready else None

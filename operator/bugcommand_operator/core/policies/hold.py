@@ -11,7 +11,7 @@ from bugcommand_operator.core.plan import HoldFinalizer, Plan
 
 def hold(seen: Observed, _now: datetime) -> Plan | None:
     command, volume = seen.command, seen.volume
-    if command.is_being_deleted or command.holds_finalizer or not command.is_claimed:
+    if command.is_being_deleted or command.holds_finalizer or not command.attempt:
         return None
     if volume is None or volume.command_uid != command.uid or volume.is_owned or volume.is_being_deleted:
         return None

@@ -61,11 +61,17 @@ def store_is_missed(command: Command) -> bool:
 
 def note_end(seen: Observed, status: StatusEditor) -> None:
     """An agent that has worked and of whose end nothing was seen may have left lines."""
-    if status.reason_of(ConditionType.LOGS_STORED) not in SAID and agent_ever_started(seen):
+    if status.reason_of(ConditionType.LOGS_STORED) not in SAID and agent_started(seen):
         note_logs(status, None, 0)
 
 
 def agent_ever_started(seen: Observed) -> bool:
+    """In any attempt, for all that is known."""
+    return seen.command.attempt > 1 or agent_started(seen)
+
+
+def agent_started(seen: Observed) -> bool:
+    """In this attempt."""
     if seen.command.status.agent_start_time is not None:
         return True
     if seen.command.condition_reason(ConditionType.AGENT_RUNNING) == Reason.AGENT_NOT_STARTED:

@@ -111,7 +111,7 @@ def _published(seen: Observed, now: datetime, pod: Pod) -> Plan:
     in_part = exported.left_uncommitted or exported.other_work
     reason = Reason.PUBLISHED_IN_PART if in_part else Reason.PUBLISHED
     status.condition(ConditionType.PUBLISHED, "True", reason, message)
-    return succeeded(seen, message, status)
+    return succeeded(seen, now, message, status)
 
 
 def _nothing_published(seen: Observed, now: datetime, status: StatusEditor, exported: ExportResult) -> Plan:

@@ -10,6 +10,7 @@ from bugcommand_operator.api.names import agent_pod_name
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import Plan, Prepare
 from bugcommand_operator.core.policies.ending import failed
+from bugcommand_operator.core.policies.retry import attempt_failed
 from bugcommand_operator.core.status import StatusEditor
 
 TRY_AGAIN = timedelta(seconds=5)
@@ -22,7 +23,7 @@ def start_agent(seen: Observed, now: datetime) -> Plan | None:
     if seen.agent_pod is not None or command.condition_reason(ConditionType.PUBLISHED) == Reason.PUBLISHING:
         return None
     if ended := _why_the_pod_is_gone(seen):
-        return failed(seen, now, *ended)
+        return attempt_failed(seen, now, *ended)
     if seen.repository is None or seen.agent is None:
         return definition_gone(seen, now)
     if seen.refused:

@@ -184,6 +184,7 @@ def _followed(command_id: str, namespace: str, state: RowState) -> Followed:
         state.exit_code,
         state.error,
         state.approval,
+        state.again_at,
     )
 
 

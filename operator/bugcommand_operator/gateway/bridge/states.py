@@ -17,6 +17,7 @@ PENDING, CLAIMED, RUNNING, COMPLETED, FAILED, CANCELLED = (
 FINAL = frozenset({COMPLETED, FAILED, CANCELLED})
 MAX_ERROR_BYTES = 4096
 AWAITING_APPROVAL = "AwaitingApproval"
+_BETWEEN_ATTEMPTS = frozenset({"Suspended", "RetryBackOff"})
 _APPROVALS = {"Approved": "approved", "Rejected": "rejected"}
 _WORKING = frozenset({"Running", "Verifying", "Publishing"})
 
@@ -33,8 +34,10 @@ class RowState:
     completed_at: datetime | None = None
     exit_code: int | None = None
     error: str | None = None
-    """Also what holds a command up that has not begun."""
+    """Also what holds a command up that has not begun, or is between two attempts."""
     approval: str | None = None
+    again_at: datetime | None = None
+    """When an attempt after the first began: a row that had ended before that is open again."""
 
     @property
     def is_final(self) -> bool:
@@ -50,8 +53,14 @@ def state_of(obj: Raw) -> RowState:
     approval = _APPROVALS.get(str((status.get("approval") or {}).get("decision")))
     if truth not in {"True", "False"}:
         working = status.get("phase") in _WORKING or started is not None
-        held_up = None if working else _awaits_approval(status)
-        return RowState(RUNNING if working else CLAIMED, machine, started, error=held_up, approval=approval)
+        return RowState(
+            RUNNING if working else CLAIMED,
+            machine,
+            started,
+            error=_held_up(status),
+            approval=approval,
+            again_at=_again_at(status),
+        )
     return RowState(
         COMPLETED if truth == "True" else FAILED,
         machine,
@@ -60,13 +69,20 @@ def state_of(obj: Raw) -> RowState:
         _exit_code(status.get("exitCode"), succeeded=truth == "True"),
         None if truth == "True" else error_text(succeeded.get("reason"), succeeded.get("message")),
         approval,
+        _again_at(status),
     )
 
 
-def _awaits_approval(status: Raw) -> str | None:
+def _held_up(status: Raw) -> str | None:
     ready = _condition(status, "Ready")
-    waits = ready.get("reason") == AWAITING_APPROVAL and not status.get("claim")
-    return error_text(AWAITING_APPROVAL, ready.get("message")) if waits else None
+    reason = ready.get("reason")
+    waits = reason == AWAITING_APPROVAL or (reason in _BETWEEN_ATTEMPTS and status.get("attempt"))
+    return error_text(reason, ready.get("message")) if waits and not status.get("claim") else None
+
+
+def _again_at(status: Raw) -> datetime | None:
+    attempt = status.get("attempt")
+    return _moment(status.get("startTime")) if isinstance(attempt, int) and attempt > 1 else None
 
 
 def gone(obj: Raw | None, now: datetime) -> RowState:

@@ -168,6 +168,23 @@ def test_the_end_carries_its_time_exit_code_and_reason() -> None:
     assert state_of(bug("Failed", "False")).exit_code is None
 
 
+@pytest.mark.parametrize("reason", ["Suspended", "RetryBackOff"])
+def test_what_is_between_two_attempts_says_why(reason: str) -> None:
+    obj = bug("Parked", attempt=1, agentStartTime="2026-01-01T00:00:00Z")
+    obj["status"]["conditions"] = [{"type": "Ready", "reason": reason, "message": "for now"}]
+    assert (state_of(obj).status, state_of(obj).error) == ("running", f"{reason}: for now")
+    assert state_of({"status": {**obj["status"], "claim": {"machine": "m"}}}).error is None
+    never = {"status": {**obj["status"], "attempt": None, "agentStartTime": None}}
+    assert (state_of(never).status, state_of(never).error) == ("claimed", None)
+
+
+def test_only_an_attempt_after_the_first_opens_a_row_again() -> None:
+    begun = {"startTime": "2026-01-01T00:00:00Z"}
+    assert state_of(bug("Claimed", "Unknown", attempt=1, **begun)).again_at is None
+    assert state_of(bug("Claimed", "Unknown", attempt=2, **begun)).again_at == NOW
+    assert state_of(bug("Failed", "False", attempt=2, **begun)).again_at == NOW
+
+
 def test_what_waits_for_approval_says_so_until_it_is_decided() -> None:
     obj = bug("AwaitingApproval")
     obj["status"]["conditions"] = [{"type": "Ready", "reason": "AwaitingApproval", "message": "of somebody"}]
