@@ -49,12 +49,12 @@ def place(
     is not told of any others. Raises `Untranslatable`."""
     known = sorted(repositories, key=lambda repository: repository.name)
     _check(directory)
+    if named and not _may(named, allowed):
+        raise _unknown(named, namespace)
     if directory.startswith("/"):
-        found, rest = _by_prefix(directory, named, known, namespace)
+        found, rest = _by_prefix(directory, named, known, namespace, allowed)
     else:
         found, rest = _by_name(named, [one for one in known if _may(one.name, allowed)], namespace), directory
-    if not _may(found, allowed):
-        raise _unmapped(directory, namespace) if not named else _unknown(named, namespace)
     if len(rest) > LONGEST_RELATIVE:
         raise Untranslatable("InvalidField", f"{_FIELD}: longer than {LONGEST_RELATIVE} characters", field=_FIELD)
     return Place(found, rest)
@@ -88,7 +88,14 @@ def _by_name(named: str | None, known: Sequence[KnownRepository], namespace: str
     raise Untranslatable("RepositoryNotGiven", message, field="repository")
 
 
-def _by_prefix(directory: str, named: str | None, known: Sequence[KnownRepository], namespace: str) -> tuple[str, str]:
+def _by_prefix(
+    directory: str,
+    named: str | None,
+    known: Sequence[KnownRepository],
+    namespace: str,
+    allowed: frozenset[str] | None,
+) -> tuple[str, str]:
+    """The longest prefix of anybody's decides; of those that have it, the sender's."""
     if named and named not in {repository.name for repository in known}:
         raise _unknown(named, namespace)
     asked = [repository for repository in known if named in {None, "", repository.name}]
@@ -100,6 +107,7 @@ def _by_prefix(directory: str, named: str | None, known: Sequence[KnownRepositor
                 continue
             found = {**(found if length == longest else {}), repository.name: rest}
             longest = length
+    found = {name: rest for name, rest in found.items() if _may(name, allowed)}
     if len(found) > 1:
         raise _ambiguous(directory, found, namespace)
     if not found:

@@ -99,6 +99,22 @@ def test_a_sender_is_told_nothing_of_repositories_that_are_not_its_own() -> None
     assert place("web", None, ALL, "team-a", allowed=mine) == Place("plain", "web")
 
 
+@pytest.mark.parametrize("named", ["shop", "none"])
+def test_a_sender_cannot_tell_another_s_repository_from_none_by_naming_it(named: str) -> None:
+    with pytest.raises(Untranslatable) as refused:
+        place("/elsewhere", named, ALL, "team-a", allowed=frozenset({"plain"}))
+    assert (refused.value.reason, "pathPrefixes" in refused.value.message) == ("RepositoryNotFound", False)
+
+
+def test_of_repositories_with_one_prefix_a_sender_gets_its_own_and_is_told_of_no_other() -> None:
+    assert place("/srv/shop/x", None, [SHOP, TWIN], "team-a", allowed=frozenset({"twin"})) == Place("twin", "x")
+    with pytest.raises(Untranslatable) as refused:
+        place("/srv/shop/x", None, [SHOP, TWIN], "team-a", allowed=frozenset({"plain"}))
+    assert refused.value.reason == "WorkingDirectoryNotMapped"
+    with pytest.raises(Untranslatable, match="shop, twin"):
+        found("/srv/shop/x", known=[SHOP, TWIN])
+
+
 def test_a_longer_prefix_of_another_s_repository_is_not_given_to_mine() -> None:
     with pytest.raises(Untranslatable):
         place("/home/mentu/Workspaces/shop/vendor/inner/x", None, ALL, "team-a", allowed=frozenset({"shop"}))
