@@ -31,6 +31,7 @@ class Report:
     lines: int = 0
     last_sequence: int = 0
     unshipped: int = 0
+    unshipped_parts: int = 0
     refused: int = 0
     usage: Usage = field(default_factory=Usage)
     started_at: str | None = None
@@ -45,6 +46,7 @@ class Report:
             "lines": self.lines,
             "lastSequence": self.last_sequence,
             "unshipped": self.unshipped,
+            "unshippedParts": self.unshipped_parts,
             "refused": self.refused,
             "usage": self.usage.to_json(),
             "startedAt": self.started_at,

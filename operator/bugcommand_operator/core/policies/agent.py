@@ -229,7 +229,7 @@ def _ended_facts(seen: Observed, status: StatusEditor, agent: Container) -> None
     if result.usage:
         status.set(usage=Usage(**result.usage.model_dump()))
     if agent.started_at:
-        note_logs(status, result.unshipped, result.refused)
+        note_logs(status, result)
     if not _was_ended_for_time(seen):
         reason = Reason.AGENT_ENDED if agent.started_at else Reason.AGENT_NOT_STARTED
         status.condition(ConditionType.AGENT_RUNNING, "False", reason)
