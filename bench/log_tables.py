@@ -10,6 +10,7 @@ import io
 import itertools
 import sqlite3
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,7 +67,6 @@ class Tables:
         self.url = url
         self._engine = open_writer(url, synchronous="FULL")
         self._logs = SpawnLogs(self._engine)
-        self._numbers = itertools.count(1)
 
     async def open(self) -> None:
         await migrate.upgrade(self.url)
@@ -75,7 +75,7 @@ class Tables:
         await self._engine.dispose()
 
     async def ours(self) -> float:
-        groups = list(batches(self._next("ours")))
+        groups = list(batches(_new_id()))
         began = time.perf_counter()
         for group in groups:
             await self._logs.append(group)
@@ -83,7 +83,7 @@ class Tables:
 
     async def copy(self) -> float:
         """`COPY … FROM STDIN` as text, in one piece a commit: the quickest way there is."""
-        pieces = [_as_text(some) for some in rows(self._next("copy"))]
+        pieces = [_as_text(some) for some in rows(_new_id())]
         url = self.url.replace("+psycopg", "")
         statement = f"COPY spawn_logs ({', '.join(COLUMNS)}) FROM STDIN"
         async with await psycopg.AsyncConnection.connect(url) as connection:
@@ -95,7 +95,7 @@ class Tables:
             return time.perf_counter() - began
 
     async def raw_sqlite(self) -> float:
-        values = [[(*row[:4], as_text(row[4]), *row[5:]) for row in some] for some in rows(self._next("raw"))]
+        values = [[(*row[:4], as_text(row[4]), *row[5:]) for row in some] for some in rows(_new_id())]
         path = Path(self.url.partition("///")[2])
         marks = ", ".join("?" * len(COLUMNS))
         statement = f"INSERT INTO spawn_logs ({', '.join(COLUMNS)}) VALUES ({marks})"
@@ -111,8 +111,10 @@ class Tables:
         finally:
             connection.close()
 
-    def _next(self, who: str) -> str:
-        return f"{who}-{next(self._numbers)}"
+
+def _new_id() -> str:
+    """As commands have them: their places in an index are anywhere, not at its end, where inserting costs less."""
+    return str(uuid.uuid4())
 
 
 def _as_text(some: list[Row]) -> bytes:

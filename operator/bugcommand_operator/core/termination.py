@@ -61,6 +61,8 @@ class AgentResult(_Result):
     last_sequence: Count = 0
     unshipped: Count | None = None
     """None: it did not say, which is not the same as none."""
+    unshipped_parts: Count = 0
+    """Of the session's recording."""
     refused: Count = 0
     usage: UsageResult | None = None
     lasting: bool = False
@@ -90,6 +92,7 @@ class ExportResult(_Result):
 
 class ShipResult(_Result):
     unshipped: Count | None = None
+    unshipped_parts: Count = 0
     refused: Count = 0
 
 

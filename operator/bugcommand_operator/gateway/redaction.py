@@ -22,6 +22,8 @@ _ESCAPE = (
 _BEGIN = rf"(?:(?P<escape>{_ESCAPE})|\b)"
 _JWT_BEGIN = rf"(?:(?P<escape>{_ESCAPE})|(?<![A-Za-z0-9_-]))"
 
+_QUOTE = r"\"(?![,:}\]])"
+
 # Each shape with a text that it cannot do without: looking for that first keeps ordinary lines fast.
 _SHAPES: tuple[tuple[str, str], ...] = (
     ("sk-", _BEGIN + r"sk-(?:ant-|proj-|svcacct-)[A-Za-z0-9_-]{16,}"),  # model keys
@@ -32,7 +34,8 @@ _SHAPES: tuple[tuple[str, str], ...] = (
     ("KIA", _BEGIN + r"AKIA[0-9A-Z]{16}\b"),  # AWS
     # A JSON web token. It begins where its alphabet does: from each "eyJ" within a run, the rest would be read anew.
     ("eyJ", _JWT_BEGIN + r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
-    ("://", r"(?P<escape>)(?<=://)[^\s:/@]{0,256}:[^\s/@]{1,256}(?=@)"),  # a user and password in a URL
+    # A user and password in a URL. A quote that ends a text of JSON ends them too.
+    ("://", rf"(?P<escape>)(?<=://)(?:[^\s:/@\"]|{_QUOTE}){{0,256}}:(?:[^\s/@\"]|{_QUOTE}){{1,256}}(?=@)"),
 )
 _PATTERNS = tuple((marker, re.compile(pattern)) for marker, pattern in _SHAPES)
 

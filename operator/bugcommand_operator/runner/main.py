@@ -195,7 +195,8 @@ class Run:
             return None
         header = {"width": COLUMNS, "height": ROWS, "timestamp": int(time.time()), "title": config.name}
         env = {"env": {"TERM": "tmux-256color"}}
-        return Recorder(self._journal.redactor, self._keep_part, {**header, **env}, config.recording_bytes)
+        begun = self._recording.begin
+        return Recorder(self._journal.redactor, self._keep_part, {**header, **env}, config.recording_bytes, begun=begun)
 
     def _keep_part(self, part: bytes) -> bool:
         kept = self._recording.keep(part)
@@ -226,6 +227,7 @@ class Run:
             lines=self._journal.count,
             last_sequence=self._journal.last_seq,
             unshipped=self._unshipped(),
+            unshipped_parts=sum(queue.pending for queue in self._queues if isinstance(queue, RecordingQueue)),
             refused=self._refused() + self._journal.lost,
             usage=self._session.transcript.usage.total(),
             checkpoint=self._checkpointer.commit,

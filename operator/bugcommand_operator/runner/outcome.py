@@ -33,6 +33,7 @@ class Report:
     lines: int = 0
     last_sequence: int = 0
     unshipped: int = 0
+    unshipped_parts: int = 0
     refused: int = 0
     usage: Usage = field(default_factory=Usage)
     checkpoint: str | None = None
@@ -49,6 +50,7 @@ class Report:
             "lines": self.lines,
             "lastSequence": self.last_sequence,
             "unshipped": self.unshipped,
+            "unshippedParts": self.unshipped_parts,
             "refused": self.refused,
             "usage": self.usage.to_json(),
             **({"lasting": True} if self.outcome.lasting else {}),

@@ -24,7 +24,8 @@ _INVISIBLE = re.compile(f"{ESCAPES.pattern}|\n|{CONTROLS.pattern}")
 
 
 class Recorder:
-    """`keep` takes a finished part, and says whether it could."""
+    """`keep` takes a finished part, and says whether it could. `begun` gets each piece of one as it comes: a
+    runner that is killed finishes none."""
 
     def __init__(
         self,
@@ -33,13 +34,16 @@ class Recorder:
         header: dict[str, object],
         limit: int,
         monotonic: Callable[[], float] = time.monotonic,
+        begun: Callable[[bytes], object] = lambda _piece: None,
     ) -> None:
         self._redactor, self._keep, self._limit, self._monotonic = redactor, keep, limit, monotonic
+        self._begun = begun
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
         self._started = self._part_began = monotonic()
         self._part: list[bytes] = [json.dumps({"version": 2, **header}).encode() + b"\n"]
         self._size = self._total = len(self._part[0])
+        self._begun(self._part[0])
         self._over = False
 
     def feed(self, data: bytes, final: bool = False) -> None:
@@ -80,6 +84,7 @@ class Recorder:
         if self._size + len(event) > PART_BYTES:
             self._finish_part()
         self._part.append(event)
+        self._begun(event)
         self._size += len(event)
         self._total += len(event)
         if self._over:

@@ -1,4 +1,5 @@
-"""The parts of recordings that are not stored yet: a file each on the volume, sent in order, gone once stored.
+"""The parts of recordings that are not stored yet: a file each on the volume, sent in order, gone once stored. One that
+has begun is `<number>.open`, a part like the others once its runner is gone.
 
 The agent may have put anything there: nothing but regular files with a part's name is read, each as text that the
 agent could have shown as well.
@@ -16,6 +17,7 @@ from .queues import Envelope, Parcel, Queue, encoded
 RECORDINGS = "/intake/v1/recordings"
 FOLDER = "recording"
 LARGEST = 512 * 1024
+_OPEN = ".open"
 _MOST_PARTS = 100_000
 _PATIENCE = 8
 
@@ -32,6 +34,15 @@ class RecordingQueue(Queue):
         self._undeliverable = False
         self.trouble = ""
 
+    def begin(self, piece: bytes) -> None:
+        """So much more of the part that is to be kept next."""
+        with contextlib.suppress(OSError):  # `keep` will say so
+            self._folder.mkdir(parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+            fd = os.open(self._folder / f"{self._last + 1}{_OPEN}", flags, 0o640)
+            with os.fdopen(fd, "wb", buffering=0) as file:
+                file.write(piece)
+
     def keep(self, data: bytes) -> bool:
         """One more part, finished. False if the volume did not take it."""
         name = str(self._last + 1)
@@ -45,6 +56,8 @@ class RecordingQueue(Queue):
             return False
         self._last += 1
         self._waiting.append(self._last)
+        with contextlib.suppress(OSError):
+            (self._folder / f"{name}{_OPEN}").unlink()
         return True
 
     @property
@@ -59,6 +72,8 @@ class RecordingQueue(Queue):
     def take(self) -> Parcel | None:
         number = self._waiting[0]
         data = _read(self._folder / str(number))
+        if data is None and (begun := _read(self._folder / f"{number}{_OPEN}")):
+            data = begun[: begun.rfind("\n") + 1]
         if data is None:
             self._drop(number)
             return None
@@ -78,8 +93,9 @@ class RecordingQueue(Queue):
     def _drop(self, number: int) -> None:
         self._waiting.remove(number)
         if not self._read_only:
-            with contextlib.suppress(OSError):
-                (self._folder / str(number)).unlink()
+            for name in (str(number), f"{number}{_OPEN}"):
+                with contextlib.suppress(OSError):
+                    (self._folder / name).unlink()
 
 
 def earlier_recordings(
@@ -96,7 +112,8 @@ def earlier_recordings(
 
 def _numbers(folder: Path) -> list[int]:
     try:
-        names = [entry.name for entry in folder.iterdir()] if not folder.is_symlink() else []
+        entries = folder.iterdir() if not folder.is_symlink() else ()
+        names = [entry.stem if entry.suffix == _OPEN else entry.name for entry in entries]
     except OSError:
         return []
     numbers = [int(name) for name in names if name.isascii() and name.isdecimal() and len(name) < 7]

@@ -51,7 +51,8 @@ def ship(request: Mapping[str, Any], token_file: str) -> dict[str, Any]:
         _drain(Intake(str(request["intakeUrl"]), token_file), everything, float(request["seconds"]))
     unshipped = sum(queue.pending for queue in queues) if request.get("intakeUrl") else 0
     refused = sum(queue.lost for queue in queues)
-    return {"reason": "", "message": "", "shipped": before - unshipped, "unshipped": unshipped, "refused": refused}
+    counts = {"shipped": before - unshipped, "unshipped": unshipped, "refused": refused}
+    return {"reason": "", "message": "", **counts, "unshippedParts": sum(queue.pending for queue in recordings)}
 
 
 def _drain(intake: Intake, queues: list[Queue], seconds: float) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 Stream = Literal["stdout", "stderr"]
 
@@ -22,8 +22,9 @@ class AttemptKey:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(NamedTuple):
+    """A tuple: there are thousands in a batch, and it is made in half the time."""
+
     seq: int
     stream: Stream
     ts: datetime

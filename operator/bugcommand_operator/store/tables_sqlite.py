@@ -8,12 +8,15 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from functools import cache
+from itertools import chain
 from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bugcommand_operator.store.engine import sqlite_connector
-from bugcommand_operator.store.placing import Claim, Owned, Place, Placed, Reached
+from bugcommand_operator.store.lines import LogLine
+from bugcommand_operator.store.placing import Claim, Owned, Place, Placed, Reached, accepted
 from bugcommand_operator.store.tables import Inconsistent
 from bugcommand_operator.store.types import as_text, neighbours_as_text
 
@@ -35,8 +38,10 @@ _BEGIN = """INSERT INTO spawn_log_progress (command_id, attempt, namespace, line
  VALUES (?, ?, ?, 0, 0, 0, ?) ON CONFLICT DO NOTHING"""
 _KNOWN = """SELECT seq FROM spawn_logs WHERE command_id = ? AND attempt = ?
  AND seq IN (SELECT value FROM json_each(?))"""
-_LINES = """INSERT INTO spawn_logs (command_id, attempt, seq, stream, ts, message, epoch, machine_id, namespace, day)
- VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_LINES = """INSERT INTO spawn_logs
+ (command_id, attempt, epoch, machine_id, namespace, day, seq, stream, ts, message) VALUES """
+_AT_ONCE = (100, 10, 1)
+"""Rows of one statement: what a statement costs, and what the rows of a batch have in common, is most of the rest."""
 _ADVANCE = """UPDATE spawn_log_progress SET lines = ?, bytes = ?, last_seq = ?, truncated_at = ?, last_at = ?
  WHERE command_id = ? AND attempt = ?"""
 
@@ -128,12 +133,21 @@ class SqliteTransaction:
     async def store(self, placed: Sequence[Placed]) -> None:
         now = as_text(datetime.now(UTC))
         try:
-            self._many(_LINES, _line_rows(placed))
+            for attempt in placed:
+                self._insert(attempt)
         except sqlite3.IntegrityError as error:
             if error.sqlite_errorcode in _NOT_UNIQUE:
                 raise Inconsistent(str(error)) from error
             raise
         self._many(_ADVANCE, [(*_counters(attempt.reached), now, *attempt.place) for attempt in placed])
+
+    def _insert(self, attempt: Placed) -> None:
+        owner, text_of = attempt.reached.owner, neighbours_as_text()
+        for batch in accepted([attempt]):
+            common = (*attempt.place, batch.epoch, batch.machine_id, owner.namespace, owner.day.isoformat())
+            for some in _pieces(batch.lines):
+                rows = [(seq, stream, text_of(ts), message) for seq, stream, ts, message in some]
+                self._connection.execute(_insert(len(rows)), [*common, *chain.from_iterable(rows)])
 
     def _rows(self, sql: str, *parameters: Any) -> Sequence[Any]:
         return self._connection.execute(sql, parameters).fetchall()
@@ -151,13 +165,15 @@ def _counters(reached: Reached) -> tuple[int, int, int, int | None]:
     return reached.lines, reached.bytes, reached.last_seq, reached.truncated_at
 
 
-def _line_rows(placed: Sequence[Placed]) -> Iterator[tuple[Any, ...]]:
-    text_of = neighbours_as_text()
-    for attempt in placed:
-        (command_id, number), owner = attempt.place, attempt.reached.owner
-        namespace, day = owner.namespace, owner.day.isoformat()
-        for batch, line in attempt.lines:
-            yield (
-                command_id, number, line.seq, line.stream, text_of(line.ts), line.message,
-                batch.epoch, batch.machine_id, namespace, day,
-            )  # fmt: skip
+def _pieces(lines: Sequence[LogLine]) -> Iterator[Sequence[LogLine]]:
+    start = 0
+    for size in _AT_ONCE:
+        while len(lines) - start >= size:
+            yield lines[start : start + size]
+            start += size
+
+
+@cache
+def _insert(rows: int) -> str:
+    row = "(?1, ?2, ?3, ?4, ?5, ?6, ?{}, ?{}, ?{}, ?{})"
+    return _LINES + ", ".join(row.format(*range(first, first + 4)) for first in range(7, 7 + 4 * rows, 4))

@@ -110,8 +110,11 @@ def test_a_volume_that_is_full_ends_the_recording_and_nothing_else() -> None:
     assert tape.parts == []
 
 
+ENVELOPE = Envelope("id", 1, "m")
+
+
 def queue(state: Path, attempt: int = 1, **more: Any) -> RecordingQueue:
-    return RecordingQueue(state, attempt, Envelope("id", 1, "m"), **more)
+    return RecordingQueue(state, attempt, ENVELOPE, **more)
 
 
 def test_parts_wait_on_the_volume_until_they_are_stored(tmp_path: Path) -> None:
@@ -126,6 +129,31 @@ def test_parts_wait_on_the_volume_until_they_are_stored(tmp_path: Path) -> None:
     left = again.take()
     assert left is not None
     assert (again.pending, left.last) == (1, 2)
+
+
+def test_of_a_runner_that_was_killed_what_was_shown_until_then_is_sent(tmp_path: Path) -> None:
+    killed = queue(tmp_path)
+    recorder = Recorder(Redactor([SECRET]), killed.keep, HEADER, 1 << 20, begun=killed.begin)
+    recorder.feed(f"one {SECRET} two".encode())
+    (part,) = (tmp_path / "recording" / "1").iterdir()
+    with part.open("ab") as file:
+        file.write(b'[0.1, "o", "torn')
+    for left in (queue(tmp_path), queue(tmp_path, read_only=True), *earlier_recordings(tmp_path, 2, ENVELOPE)):
+        parcel = left.take()
+        assert parcel is not None
+        header, event = json.loads(parcel.body)["data"].splitlines()
+        assert (parcel.last, json.loads(header)["width"], json.loads(event)[2]) == (1, 80, "one [redacted] two")
+    left.stored(parcel)
+    assert list(part.parent.iterdir()) == []
+
+
+def test_a_part_that_is_kept_is_there_once(tmp_path: Path) -> None:
+    whole = queue(tmp_path)
+    recorder = Recorder(Redactor(), whole.keep, HEADER, 1 << 20, begun=whole.begin)
+    recorder.feed(b"one")
+    recorder.close()
+    assert [path.name for path in (tmp_path / "recording" / "1").iterdir()] == ["1"]
+    assert queue(tmp_path).pending == 1
 
 
 def test_what_an_agent_put_in_a_parts_place_is_not_read(tmp_path: Path) -> None:
@@ -181,6 +209,7 @@ def test_a_gateway_without_a_place_for_recordings_does_not_hold_up_the_end(volum
         running = volume.run("fix it", intakeUrl=intake.url)
         told = running.end()
         assert (told["reason"], told["unshipped"], told["refused"]) == ("Completed", 0, 0)
+        assert told["unshippedParts"] == 1
         assert intake.cast() == ""
         intake.takes_recordings = True
         request = {"commandId": "id", "attempt": 1, "epoch": 1, "machineId": "m", "intakeUrl": intake.url}

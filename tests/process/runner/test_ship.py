@@ -14,6 +14,8 @@ from tests.process.runner.intake import FakeIntake, running_intake
 from tests.process.runner.running import SOURCE
 
 from bugcommand_operator.runner.journal import STDOUT
+from bugcommand_operator.runner.queues import Envelope
+from bugcommand_operator.runner.recording import RecordingQueue
 from bugcommand_operator.runner.ship import ship
 from bugcommand_operator.runner.spool import Spool, records
 
@@ -45,6 +47,14 @@ def test_it_sends_what_every_attempt_left_and_leaves_the_volume_as_it_was(tmp_pa
         assert intake.messages(2) == [f"line {number}" for number in range(11, 6001)]
     assert (told["shipped"], told["unshipped"], told["refused"]) == (5993, 0, 0)
     assert contents(tmp_path) == before
+
+
+def test_parts_of_a_recording_that_are_left_are_counted(tmp_path: Path) -> None:
+    RecordingQueue(tmp_path, 2, Envelope("id", 3, "site-1")).keep(b"one")
+    with running_intake() as intake:
+        intake.takes_recordings = False
+        told = ship(request(tmp_path, intake, seconds=1), str(tmp_path / "token"))
+    assert (told["unshipped"], told["unshippedParts"]) == (0, 1)
 
 
 def test_an_intake_that_is_away_is_waited_for_only_so_long_and_the_rest_is_counted(tmp_path: Path) -> None:

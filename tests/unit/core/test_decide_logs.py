@@ -59,6 +59,8 @@ def shipped(**says: Any) -> Pod:
         ({"unshipped": 0}, "True", Reason.LOGS_STORED, ""),
         ({"unshipped": 1}, "False", Reason.LOGS_UNSHIPPED, "1 line of the log"),
         ({"unshipped": 41, "refused": 2}, "False", Reason.LOGS_UNSHIPPED, "41 lines of the log"),
+        ({"unshipped": 0, "unshippedParts": 1}, "False", Reason.LOGS_UNSHIPPED, "1 part of the recording"),
+        ({"unshipped": 0, "unshippedParts": 3}, "False", Reason.LOGS_UNSHIPPED, "3 parts of the recording"),
         ({"unshipped": 0, "refused": 2}, "False", Reason.LOGS_REFUSED, "2 lines were never taken"),
         ({}, "False", Reason.LOGS_UNSHIPPED, "without a word"),
         ("no JSON", "False", Reason.LOGS_UNSHIPPED, "without a word"),
@@ -131,6 +133,15 @@ def test_lines_that_are_left_are_shipped_once_the_command_has_finished(name: str
     seen, actions = CASES[name]
 
     assert decide(seen, NOW).actions == actions
+
+
+def test_parts_of_a_recording_that_are_left_are_tried_again_as_lines_are() -> None:
+    pod_ = shipped(unshipped=0, unshippedParts=2)
+    found = logs(decide(rests(LEFT, ship_pod=pod_), NOW))
+
+    assert found is not None
+    assert (found.reason, "2 parts of the recording" in found.message) == (Reason.LOGS_UNSHIPPED, True)
+    assert decide(rests(LEFT, ship_pod=pod_), NOW + timedelta(minutes=11)).actions == (DeletePod(pod_.name, pod_.uid),)
 
 
 def test_lines_that_were_shipped_let_the_volume_go() -> None:

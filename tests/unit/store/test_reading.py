@@ -176,7 +176,7 @@ def test_a_statement_has_each_value_once_however_conditions_are_combined() -> No
 
 
 async def test_pages_follow_each_other_though_many_rows_have_the_same_time(store: Store) -> None:
-    same = [replace(one, ts=EPOCH) for one in batch(range(1, 31)).lines]
+    same = [one._replace(ts=EPOCH) for one in batch(range(1, 31)).lines]
     await store.logs.append([replace(batch([]), lines=same), replace(batch([], SECOND), lines=same)])
 
     seen = []

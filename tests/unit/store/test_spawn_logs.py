@@ -79,7 +79,7 @@ async def test_the_tail_is_the_last_lines_oldest_first(store: SpawnLogs) -> None
 
 
 async def test_a_line_comes_back_as_it_was_sent(store: SpawnLogs) -> None:
-    sent = replace(line(1, "tab\t, NUL's neighbour \x01, ☃ and \U0001f600"), stream="stderr")
+    sent = line(1, "tab\t, NUL's neighbour \x01, ☃ and \U0001f600")._replace(stream="stderr")
     await store.append([replace(batch([]), lines=[sent])])
 
     assert await store.tail(KEY, 1) == [sent]

@@ -238,7 +238,7 @@ def _ended_facts(seen: Observed, status: StatusEditor, agent: Container) -> None
     if result.checkpoint:
         status.set(checkpoint_commit=result.checkpoint)
     if agent.started_at:
-        note_logs(status, result.unshipped, result.refused)
+        note_logs(status, result)
     if not _was_ended_for_time(seen):
         reason = Reason.AGENT_ENDED if agent.started_at else Reason.AGENT_NOT_STARTED
         status.condition(ConditionType.AGENT_RUNNING, "False", reason)

@@ -12,7 +12,7 @@ from bugcommand_operator.api.conditions import ConditionType, Reason
 from bugcommand_operator.core.observed import Command, Observed, Pod
 from bugcommand_operator.core.plan import NOTHING, CreatePod, DeletePod, Event, Plan
 from bugcommand_operator.core.status import StatusEditor
-from bugcommand_operator.core.termination import ShipResult, result_of
+from bugcommand_operator.core.termination import AgentResult, ShipResult, result_of
 
 SHIP = "ship"
 LOOK_AGAIN = timedelta(seconds=60)
@@ -26,15 +26,15 @@ SAID = frozenset({Reason.LOGS_STORED, Reason.LOGS_UNSHIPPED, Reason.LOGS_REFUSED
 UNKNOWN = "The agent's container ended without a word: its last lines may be on the volume only, and are shipped now."
 
 
-def note_logs(status: StatusEditor, unshipped: int | None, refused: int) -> None:
+def note_logs(status: StatusEditor, said: AgentResult | ShipResult) -> None:
     """What a container that had the volume says about the log."""
-    if unshipped is None:
+    if said.unshipped is None:
         status.condition(ConditionType.LOGS_STORED, "False", Reason.LOGS_UNSHIPPED, UNKNOWN)
-    elif unshipped:
-        message = f"{lines(unshipped)} of the log are on the volume only: the log intake did not take them."
+    elif left := _left(said):
+        message = f"{left} are on the volume only: the log intake did not take them."
         status.condition(ConditionType.LOGS_STORED, "False", Reason.LOGS_UNSHIPPED, message)
-    elif refused:
-        message = f"{lines(refused)} were never taken by the log store; the container's log had them."
+    elif said.refused:
+        message = f"{lines(said.refused)} were never taken by the log store; the container's log had them."
         status.condition(ConditionType.LOGS_STORED, "False", Reason.LOGS_REFUSED, message)
     else:
         status.condition(ConditionType.LOGS_STORED, "True", Reason.LOGS_STORED)
@@ -62,7 +62,7 @@ def store_is_missed(command: Command) -> bool:
 def note_end(seen: Observed, status: StatusEditor) -> None:
     """An agent that has worked and of whose end nothing was seen may have left lines."""
     if status.reason_of(ConditionType.LOGS_STORED) not in SAID and agent_started(seen):
-        note_logs(status, None, 0)
+        note_logs(status, AgentResult())
 
 
 def agent_ever_started(seen: Observed) -> bool:
@@ -92,6 +92,14 @@ def unshipped_by(pod: Pod) -> str:
         return ""
     left = result_of(pod.container(SHIP), ShipResult).unshipped
     return "an unknown part" if left is None else lines(left) if left else ""
+
+
+def _left(said: AgentResult | ShipResult) -> str:
+    """What there is beside what was stored: lines, or no line but parts of the session's recording."""
+    if said.unshipped:
+        return f"{lines(said.unshipped)} of the log"
+    parts = said.unshipped_parts
+    return f"{parts} parts of the recording" if parts > 1 else "1 part of the recording" if parts else ""
 
 
 def lines(count: int) -> str:
@@ -127,13 +135,14 @@ def _shipped(seen: Observed, now: datetime, pod: Pod) -> Plan:
     result = result_of(pod.container(SHIP), ShipResult)
     status = StatusEditor(seen.command, now)
     if result.unshipped is not None:
-        note_logs(status, result.unshipped, result.refused)
-    if result.unshipped == 0:
+        note_logs(status, result)
+    left = "an unknown part of the log" if result.unshipped is None else _left(result)
+    if not left:
         return Plan(status=status.done())
     finished = pod.container(SHIP).finished_at or pod.created_at
     over = now - finished > TRY_AGAIN
     written = status.done()
-    events = (Event(Reason.LOGS_UNSHIPPED, f"{unshipped_by(pod)} of the log could not be stored.", "Warning"),)
+    events = (Event(Reason.LOGS_UNSHIPPED, f"{left} could not be stored.", "Warning"),)
     return Plan(
         actions=_delete(pod) if over else (),
         status=written,
