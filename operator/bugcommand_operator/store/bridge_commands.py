@@ -143,8 +143,8 @@ FIRST_ID = "00000000-0000-0000-0000-000000000000"
 
 
 class UnreadableRow(StoreRejected):
-    """A column holds what no reader can take, such as JSON with a number or a depth beyond all bounds. What the
-    statement changed is changed."""
+    """A column holds what no reader can take, such as JSON with a number or a depth beyond all bounds, or a time that
+    never comes. What the statement changed is changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +283,17 @@ class BridgeCommands:
                     return [dict(row) for row in (await connection.execute(_parsed(statement), values)).mappings()]
         except (ValueError, RecursionError, OverflowError) as error:  # out of the driver, which decodes JSON
             raise UnreadableRow(f"a column cannot be read: {str(error)[:200]}") from error
+        except StoreRejected as error:
+            if _is_the_servers(error):
+                raise
+            raise UnreadableRow(f"a column cannot be read: {str(error)[:200]}") from error
 
     async def _change(self, statement: str, values: Mapping[str, Any]) -> int:
         with own_errors():
             async with asyncio.timeout(_LONGEST_SECONDS), self._single.connect() as connection:
                 return (await connection.execute(_parsed(statement), values)).rowcount
+
+
+def _is_the_servers(error: StoreRejected) -> bool:
+    """And not the driver's own, which cannot decode what the server has sent."""
+    return getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) is not None

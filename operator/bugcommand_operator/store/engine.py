@@ -5,11 +5,12 @@ import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
+from weakref import WeakSet
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
@@ -66,9 +67,35 @@ def open_reader(url: str, *, lock_wait_seconds: float = 5.0) -> AsyncEngine:
     return _sqlite(read_only, lock_wait_seconds, ("PRAGMA query_only=ON", "PRAGMA case_sensitive_like=ON"))
 
 
+class _Whole(sqlite3.Connection):
+    """Its statements end when it is closed. A cursor that the exception of whoever was cancelled still refers to would
+    keep a snapshot, and the WAL growing, until the garbage collector comes by."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+
+    def cursor(self) -> sqlite3.Cursor:  # type: ignore[override]
+        made = super().cursor()
+        self._cursors.add(made)
+        return made
+
+    def close(self) -> None:
+        for cursor in tuple(self._cursors):
+            cursor.close()
+        super().close()
+
+
+def _interrupt(connection: Any, _record: Any, _error: Any) -> None:
+    """Nobody waits any more for what is under way, as when a reader is cancelled: closing has not to wait for it."""
+    with suppress(ValueError, sqlite3.ProgrammingError):  # closed already
+        connection.driver_connection._conn.interrupt()
+
+
 def _sqlite(url: URL, lock_wait_seconds: float, pragmas: Sequence[str]) -> AsyncEngine:
-    engine = create_async_engine(url, connect_args={"timeout": lock_wait_seconds})
+    engine = create_async_engine(url, connect_args={"timeout": lock_wait_seconds, "factory": _Whole})
     _on_connect(engine, pragmas)
+    event.listen(engine.sync_engine, "invalidate", _interrupt)
     path = sqlite_path(str(url))
     name = f"file:{quote(str(path))}?mode={url.query.get('mode', 'rwc')}"
     own = partial(_open_sqlite, name, lock_wait_seconds, pragmas)

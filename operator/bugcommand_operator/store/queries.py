@@ -16,6 +16,7 @@ from sqlalchemy import (
     Date,
     Integer,
     Select,
+    String,
     Table,
     and_,
     false,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 from bugcommand_operator.store.errors import BadQuery
 from bugcommand_operator.store.lines import Owner
 from bugcommand_operator.store.schema import bridge_commands, spawn_log_owners, spawn_logs, spawn_recordings
-from bugcommand_operator.store.types import Timestamp
+from bugcommand_operator.store.types import Json, TextList, Timestamp
 
 Op = Literal["eq", "neq", "gt", "gte", "lt", "lte", "in", "like", "ilike", "is"]
 TableName = Literal["spawn_logs", "spawn_recordings", "bridge_commands"]
@@ -37,6 +38,14 @@ _LAST_ORDER: Mapping[str, tuple[str, ...]] = {
     "spawn_logs": ("seq", "attempt"),  # after `ts` an index has them in this order
     "spawn_recordings": ("command_id", "attempt", "part"),
     "bridge_commands": ("created_at", "id"),
+}
+_COMPARE: Mapping[str, str] = {
+    "eq": "__eq__",
+    "neq": "__ne__",
+    "gt": "__gt__",
+    "gte": "__ge__",
+    "lt": "__lt__",
+    "lte": "__le__",
 }
 
 
@@ -179,6 +188,8 @@ def _condition(table: Table, one: Filter | Group) -> ColumnElement[bool]:
         together = (or_ if one.any else and_)(*(_condition(table, part) for part in one.parts))
         return not_(together) if one.negated else together
     column = _column(table, one.column)
+    if not _fits(column, one):
+        raise BadQuery(f"operator does not exist: {one.op} for the column {column.name}")
     if one.op == "in":
         found: ColumnElement[bool] = column.in_([_value(column, value) for value in one.value])
     elif one.op == "is":
@@ -186,11 +197,20 @@ def _condition(table: Table, one: Filter | Group) -> ColumnElement[bool]:
     elif one.op in ("like", "ilike"):
         found = getattr(column, one.op)(str(one.value))
     else:
-        compare = {"eq": "__eq__", "neq": "__ne__", "gt": "__gt__", "gte": "__ge__", "lt": "__lt__", "lte": "__le__"}
-        if one.op not in compare:
-            raise BadQuery(f"there is no operator {one.op}")
-        found = getattr(column, compare[one.op])(_value(column, one.value))
+        found = getattr(column, _COMPARE[one.op])(_value(column, one.value))
     return ~found if one.negated else found
+
+
+def _fits(column: Column[Any], one: Filter) -> bool:
+    """Whether Postgres has this operator for the column; SQLite would compare anything."""
+    kind = column.type
+    if one.op == "is":
+        return one.value is None or isinstance(kind, Boolean)
+    if one.op in ("like", "ilike"):
+        return isinstance(kind, String)
+    if one.op in ("gt", "gte", "lt", "lte") and isinstance(kind, Boolean):
+        return False
+    return (one.op == "in" or one.op in _COMPARE) and not isinstance(kind, (Json, TextList))
 
 
 def _value(column: Column[Any], value: Any) -> Any:

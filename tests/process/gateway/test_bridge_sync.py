@@ -369,7 +369,12 @@ async def test_a_machine_s_gateway_leaves_the_rows_of_another_machine_to_it(
 async def test_rows_that_nobody_can_decode_fail_and_stop_no_gateway(
     url: str, api: FakeApi, table: Table, tmp_path: Path
 ) -> None:
-    hostile = [f'{{"a": {"9" * 5000}}}', "[" * 3000 + "]" * 3000]
+    hostile = [
+        {"payload": f'{{"a": {"9" * 5000}}}'},
+        {"payload": "[" * 3000 + "]" * 3000},
+        {"created_at": "infinity"},
+        {"started_at": "0044-03-15 12:00:00 BC"},
+    ]
 
     async def first_words(command: str) -> tuple[str, str]:
         async with table.engine.begin() as connection:
@@ -380,10 +385,10 @@ async def test_rows_that_nobody_can_decode_fail_and_stop_no_gateway(
     async def all_have_failed() -> bool:
         return all([await first_words(command) == ("failed", "InvalidField") for command in bad])
 
-    before = [await table.insert(working_directory=PREFIX, payload=payload) for payload in hostile]
-    stranger = await table.insert(working_directory=PREFIX, payload=hostile[0], workspace_id=str(uuid.uuid4()))
+    before = [await table.insert(working_directory=PREFIX, **columns) for columns in hostile]
+    stranger = await table.insert(working_directory=PREFIX, **hostile[0], workspace_id=str(uuid.uuid4()))
     async with running_bridge(url, api, tmp_path):
-        bad = before + [await table.insert(working_directory=PREFIX, payload=payload) for payload in hostile]
+        bad = before + [await table.insert(working_directory=PREFIX, **columns) for columns in hostile]
         await until(all_have_failed)
         good = await table.insert(working_directory=PREFIX)
         await table.until(good, lambda row: row["bugcommand"] is not None)

@@ -1,6 +1,10 @@
 """What readers get to see of the rows: by query, within a scope, after a cursor."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import gc
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,10 +21,11 @@ from bugcommand_operator.gateway.rest.errors import RestError
 from bugcommand_operator.gateway.rest.query import parse_query
 from bugcommand_operator.gateway.rest.tables import TABLES
 from bugcommand_operator.store import migrate, schema
+from bugcommand_operator.store.bounded import bounded
 from bugcommand_operator.store.engine import open_reader
 from bugcommand_operator.store.errors import BadQuery, StoreRejected, StoreUnavailable, TooBroad
 from bugcommand_operator.store.lines import AttemptKey, Owner
-from bugcommand_operator.store.queries import Group, page_of, rows_matching
+from bugcommand_operator.store.queries import Group, TableName, page_of, rows_matching
 from bugcommand_operator.store.reading import Filter, LogReader, Order, RowQuery, Scope
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
@@ -247,11 +252,29 @@ async def test_whatever_the_grammar_lets_through_both_databases_understand(store
                 assert await store.reader.rows(RowQuery(filters=(condition,), table=table.name)) == []
 
 
-async def test_an_operator_that_postgres_does_not_have_is_a_bad_query(postgres_url: str) -> None:
-    async with open_store(postgres_url), open_reading(postgres_url) as reader:
-        for condition in (Filter("seq", "like", "1%"), Filter("message", "is", value=True)):
-            with pytest.raises(BadQuery):
-                await reader.rows(RowQuery(filters=(condition,)))
+@pytest.mark.parametrize(
+    ("table", "condition"),
+    [
+        ("spawn_logs", Filter("seq", "like", "1%")),
+        ("spawn_logs", Filter("ts", "ilike", "2026%")),
+        ("spawn_logs", Filter("day", "like", "2026%")),
+        ("spawn_logs", Filter("message", "is", value=True)),
+        ("bridge_commands", Filter("id", "like", "5f%")),
+        ("bridge_commands", Filter("flags", "eq", "-p")),
+        ("bridge_commands", Filter("payload", "ilike", "%x%")),
+        ("bridge_commands", Filter("approval_required", "gt", value=False)),
+        ("bridge_commands", Filter("prompt", "match", "x")),  # type: ignore[arg-type]
+    ],
+)
+@pytest.mark.filterwarnings("error")
+async def test_an_operator_that_postgres_does_not_have_is_a_bad_query_before_a_database_is_asked(
+    store: Store, table: TableName, condition: Filter
+) -> None:
+    for one in (condition, replace(condition, negated=True), Group((condition,), negated=True)):
+        with pytest.raises(BadQuery):
+            await store.reader.rows(RowQuery(filters=(one,), table=table))
+        with pytest.raises(BadQuery):
+            rows_matching(RowQuery(filters=(one,), table=table), None)
 
 
 @pytest.mark.parametrize("scope", [Scope(), Scope(frozenset({"team-a"}), None)])
@@ -298,8 +321,6 @@ async def test_a_reader_has_no_way_to_write(store: Store, store_url: str) -> Non
 
 
 async def test_a_question_that_takes_too_long_is_interrupted(store: Store, store_url: str) -> None:
-    from bugcommand_operator.store.bounded import bounded
-
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     engine = open_reader(store_url)
     with pytest.raises(TooBroad):
@@ -308,6 +329,58 @@ async def test_a_question_that_takes_too_long_is_interrupted(store: Store, store
     async with bounded(engine, 5, tell=True) as connection:
         assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
     await engine.dispose()
+
+
+@pytest.fixture
+def no_garbage_is_collected() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def let_go(path: Path) -> None:
+    """Until nobody holds a snapshot: only then may the WAL begin anew."""
+    async with asyncio.timeout(5):
+        while True:
+            with closing(sqlite3.connect(path, timeout=0)) as connection:
+                if connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()[0] == 0:
+                    return
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("no_garbage_is_collected")
+async def test_a_reader_of_sqlite_that_is_cancelled_lets_go_of_its_snapshot(tmp_path: Path) -> None:
+    url, path = f"sqlite+aiosqlite:///{tmp_path / 'logs.db'}", tmp_path / "logs.db"
+    async with open_store(url) as logs, open_reading(url) as reader:
+        await logs.append([batch(range(1, 4001))])
+        for milliseconds in range(0, 60, 2):
+            question = asyncio.create_task(reader.rows(RowQuery(filters=(MINE,), limit=4000)))
+            await asyncio.wait({question}, timeout=milliseconds / 1000)
+            question.cancel()
+            await asyncio.gather(question, return_exceptions=True)
+            await logs.append([batch([5000 + milliseconds])])
+            await let_go(path)
+
+
+@pytest.mark.usefixtures("no_garbage_is_collected")
+async def test_what_a_cancelled_reader_has_asked_sqlite_is_not_worked_out_any_further(tmp_path: Path) -> None:
+    url, path = f"sqlite+aiosqlite:///{tmp_path / 'logs.db'}", tmp_path / "logs.db"
+    endless = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT sum(seq) FROM n, spawn_logs")
+    async with open_store(url) as logs:
+        await logs.append([batch([1])])
+        engine = open_reader(url)
+
+        async def ask() -> None:
+            async with bounded(engine, 60) as connection:
+                await connection.execute(endless)
+
+        question = asyncio.create_task(ask())
+        await asyncio.wait({question}, timeout=0.2)
+        question.cancel()
+        await asyncio.wait_for(asyncio.gather(question, return_exceptions=True), 5)
+        await logs.append([batch([2])])
+        await let_go(path)
+        await engine.dispose()
 
 
 async def test_a_database_that_is_away_is_unavailable() -> None:
