@@ -13,7 +13,12 @@ from bugcommand_operator.core.plan import Event, Plan
 from bugcommand_operator.core.policies.approval import awaits_approval, rejected
 from bugcommand_operator.core.policies.ending import failed
 from bugcommand_operator.core.policies.room import no_room
-from bugcommand_operator.core.policies.share import is_ours_to_tell, nobody_could
+from bugcommand_operator.core.policies.share import (
+    is_for_strangers,
+    is_ours_to_tell,
+    nobody_could,
+    until_an_onlooker_tells,
+)
 from bugcommand_operator.core.queueing import shown_place
 from bugcommand_operator.core.repository_url import url_problem
 from bugcommand_operator.core.status import StatusEditor
@@ -35,6 +40,13 @@ def admit(seen: Observed, now: datetime) -> Plan | None:
     if held_up := _waits_for(seen):
         return _wait(seen, now, *held_up)
     return claim(seen, now)
+
+
+def onlookers_word(seen: Observed) -> Wait | None:
+    """What there would be to say of a command for strangers; None for any other."""
+    command = seen.command
+    concerned = command.is_waiting and is_for_strangers(command, seen.identity.machine, seen.executors)
+    return _waits_for(seen) if concerned else None
 
 
 def _refused(seen: Observed, now: datetime) -> Plan | None:
@@ -113,9 +125,10 @@ def _machine_message(seen: Observed) -> str:
 
 
 def _wait(seen: Observed, now: datetime, reason: Reason, message: str) -> Plan:
-    is_told = reason in WAITING_FOR_ROOM and _stands_in_the_queue_already(seen)
-    if is_told or not is_ours_to_tell(seen):
+    if _is_told(seen, reason) or not is_ours_to_tell(seen):
         return Plan(look_again_after=LOOK_AGAIN)
+    if patience := until_an_onlooker_tells(seen):
+        return Plan(look_again_after=patience)
     status = StatusEditor(seen.command, now)
     if reason in WAITING_FOR_ROOM:
         status.progressing(reason, message)
@@ -128,9 +141,12 @@ def _wait(seen: Observed, now: datetime, reason: Reason, message: str) -> Plan:
     return Plan(status=status.done(), events=events, look_again_after=LOOK_AGAIN)
 
 
-def _stands_in_the_queue_already(seen: Observed) -> bool:
-    """Which limit holds it may look different to each executor: each correcting the others would never end."""
+def _is_told(seen: Observed, reason: Reason) -> bool:
+    """Which limit holds it may look different to each executor: each correcting the others would never end. That it
+    waits for a machine is no news once an executor of that machine has put it into the queue."""
     command = seen.command
+    if reason not in WAITING_FOR_ROOM | {Reason.WAITING_FOR_MACHINE}:
+        return False
     return command.waits_for_room and command.status.observed_generation == command.generation
 
 
