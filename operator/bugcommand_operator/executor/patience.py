@@ -10,7 +10,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from bugcommand_operator.core.observed import Observed
-from bugcommand_operator.core.policies.admission import onlookers_word
+from bugcommand_operator.core.policies.admission import word_for
+from bugcommand_operator.core.policies.share import is_for_strangers
 from bugcommand_operator.executor.world import Key
 
 Mark = tuple[object, ...]
@@ -23,11 +24,11 @@ class Patience:
 
     def unchanged_for(self, seen: Observed) -> timedelta:
         """Whatever anybody writes to it, and whatever changes what we would say of it, begins anew."""
-        command, word = seen.command, onlookers_word(seen)
-        if word is None:
+        command = seen.command
+        if not command.is_waiting or not is_for_strangers(command, seen.identity.machine, seen.executors):
             self.forget(command.key)
             return timedelta(0)
-        mark, now = (command.uid, command.resource_version, word), self._clock()
+        mark, now = (command.uid, command.resource_version, word_for(seen)), self._clock()
         before, since = self._since.get(command.key, (None, now))
         if before != mark:
             since = now

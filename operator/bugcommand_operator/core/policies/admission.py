@@ -13,12 +13,7 @@ from bugcommand_operator.core.plan import Event, Plan
 from bugcommand_operator.core.policies.approval import awaits_approval, rejected
 from bugcommand_operator.core.policies.ending import failed
 from bugcommand_operator.core.policies.room import no_room
-from bugcommand_operator.core.policies.share import (
-    is_for_strangers,
-    is_ours_to_tell,
-    nobody_could,
-    until_an_onlooker_tells,
-)
+from bugcommand_operator.core.policies.share import is_ours_to_tell, nobody_could
 from bugcommand_operator.core.queueing import shown_place
 from bugcommand_operator.core.repository_url import url_problem
 from bugcommand_operator.core.status import StatusEditor
@@ -37,16 +32,9 @@ def admit(seen: Observed, now: datetime) -> Plan | None:
         return failed(seen, now, Reason.CANCELLED, "Cancelled before it was claimed.")
     if plan := rejected(seen, now) or _refused(seen, now):
         return plan
-    if held_up := _waits_for(seen):
+    if held_up := word_for(seen):
         return _wait(seen, now, *held_up)
     return claim(seen, now)
-
-
-def onlookers_word(seen: Observed) -> Wait | None:
-    """What there would be to say of a command for strangers; None for any other."""
-    command = seen.command
-    concerned = command.is_waiting and is_for_strangers(command, seen.identity.machine, seen.executors)
-    return _waits_for(seen) if concerned else None
 
 
 def _refused(seen: Observed, now: datetime) -> Plan | None:
@@ -86,10 +74,6 @@ def claim(seen: Observed, now: datetime) -> Plan:
     return Plan(status=status.done(), events=(Event("Claimed", message),), go_on=True)
 
 
-def _waits_for(seen: Observed) -> Wait | None:
-    return _waits_for_people(seen) or awaits_approval(seen) or _waits_for_its_turn(seen)
-
-
 def _waits_for_people(seen: Observed) -> Wait | None:
     spec = seen.command.spec
     if spec.suspend:
@@ -127,8 +111,6 @@ def _machine_message(seen: Observed) -> str:
 def _wait(seen: Observed, now: datetime, reason: Reason, message: str) -> Plan:
     if _is_told(seen, reason) or not is_ours_to_tell(seen):
         return Plan(look_again_after=LOOK_AGAIN)
-    if patience := until_an_onlooker_tells(seen):
-        return Plan(look_again_after=patience)
     status = StatusEditor(seen.command, now)
     if reason in WAITING_FOR_ROOM:
         status.progressing(reason, message)
@@ -148,6 +130,11 @@ def _is_told(seen: Observed, reason: Reason) -> bool:
     if reason not in WAITING_FOR_ROOM | {Reason.WAITING_FOR_MACHINE}:
         return False
     return command.waits_for_room and command.status.observed_generation == command.generation
+
+
+def word_for(seen: Observed) -> Wait | None:
+    """What there is to say of a command that waits, whoever says it."""
+    return _waits_for_people(seen) or awaits_approval(seen) or _waits_for_its_turn(seen)
 
 
 def _commitment_message(seen: Observed) -> str:

@@ -25,6 +25,8 @@ def leave_to_another(seen: Observed, now: datetime) -> Plan | None:
     if not seen.executors.may_claim:
         return Plan(look_again_after=UNREGISTERED)
     me = seen.identity.executor
+    if patience := until_an_onlooker_tells(seen):
+        return Plan(look_again_after=patience)
     able = [peer.id for peer in _eligible(seen) if _has_room(seen, peer)]
     if not able:
         return None
