@@ -32,7 +32,7 @@ def admit(seen: Observed, now: datetime) -> Plan | None:
         return failed(seen, now, Reason.CANCELLED, "Cancelled before it was claimed.")
     if plan := rejected(seen, now) or _refused(seen, now):
         return plan
-    if held_up := word_for(seen):
+    if held_up := _waits_for(seen):
         return _wait(seen, now, *held_up)
     return claim(seen, now)
 
@@ -72,6 +72,10 @@ def claim(seen: Observed, now: datetime) -> Plan:
     status.condition(ConditionType.SUCCEEDED, "Unknown", Reason.IN_PROGRESS)
     status.progressing(Reason.CLAIMED, message)
     return Plan(status=status.done(), events=(Event("Claimed", message),), go_on=True)
+
+
+def _waits_for(seen: Observed) -> Wait | None:
+    return _waits_for_people(seen) or awaits_approval(seen) or _waits_for_its_turn(seen)
 
 
 def _waits_for_people(seen: Observed) -> Wait | None:
