@@ -65,10 +65,15 @@ class OperatorProcess:
         self.told = Told(self.kube)
         actor = Actor(self.kube, self.world, self.install)
         self.turns = Turns(self.world, self.identity, self.limits, self.enqueue)
-        self.reconciler = Reconciler(self.kube, self.world, actor, self.told, self.identity, self.limits, self.turns)
+        self.reconciler = Reconciler(
+            self.kube, self.world, actor, self.told, self.identity, self.limits, self.turns, self.local_clock
+        )
         self.routes = Routes(self.world, self.enqueue, self.turns.call_up)
         self.resync = Resync(self.kube, self.world, [], self.enqueue)
         self.cluster.watchers.append(self._heard)
+
+    def local_clock(self) -> float:
+        return self.cluster.now.timestamp()
 
     def enqueue(self, key: Key) -> None:
         self.due[key] = self.cluster.now

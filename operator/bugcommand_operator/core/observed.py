@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bugcommand_operator.api.agent import AgentSpec
 from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus
@@ -223,6 +223,8 @@ class Observed:
     earlier_claims_are_known: bool = True
     """False: the watch has not shown this claim yet, so claims that came before it may be unseen."""
     executors: Executors = ALONE
+    unchanged_for: timedelta = timedelta(0)
+    """Of a command for strangers: for how long this executor has seen that nothing about it changes."""
     agent_pod: Pod | None = None
     publish_pod: Pod | None = None
     rescue_pod: Pod | None = None

@@ -21,6 +21,7 @@ from bugcommand_operator.cluster.errors import ClusterError, Conflict
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.cluster.logging_setup import set_up_logging
 from bugcommand_operator.core.observed import Command
+from bugcommand_operator.core.policies.share import is_for_strangers
 from bugcommand_operator.core.sharing import falls_to
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.act import Actor, unfenced
@@ -119,7 +120,10 @@ class Executor:
 
     def _is_ours_to_place(self, command: Command) -> bool:
         """One of all that are alive writes a command's place in the queue."""
-        return falls_to(self._config.executor_id, command.uid, (peer.id for peer in self._world.registry().live))
+        executors = self._world.registry()
+        if is_for_strangers(command, self._config.machine_id, executors):
+            return False
+        return falls_to(self._config.executor_id, command.uid, (peer.id for peer in executors.live))
 
     def _may_claim(self) -> bool:
         return self._registry is None or self._registry.executors().may_claim

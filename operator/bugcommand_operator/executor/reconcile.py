@@ -1,4 +1,5 @@
-"""One pass over one command: observe, decide, act, write the status once. Remembers nothing between passes."""
+"""One pass over one command: observe, decide, act, write the status once. Remembers nothing between passes but
+for how long it was patient."""
 
 from __future__ import annotations
 
@@ -30,6 +31,8 @@ from bugcommand_operator.core.settings import Identity, Limits
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.act import Actor
 from bugcommand_operator.executor.events import EventPoster
+from bugcommand_operator.executor.patience import Patience
+from bugcommand_operator.executor.registry import local_clock
 from bugcommand_operator.executor.turns import Turns
 from bugcommand_operator.executor.world import Key, World
 from bugcommand_operator.manifests.volumes import workspace_volume_name
@@ -49,6 +52,7 @@ class Reconciler:
         identity: Identity,
         limits: Limits,
         turns: Turns,
+        clock: Callable[[], float] = local_clock,
     ) -> None:
         self._kube = kube
         self._world = world
@@ -58,6 +62,7 @@ class Reconciler:
         self._limits = limits
         self._classes = StorageClasses(kube)
         self._turns = turns
+        self._patience = Patience(clock)
         self.written: list[Callable[[Command, BugCommandStatus, Pod | None], None]] = [metrics.count_written]
         """Told of each status that the API server has taken over the one that was observed; with the agent's pod."""
 
@@ -75,6 +80,7 @@ class Reconciler:
         for _ in range(MOST_STEPS):
             command = self._world.commands.items.get(key)
             if command is None:
+                self._patience.forget(key)
                 return None
             plan = await self._one_step(command)
             told += [(command, event) for event in plan.events]
@@ -169,6 +175,7 @@ class Reconciler:
             log_store_away_since=world.log_store_away_since,
             log_store_answers=world.log_store_answers,
         )
+        seen = replace(seen, unchanged_for=self._patience.unchanged_for(seen))
         return replace(seen, volumes_bind_at_once=await self._bind_at_once(seen))
 
     def _stray_pods(self, command: Command) -> tuple[Pod, ...]:

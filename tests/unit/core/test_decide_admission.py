@@ -25,6 +25,7 @@ from bugcommand_operator.api.conditions import ConditionType, Phase, Reason
 from bugcommand_operator.core.decide import decide
 from bugcommand_operator.core.observed import Load, Observed
 from bugcommand_operator.core.plan import NOTHING
+from bugcommand_operator.core.policies.share import ONLOOKING
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ WAITING = {
     ),
     "a command whose Repository is not there": Waits(Reason.REPOSITORY_NOT_FOUND, seen={"repository": None}),
     "a command whose Agent is not there": Waits(Reason.AGENT_NOT_FOUND, seen={"agent": None}),
-    "a command for another machine": Waits(Reason.WAITING_FOR_MACHINE, {"targetMachine": "site-2"}),
+    "a command for another machine": Waits(
+        Reason.WAITING_FOR_MACHINE, {"targetMachine": "site-2"}, {"unchanged_for": ONLOOKING}
+    ),
     "a command whose checkout is in use": Waits(
         Reason.WAITING_FOR_CHECKOUT, {"withWorktree": False}, {"load": Load(checkout_taken_by="other")}, False
     ),

@@ -18,6 +18,7 @@ from bugcommand_operator.core.decide import decide, is_anothers
 from bugcommand_operator.core.executors import Executors, Peer
 from bugcommand_operator.core.observed import Load, Observed
 from bugcommand_operator.core.plan import NOTHING
+from bugcommand_operator.core.policies.share import ONLOOKING
 from bugcommand_operator.core.settings import Identity
 from bugcommand_operator.core.sharing import ranked
 
@@ -98,7 +99,8 @@ OTHER_MACHINE = tuple(peer(name, machine="site-2") for name in IDS)
 
 def test_a_command_for_a_machine_of_which_none_is_alive_waits_and_says_so_once() -> None:
     bug = command(target_machine="site-1")
-    plans = [decide(seen_by(name, executors(*OTHER_MACHINE), "site-2", command=bug), NOW) for name in IDS]
+    who = executors(*OTHER_MACHINE)
+    plans = [decide(seen_by(name, who, "site-2", command=bug, unchanged_for=ONLOOKING), NOW) for name in IDS]
     told = [plan.status for plan in plans if plan.status is not None]
 
     assert len(told) == 1
@@ -107,6 +109,36 @@ def test_a_command_for_a_machine_of_which_none_is_alive_waits_and_says_so_once()
         Reason.WAITING_FOR_MACHINE,
         "Waits for an executor of machine 'site-1': none is alive.",
     )
+
+
+SECOND = timedelta(seconds=1)
+SILENT = {
+    "just after it was seen": {},
+    "before it has been unchanged for long enough": {"unchanged_for": ONLOOKING - SECOND},
+    "while the registry is not sure": {
+        "unchanged_for": ONLOOKING,
+        "executors": executors(*OTHER_MACHINE, may_be_alive=None),
+    },
+}
+
+
+@pytest.mark.parametrize("case", SILENT)
+def test_nothing_is_said_of_a_command_for_another_machine(case: str) -> None:
+    bug = command(target_machine="site-1")
+    for name in IDS:
+        plan = decide(
+            replace(seen_by(name, executors(*OTHER_MACHINE), "site-2", command=bug), **SILENT[case]),  # type: ignore[arg-type]
+            NOW,
+        )
+        assert (plan.status, plan.events) == (None, ())
+        assert plan.look_again_after
+
+
+def test_it_is_looked_at_again_when_there_is_something_to_say() -> None:
+    bug, who = command(target_machine="site-1"), executors(*OTHER_MACHINE)
+    plans = [decide(seen_by(n, who, "site-2", command=bug, unchanged_for=4 * SECOND), NOW) for n in IDS]
+
+    assert min(p.look_again_after or timedelta(hours=1) for p in plans) == ONLOOKING - 4 * SECOND
 
 
 def test_of_a_command_for_another_machine_that_is_alive_only_that_one_speaks() -> None:

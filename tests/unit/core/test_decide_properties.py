@@ -120,7 +120,7 @@ def test_a_command_is_deleted_only_when_it_has_ended_and_its_time_is_over(seen: 
         assert ttl is not None
         assert end is not None
         assert (now - end).total_seconds() >= ttl
-        assert seen.command.holds_finalizer or seen.command.status.pod_name is None
+        assert seen.command.holds_finalizer or not seen.command.attempt
         assert plan.actions == (DeleteCommand(),)
 
 

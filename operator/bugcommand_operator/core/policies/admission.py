@@ -131,8 +131,7 @@ def _machine_message(seen: Observed) -> str:
 
 
 def _wait(seen: Observed, now: datetime, reason: Reason, message: str) -> Plan:
-    is_told = reason in WAITING_FOR_ROOM and _stands_in_the_queue_already(seen)
-    if is_told or not is_ours_to_tell(seen):
+    if _is_told(seen, reason) or not is_ours_to_tell(seen):
         return Plan(look_again_after=LOOK_AGAIN)
     status = StatusEditor(seen.command, now)
     if reason in WAITING_FOR_ROOM:
@@ -146,10 +145,18 @@ def _wait(seen: Observed, now: datetime, reason: Reason, message: str) -> Plan:
     return Plan(status=status.done(), events=events, look_again_after=LOOK_AGAIN)
 
 
-def _stands_in_the_queue_already(seen: Observed) -> bool:
-    """Which limit holds it may look different to each executor: each correcting the others would never end."""
+def _is_told(seen: Observed, reason: Reason) -> bool:
+    """Which limit holds it may look different to each executor: each correcting the others would never end. That it
+    waits for a machine is no news once an executor of that machine has put it into the queue."""
     command = seen.command
+    if reason not in WAITING_FOR_ROOM | {Reason.WAITING_FOR_MACHINE}:
+        return False
     return command.waits_for_room and command.status.observed_generation == command.generation
+
+
+def word_for(seen: Observed) -> Wait | None:
+    """What there is to say of a command that waits, whoever says it."""
+    return _waits_for_people(seen) or awaits_approval(seen) or _waits_for_its_turn(seen)
 
 
 def _commitment_message(seen: Observed) -> str:

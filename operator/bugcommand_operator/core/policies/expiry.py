@@ -42,7 +42,7 @@ def time_left(command: Command, now: datetime) -> timedelta | None:
 
 
 def _delete(command: Command) -> Plan:
-    if command.status.pod_name is not None and not command.holds_finalizer:
+    if command.attempt and not command.holds_finalizer:
         # It may have a volume that no watch has shown yet.
         return Plan(actions=(HoldFinalizer(),), go_on=True)
     message = f"Deleted: it ended {command.spec.ttl_seconds_after_finished} s ago (spec.ttlSecondsAfterFinished)."
