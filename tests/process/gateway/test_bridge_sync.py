@@ -526,9 +526,9 @@ async def test_a_row_that_had_ended_is_open_again_once_its_command_runs_again(ur
     command = await table.insert(status="claimed", claimed_by_machine_id="lab", namespace=NAMESPACE)
 
     def told(status: str, at: int, end: int | None = None, **more: Any) -> Followed:
-        moment = {"completed_at": datetime(2026, 1, 1, 0, end, tzinfo=UTC)} if end is not None else {}
+        ended = datetime(2026, 1, 1, 0, end, tzinfo=UTC) if end is not None else None
         began = datetime(2026, 1, 1, 0, at, tzinfo=UTC) if at else None
-        return Followed(command, NAMESPACE, name_of(command), status, **moment, again_at=began, **more)
+        return Followed(command, NAMESPACE, name_of(command), status, completed_at=ended, again_at=began, **more)
 
     async def seen(state: Followed) -> tuple[object, ...]:
         await rows.follow([state])
