@@ -228,10 +228,8 @@ def suspend(cluster: ClusterModel) -> bool:
 
 
 def resume(cluster: ClusterModel) -> bool:
-    found = _first(cluster)
-    return not (found or {}).get("spec", {}).get("suspend") or _change(
-        cluster, lambda obj: obj["spec"].update(suspend=False)
-    )
+    is_suspended = bool(((_first(cluster) or {}).get("spec") or {}).get("suspend"))
+    return not is_suspended or _change(cluster, lambda obj: obj["spec"].update(suspend=False))
 
 
 def turn(cluster: ClusterModel) -> bool:

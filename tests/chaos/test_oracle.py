@@ -11,8 +11,10 @@ from tests.support.cluster_model import ClusterModel
 
 from bugcommand_operator.cluster.kube import Raw
 from bugcommand_operator.core import decide
-from bugcommand_operator.core.policies import after, deletion, gate, start
+from bugcommand_operator.core.observed import Observed
+from bugcommand_operator.core.policies import after, deletion, ending, gate, start
 from bugcommand_operator.executor import reconcile
+from bugcommand_operator.executor.act import Actor
 
 SEEDS = range(400)
 
@@ -70,3 +72,17 @@ def test_a_claim_that_another_executor_does_not_respect_is_found(monkeypatch: py
     monkeypatch.setattr(decide, "POLICIES", tuple(p for p in decide.POLICIES if p is not decide.not_mine))
     monkeypatch.setattr(reconcile, "is_anothers", lambda _seen, _now: False)
     assert "wrote over the claim" in complaints(run_all(SEEDS, 1))
+
+
+def test_an_attempt_of_which_nothing_is_noted_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ending, "note_attempt", lambda *_: None)
+    assert "noted" in complaints(run_all(SEEDS, 1))
+
+
+def test_a_volume_that_stays_its_commands_while_another_attempt_works_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def as_it_is(self: Actor, _seen: Observed, manifest: Raw) -> None:
+        await self._ensure_volume(manifest)
+
+    monkeypatch.setattr(Actor, "_ensure_own", as_it_is)
+    monkeypatch.setattr(gate, "_own_volume", lambda seen: seen.volume)
+    assert "work was lost" in complaints(run_all(SEEDS, 1))

@@ -27,6 +27,7 @@ def note_attempt(command: Command, status: StatusEditor, now: datetime, reason: 
     noted = list(status.value("attempts"))
     if not command.attempt or (noted and noted[-1].attempt == command.attempt):
         return
+    head, ref = _where_the_work_is(command, status)
     ended = Attempt(
         attempt=command.attempt,
         reason=reason,
@@ -35,17 +36,18 @@ def note_attempt(command: Command, status: StatusEditor, now: datetime, reason: 
         pod_name=status.value("pod_name"),
         start_time=status.value("start_time"),
         completion_time=now,
-        **_where_the_work_is(command, status),
+        head_commit=head,
+        rescue_ref=ref,
     )
     status.set(attempts=[*noted, ended][-MOST_ATTEMPTS_TOLD:])
 
 
-def _where_the_work_is(command: Command, status: StatusEditor) -> dict[str, str | None]:
+def _where_the_work_is(command: Command, status: StatusEditor) -> tuple[str | None, str | None]:
+    """The commit, and the ref of one that is on the volume only."""
     if status.reason_of(ConditionType.PUBLISHED) in {Reason.PUBLISHED, Reason.PUBLISHED_IN_PART}:
-        return {"head_commit": status.value("head_commit")}
+        return status.value("head_commit"), None
     saved = status.value("checkpoint_commit")
-    ref = rescue_ref(command.commitment_id, command.attempt) if saved else None
-    return {"head_commit": saved, "rescue_ref": ref}
+    return saved, rescue_ref(command.commitment_id, command.attempt) if saved else None
 
 
 def release(seen: Observed, status: StatusEditor, reason: Reason, message: str) -> StatusEditor:
