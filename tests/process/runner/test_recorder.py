@@ -143,6 +143,7 @@ def test_of_a_runner_that_was_killed_what_was_shown_until_then_is_sent(tmp_path:
         assert parcel is not None
         header, event = json.loads(parcel.body)["data"].splitlines()
         assert (parcel.last, json.loads(header)["width"], json.loads(event)[2]) == (1, 80, "one [redacted] two")
+    assert parcel is not None
     left.stored(parcel)
     assert list(part.parent.iterdir()) == []
 
