@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from .queues import Envelope, Parcel, Queue, encoded
@@ -112,7 +113,7 @@ def earlier_recordings(
 
 def _numbers(folder: Path) -> list[int]:
     try:
-        entries = folder.iterdir() if not folder.is_symlink() else ()
+        entries: Iterable[Path] = folder.iterdir() if not folder.is_symlink() else ()
         names = [entry.stem if entry.suffix == _OPEN else entry.name for entry in entries]
     except OSError:
         return []

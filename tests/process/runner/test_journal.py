@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import MonkeyPatch
 from tests.process.runner.builders import journal, lines, messages
@@ -132,6 +132,7 @@ def test_a_new_process_goes_on_where_the_last_one_was(tmp_path: Path) -> None:
     assert after["ts"] > before["ts"]
 
 
+@settings(deadline=None)
 @given(
     st.floats(0, 4e9),
     st.lists(st.tuples(st.floats(0, 100), st.integers(1, 5)), min_size=1, max_size=20),

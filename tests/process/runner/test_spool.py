@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import MonkeyPatch
 from tests.process.runner.builders import lines, messages
@@ -116,6 +116,7 @@ OTHER = st.tuples(st.sampled_from(["ack", "reopen"]), st.just(""))
 STEPS = st.lists(st.one_of(APPEND, OTHER), max_size=40)
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_every_line_comes_out_exactly_once_and_in_order_whatever_happens(steps: list[tuple[str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
