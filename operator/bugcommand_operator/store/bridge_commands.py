@@ -296,4 +296,5 @@ class BridgeCommands:
 
 def _is_the_servers(error: StoreRejected) -> bool:
     """And not the driver's own, which cannot decode what the server has sent."""
-    return getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) is not None
+    cause = getattr(error.__cause__, "orig", None) or error.__cause__
+    return getattr(cause, "sqlstate", None) is not None

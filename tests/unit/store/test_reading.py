@@ -266,7 +266,7 @@ async def test_whatever_the_grammar_lets_through_both_databases_understand(store
         ("bridge_commands", Filter("prompt", "match", "x")),  # type: ignore[arg-type]
     ],
 )
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::sqlalchemy.exc.SADeprecationWarning")
 async def test_an_operator_that_postgres_does_not_have_is_a_bad_query_before_a_database_is_asked(
     store: Store, table: TableName, condition: Filter
 ) -> None:
