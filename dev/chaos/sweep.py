@@ -14,7 +14,7 @@ from dev.chaos.fates import KILLS, Fate, Profile
 from dev.chaos.schedule import Schedule
 from dev.chaos.stories import Story
 
-SEEDS = {deed: range(3) for deed in stories.DEEDS}
+SEEDS = {deed: range(4) for deed in stories.DEEDS}
 """A deed falls into another part of the life for each."""
 
 

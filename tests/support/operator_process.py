@@ -5,6 +5,7 @@ Nothing is looked at without a reason: a change that a watch shows, a pass that 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -109,6 +110,9 @@ class OperatorProcess:
         """In the order in which it was written."""
         events, self._pending = self._pending[:most], self._pending[len(self._pending[:most]) :]
         for kind, obj in events:
+            line = json.dumps({"type": kind, "object": obj}, separators=(",", ":")).encode()
+            if self.world.echoes.is_echo(obj["kind"], line):
+                continue
             route = {
                 "BugCommand": self.routes.command,
                 "Pod": self.routes.pod,

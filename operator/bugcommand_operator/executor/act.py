@@ -20,7 +20,7 @@ from bugcommand_operator.api.names import (
 )
 from bugcommand_operator.cluster.errors import AlreadyExists, NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube, Raw
-from bugcommand_operator.core.observed import Command, Observed, Volume
+from bugcommand_operator.core.observed import Command, Observed, Pod, Volume
 from bugcommand_operator.core.plan import (
     Action,
     CreatePod,
@@ -35,7 +35,7 @@ from bugcommand_operator.core.plan import (
     ReleaseFinalizer,
 )
 from bugcommand_operator.core.reading import pod_from
-from bugcommand_operator.executor.world import World
+from bugcommand_operator.executor.world import Shelf, World
 from bugcommand_operator.manifests.agent_pod import agent_pod
 from bugcommand_operator.manifests.install import Install
 from bugcommand_operator.manifests.network_policy import agents_network_policy
@@ -239,14 +239,15 @@ class Actor:
         self, kind: str, seen: Observed, name: str, uid: str | None, only_version: str | None = None
     ) -> None:
         namespace = seen.command.namespace
+        shelf: Shelf[Pod] | Shelf[Volume] = self._world.pods if kind == "Pod" else self._world.volumes
         try:
             answer = await self._kube.delete(kind, namespace, name, uid, only_version)
         except NotFound:
-            (self._world.pods if kind == "Pod" else self._world.volumes).drop((namespace, name))
+            shelf.drop((namespace, name))
             return
-        shown_to_be_gone = (namespace, name) not in self._world.pods.items
-        if kind == "Pod" and answer.get("kind") == "Pod" and not shown_to_be_gone:
-            self._world.put_pod(answer)
+        shown_to_be_gone = (namespace, name) not in shelf.items
+        if answer.get("kind") == kind and not shown_to_be_gone:
+            (self._world.put_pod if kind == "Pod" else self._world.put_volume)(answer)
 
     async def _patch_volume(self, seen: Observed, name: str, metadata: Raw) -> None:
         namespace = seen.command.namespace

@@ -52,7 +52,8 @@ class Routes:
             self._world.command_deleted(obj)
             self._call_up()
             return
-        self._world.hear_command(obj)
+        if not self._world.hear_command(obj):
+            return
         if error := self._world.unreadable.get(key_of(obj)):
             log.warning("command not understood", key="/".join(key_of(obj)), error=error)
         self._enqueue(key_of(obj))
@@ -78,16 +79,16 @@ class Routes:
         obj = _shown(event, "Pod")
         if _is_deleted(event):
             self._world.pods.deleted(obj)
-        else:
-            self._world.put_pod(obj)
+        elif not self._world.hear_pod(obj):
+            return
         self._command_of(obj)
 
     async def volume(self, event: kopf.RawEvent, **_: Any) -> None:
         obj = _shown(event, "PersistentVolumeClaim")
         if _is_deleted(event):
             self._world.volumes.deleted(obj)
-        else:
-            self._world.put_volume(obj)
+        elif not self._world.hear_volume(obj):
+            return
         self._command_of(obj)
 
     def _command_of(self, child: Raw) -> None:

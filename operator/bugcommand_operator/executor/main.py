@@ -87,7 +87,7 @@ class Executor:
         identity, limits = config.identity(), config.limits()
         self._world = World(limits.ageing)
         self._events = EventPoster(kube, config.executor_id)
-        self._watches = Watches()
+        self._watches = Watches(echoes=self._world.echoes)
         self._registry = self._with_registry(kube)
         self._health = Health(self._watches, may_claim=self._may_claim)
         self._queue = KeyedQueue(self._timed_pass, waited=metrics.QUEUE_WAIT.observe)

@@ -84,7 +84,7 @@ class Reconciler:
                 return None
             plan = await self._one_step(command)
             told += [(command, event) for event in plan.events]
-            if not plan.go_on:
+            if not (plan.go_on or plan.actions or plan.status):  # what it has written no watch tells us again
                 return plan.look_again_after.total_seconds() if plan.look_again_after is not None else None
         return 1.0
 

@@ -42,8 +42,8 @@ class Resync:
         world = self._world
         await self._fill("Repository", world.repositories, world.put_repository)
         await self._fill("Agent", world.agents, world.put_agent)
-        await self._fill("Pod", world.pods, world.put_pod, OURS)
-        await self._fill("PersistentVolumeClaim", world.volumes, world.put_volume, OURS)
+        await self._fill("Pod", world.pods, world.hear_pod, OURS)
+        await self._fill("PersistentVolumeClaim", world.volumes, world.hear_volume, OURS)
         await self._fill("BugCommand", world.commands, world.hear_command, drop=world.drop_command)
         for key in list(world.commands.items):
             self._enqueue(key)

@@ -1,4 +1,5 @@
-"""Signs of life of kopf's watches, told by the HTTP requests that they make: that one was tried, that it was answered.
+"""What kopf's watches hear comes through here: without echoes (`echoes.py`), and with signs of life, told by the HTTP
+requests that they make: that one was tried, that it was answered.
 
 Events alone say little: where nothing happens none come. A watch is opened anew every five minutes at the latest, so
 one that has not even tried for longer is stuck.
@@ -10,11 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import cast
 
 import aiohttp
 import kopf
 
 from bugcommand_operator.executor import metrics
+from bugcommand_operator.executor.echoes import Echoes, WithoutEchoes
 
 KINDS = {
     "bugcommands": "BugCommand",
@@ -32,8 +35,9 @@ class Watch:
 
 
 class Watches:
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, echoes: Echoes | None = None) -> None:
         self._clock = clock
+        self._echoes = echoes or Echoes()
         self._by_kind = {kind: Watch(clock()) for kind in KINDS.values()}
         for kind in KINDS.values():
             metrics.LAST_ANSWER.labels(kind).set_to_current_time()
@@ -97,6 +101,9 @@ class Watches:
     ) -> None:
         if kind := KINDS.get(told.url.name):
             self.answered(kind, told.response.status)
+            if "watch" in told.url.query and told.response.status == 200:
+                body = WithoutEchoes(told.response.content, kind, self._echoes)
+                told.response.content = cast(aiohttp.StreamReader, body)
 
     async def _on_exception(
         self, _session: aiohttp.ClientSession, _context: SimpleNamespace, told: aiohttp.TraceRequestExceptionParams

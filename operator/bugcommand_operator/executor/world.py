@@ -18,6 +18,7 @@ from bugcommand_operator.core.observed import Command, Pod, Volume
 from bugcommand_operator.core.queueing import Turn, turn_of
 from bugcommand_operator.core.reading import UnreadableCommand, command_from, pod_from, volume_from
 from bugcommand_operator.core.settings import Identity, Limits
+from bugcommand_operator.executor.echoes import Echoes
 from bugcommand_operator.executor.line import Line, Order, lane_of
 from bugcommand_operator.executor.rivals import Rivals
 from bugcommand_operator.executor.room import Room
@@ -71,6 +72,7 @@ class World:
         self.agents: Shelf[Definition[AgentSpec]] = Shelf()
         self.pods: Shelf[Pod] = Shelf()
         self.volumes: Shelf[Volume] = Shelf()
+        self.echoes = Echoes()
         self.unreadable: dict[Key, str] = {}
         self.room = Room()
         self.queue = Order()
@@ -92,6 +94,13 @@ class World:
         """UIDs of commands that we have let go, the newest last."""
 
     def put_command(self, obj: Raw) -> Command | None:
+        """What the API server has answered to us. The echo of a claim is no mere echo: see `hear_command`."""
+        command = self._keep_command(obj)
+        if command is not None and not command.has_only_been_claimed:
+            self.echoes.expect("BugCommand", obj)
+        return command
+
+    def _keep_command(self, obj: Raw) -> Command | None:
         key = key_of(obj)
         if obj["metadata"].get("uid") in self._gone:
             return None
@@ -110,21 +119,41 @@ class World:
             self._find_place(command)
         return self.commands.items[key]
 
-    def hear_command(self, obj: Raw) -> Command | None:
-        """What a watch or a list shows, in the order in which it was written; not the answer to a write of our own."""
-        self._heard[key_of(obj)] = max(version_of(obj), self._heard.get(key_of(obj), 0))
-        return self.put_command(obj)
+    def hear_command(self, obj: Raw) -> bool:
+        """What a watch or a list shows, in the order in which it was written; not the answer to a write of our own.
+        Whether it is news. The echo of a claim is: by then all earlier claims are known."""
+        key, version = key_of(obj), version_of(obj)
+        self._heard[key] = max(version, self._heard.get(key, 0))
+        known = self.commands.items.get(key)
+        if known is not None and version <= self.commands.versions[key] and not known.has_only_been_claimed:
+            return False
+        self._keep_command(obj)
+        return True
 
     def has_heard(self, command: Command) -> bool:
         return self._heard.get(command.key, 0) >= self.commands.versions.get(command.key, 0)
 
     def put_pod(self, obj: Raw) -> Pod:
-        self.pods.put(obj, pod_from(obj))
+        self.hear_pod(obj)
+        self.echoes.expect("Pod", obj)
         return self.pods.items[key_of(obj)]
 
+    def hear_pod(self, obj: Raw) -> bool:
+        """Whether it is news: much of what a kubelet writes down changes nothing that is looked at."""
+        before, pod = self.pods.items.get(key_of(obj)), pod_from(obj)
+        return self.pods.put(obj, pod) and (before is None or replace(before, version=pod.version) != pod)
+
     def put_volume(self, obj: Raw) -> Volume:
-        self.volumes.put(obj, volume_from(obj))
-        return self.volumes.items[key_of(obj)]
+        """The echo of one that commands share is for the others."""
+        self.hear_volume(obj)
+        volume = self.volumes.items[key_of(obj)]
+        if volume.command_uid is not None:
+            self.echoes.expect("PersistentVolumeClaim", obj)
+        return volume
+
+    def hear_volume(self, obj: Raw) -> bool:
+        before, volume = self.volumes.items.get(key_of(obj)), volume_from(obj)
+        return self.volumes.put(obj, volume) and before != volume
 
     def put_repository(self, obj: Raw) -> None:
         self.repositories.put(obj, Definition(obj["metadata"]["uid"], RepositorySpec.model_validate(obj["spec"])))

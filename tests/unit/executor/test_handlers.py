@@ -64,6 +64,20 @@ async def test_a_child_concerns_its_command(route: Route, kind: str, of: str, ev
     assert await route.hear(of, child(kind, "c", UID), 5, event) == [KEY]
 
 
+@pytest.mark.parametrize(("kind", "of"), [("Pod", "pod"), ("PersistentVolumeClaim", "volume")])
+async def test_what_changes_nothing_about_a_child_is_no_news(route: Route, kind: str, of: str) -> None:
+    await route.hear(of, child(kind, "c", UID), 5)
+
+    assert await route.hear(of, child(kind, "c", UID) | {"status": {"hostIP": "10.0.0.1"}}, 6, "MODIFIED") == []
+    assert await route.hear(of, child(kind, "c", UID) | {"status": {"phase": "Bound"}}, 7, "MODIFIED") == [KEY]
+    assert await route.hear(of, child(kind, "c", UID), 6, "MODIFIED") == []
+
+
+async def test_what_is_known_of_a_command_is_no_news(route: Route) -> None:
+    assert await route.hear("command", bug_command(NAME, NAMESPACE, UID), 1, None) == []
+    assert route.calls == 3
+
+
 async def test_a_child_of_nobody_that_is_known_concerns_nobody(route: Route) -> None:
     assert await route.hear("pod", child("Pod", "c", "unknown"), 5) == []
 

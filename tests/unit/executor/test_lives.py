@@ -86,6 +86,21 @@ async def test_a_life_takes_at_most_twelve_writes_of_its_own(new: New) -> None:
     assert len(writes) <= 12, writes
 
 
+async def test_nothing_waits_for_the_echo_of_its_own_writes(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = new()
+    process = await OperatorProcess(cluster, limits=QUICK, hears=False).start()
+
+    async def bound_with_the_pod(_name: str) -> bool:
+        return False
+
+    monkeypatch.setattr(process.reconciler._classes, "binds_at_once", bound_with_the_pod)
+    await process.one((NAMESPACE, NAME))
+
+    pod = cluster.find("Pod", f"{NAME}-1-agent")
+    assert pod is not None
+    assert not pod["spec"].get("schedulingGates")
+
+
 async def test_a_finished_command_is_left_in_peace(new: New) -> None:
     cluster = new()
     process = await live(cluster, await OperatorProcess(cluster, limits=QUICK).start())

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import ClientConnectionError, web
 from prometheus_client import REGISTRY
 
+from bugcommand_operator.executor.echoes import Echoes
 from bugcommand_operator.executor.watches import Watches
 
 PATH = "/apis/mentu.dev/v1alpha1/namespaces/team-a/bugcommands"
@@ -17,13 +18,13 @@ PATH = "/apis/mentu.dev/v1alpha1/namespaces/team-a/bugcommands"
 class Server:
     def __init__(self) -> None:
         self.status = 200
-        self.token = ""
+        self.token, self.body = "", b""
         self.runner: web.AppRunner
         self.url = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         self.token = request.headers.get("Authorization", "")
-        return web.Response(status=self.status)
+        return web.Response(status=self.status, body=self.body)
 
 
 @pytest.fixture
@@ -60,6 +61,19 @@ async def test_an_answer_is_a_sign_of_life_and_a_refusal_says_so(server: Server)
         assert seen() == before
         async with session.get(f"{server.url}/api/v1/pods?watch=true"):
             assert "403" in watches.failing["Pod"]
+
+
+async def test_a_watch_is_read_without_echoes_and_a_list_as_it_is(server: Server) -> None:
+    echoes = Echoes()
+    echoes.expect("BugCommand", {"metadata": {"resourceVersion": "7"}})
+    info = Watches(echoes=echoes).session(kopf.ConnectionInfo(server=server.url))
+    shown = [b'{"type":"MODIFIED","object":{"metadata":{"resourceVersion":"%d"}}}\n' % version for version in (7, 8)]
+    server.body = b"".join(shown)
+    async with info.aiohttp_session as session:
+        async with session.get(f"{server.url}{PATH}") as answer:
+            assert await answer.read() == server.body
+        async with session.get(f"{server.url}{PATH}?watch=true") as answer:
+            assert [chunk async for chunk in answer.content.iter_chunked(1 << 20)] == shown[1:]
 
 
 async def test_a_server_that_is_away_is_a_try_without_an_answer(server: Server) -> None:
