@@ -112,7 +112,7 @@ def test_a_command_for_a_machine_of_which_none_is_alive_waits_and_says_so_once()
 
 
 SECOND = timedelta(seconds=1)
-SILENT = {
+SILENT: dict[str, dict[str, Any]] = {
     "just after it was seen": {},
     "before it has been unchanged for long enough": {"unchanged_for": ONLOOKING - SECOND},
     "while the registry is not sure": {
@@ -126,10 +126,8 @@ SILENT = {
 def test_nothing_is_said_of_a_command_for_another_machine(case: str) -> None:
     bug = command(target_machine="site-1")
     for name in IDS:
-        plan = decide(
-            replace(seen_by(name, executors(*OTHER_MACHINE), "site-2", command=bug), **SILENT[case]),  # type: ignore[arg-type]
-            NOW,
-        )
+        seen = seen_by(name, executors(*OTHER_MACHINE), "site-2", command=bug)
+        plan = decide(replace(seen, **SILENT[case]), NOW)
         assert (plan.status, plan.events) == (None, ())
         assert plan.look_again_after
 
