@@ -67,7 +67,8 @@ async def test_an_onlooker_that_is_faster_is_not_in_the_way_of_the_claim(cluster
     await own.reconciler.reconcile(KEY)  # as it saw the command when it was made
 
     assert shown(cluster)["claim"]["executor"] == ME.executor
-    assert onlooker.told.events == onlooker.errors == []
+    assert onlooker.told.events == []
+    assert onlooker.errors == []
 
 
 async def test_when_nobody_takes_it_for_a_while_the_onlooker_says_so_once(cluster: ClusterModel) -> None:
