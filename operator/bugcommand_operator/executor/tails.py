@@ -23,7 +23,7 @@ from bugcommand_operator.store.errors import StoreError
 from bugcommand_operator.store.lines import AttemptKey, LogSource, Progress
 
 EVERY_SECONDS = 1.0
-WRITES_PER_ROUND = 20
+WRITES_PER_ROUND = 5
 STILL_ARRIVING = timedelta(minutes=5)
 """Lines that were spooled may be stored after their command has finished."""
 log = structlog.get_logger()

@@ -20,7 +20,7 @@ from .queues import Queue
 
 INTERVAL_LEAST, INTERVAL_MOST = 0.01, 0.1
 BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_AT_END = 0.2, 15.0, 0.5
-REST = 4
+REST = 8
 IDLE = 0.25
 
 Note = Callable[[str], None]
