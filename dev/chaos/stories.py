@@ -177,9 +177,11 @@ def _cancelled_and_retried(dice: random.Random, rounds: int) -> Deeds:
 
 
 def _retried_and_deleted(dice: random.Random, rounds: int) -> Deeds:
+    """The second attempt, if there is one in time."""
     first = dice.randrange(rounds // 2)
     later = first + dice.randint(1, 8)
-    return (Deed("retry", first, retry), Deed("delete", later, delete)), frozenset({GONE}), False
+    ends = frozenset({GONE, SUCCEEDED, FAILED, REFUSED})
+    return (Deed("retry", first, retry), Deed("delete", later, delete_second)), ends, False
 
 
 DEEDS: dict[str, Callable[[random.Random, int], Deeds]] = {
@@ -260,6 +262,12 @@ def delete(cluster: ClusterModel) -> bool:
     if found is not None:
         cluster.mark_deleted(found)
     return True
+
+
+def delete_second(cluster: ClusterModel) -> bool:
+    """Once there is a second attempt."""
+    attempt = ((_first(cluster) or {}).get("status") or {}).get("attempt") or 0
+    return attempt > 1 and delete(cluster)
 
 
 def make_again(cluster: ClusterModel) -> bool:

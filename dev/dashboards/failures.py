@@ -86,6 +86,14 @@ def _waiting(board: Dashboard) -> Dashboard:
                 unit="s",
             )
         )
+        .with_panel(
+            lines(
+                "Attempts that have ended, by reason",
+                ("sum by (reason) (increase(mentu_attempts_total[$__rate_interval]))", "{{reason}}"),
+                stacked=True,
+                about="Also those that were retried or suspended: each is a paid agent, however its command ends.",
+            )
+        )
         .with_panel(lines("Not understood", ("max(mentu_unreadable_commands)", "BugCommands")))
     )
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from dev.chaos.clock import simulated
+from dev.chaos.oracle import Violation
 from dev.chaos.points import ParkingKube
 from dev.chaos.running import Found, run_all
+from dev.chaos.sweep import life
 from tests.support.cluster_model import ClusterModel
 
 from bugcommand_operator.cluster.kube import Raw
@@ -85,4 +89,6 @@ def test_a_volume_that_stays_its_commands_while_another_attempt_works_is_found(m
 
     monkeypatch.setattr(Actor, "_ensure_own", as_it_is)
     monkeypatch.setattr(gate, "_own_volume", lambda seen: seen.volume)
-    assert "work was lost" in complaints(run_all(SEEDS, 1))
+    with simulated(), asyncio.Runner() as runner, pytest.raises(Violation, match="work was lost"):
+        for seed in SEEDS:
+            runner.run(life("a fix", "retried and deleted", seed).run())

@@ -36,8 +36,7 @@ LONGEST_BACK_OFF = timedelta(minutes=5)
 
 def back_off(retries: int) -> timedelta:
     """Before the attempt that is the n-th to begin by itself."""
-    doublings: int = min(retries - 1, 10)
-    return min(FIRST_BACK_OFF * (1 << doublings), LONGEST_BACK_OFF)
+    return min(FIRST_BACK_OFF * (1 << min(retries - 1, 10)), LONGEST_BACK_OFF)
 
 
 def attempt_failed(
