@@ -153,7 +153,7 @@ class World:
 
     def hear_volume(self, obj: Raw) -> bool:
         before, volume = self.volumes.items.get(key_of(obj)), volume_from(obj)
-        return self.volumes.put(obj, volume) and before != volume
+        return self.volumes.put(obj, volume) and (before is None or replace(before, version=volume.version) != volume)
 
     def put_repository(self, obj: Raw) -> None:
         self.repositories.put(obj, Definition(obj["metadata"]["uid"], RepositorySpec.model_validate(obj["spec"])))

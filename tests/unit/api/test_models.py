@@ -65,8 +65,8 @@ def test_fields_are_written_in_camel_case_and_absent_rather_than_null() -> None:
     assert BugCommandSpec.model_validate(written) == spec(commitmentId="cmt_x", context={"likelyFiles": ["a"]})
 
 
-def test_an_empty_status_is_written_as_nothing() -> None:
-    assert set(BugCommandStatus().to_dict()) <= {"conditions"}
+def test_an_empty_status_is_written_as_nothing_but_empty_lists() -> None:
+    assert BugCommandStatus().to_dict() == {"conditions": [], "attempts": []}
 
 
 def test_other_kinds_have_their_defaults() -> None:
