@@ -102,6 +102,7 @@ class Retry(Model):
             int,
             Field(
                 ge=1,
+                le=1_000_000,
                 description="One more attempt once the attempt of this number has ended, however it has ended; "
                 "spec.cancel must be false. What was refused stays refused.",
             ),

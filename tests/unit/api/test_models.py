@@ -66,7 +66,7 @@ def test_fields_are_written_in_camel_case_and_absent_rather_than_null() -> None:
 
 
 def test_an_empty_status_is_written_as_nothing() -> None:
-    assert set(BugCommandStatus().to_dict()) <= {"conditions"}
+    assert BugCommandStatus().to_dict() == {"conditions": [], "attempts": []}
 
 
 def test_other_kinds_have_their_defaults() -> None:
