@@ -186,7 +186,7 @@ def test_what_was_claimed_cannot_change(field: str) -> None:
     assert field in rule["message"]
 
 
-@pytest.mark.parametrize("field", ["cancel", "suspend", "priority"])
+@pytest.mark.parametrize("field", ["cancel", "suspend", "retry", "priority"])
 def test_what_steers_a_running_command_may_change(field: str) -> None:
     assert f"self.spec.{field}" not in rules("BugCommand")
     assert field in {f.alias for f in BugCommandSpec.model_fields.values()}
