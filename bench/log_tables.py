@@ -67,6 +67,8 @@ class Tables:
         self.url = url
         self._engine = open_writer(url, synchronous="FULL")
         self._logs = SpawnLogs(self._engine)
+        self.command_id = ""
+        """Whose lines `ours` wrote last."""
 
     async def open(self) -> None:
         await migrate.upgrade(self.url)
@@ -75,7 +77,8 @@ class Tables:
         await self._engine.dispose()
 
     async def ours(self) -> float:
-        groups = list(batches(_new_id()))
+        self.command_id = _new_id()
+        groups = list(batches(self.command_id))
         began = time.perf_counter()
         for group in groups:
             await self._logs.append(group)

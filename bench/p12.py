@@ -104,7 +104,7 @@ async def _bench(folder: Path) -> AsyncIterator[Bench]:
         address = f"http://127.0.0.1:{port}"
         arguments = ["-m", "bugcommand_operator.gateway.main"]
         async with program(arguments, settings, folder / "pages.log", lambda: answers(f"{address}/readyz")):
-            yield Bench(address, url.replace("+psycopg", ""), "ours-1")
+            yield Bench(address, url.replace("+psycopg", ""), tables.command_id)
 
 
 async def _live(url: str) -> list[float]:
