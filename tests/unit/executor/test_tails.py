@@ -137,7 +137,7 @@ async def test_the_store_is_not_asked_when_nothing_runs(following: Following) ->
 
 
 async def test_a_round_writes_no_more_than_its_budget_and_everybody_has_a_turn(following: Following) -> None:
-    keys = [following.add(n) for n in range(WRITES_PER_ROUND + 7)]
+    keys = [following.add(n) for n in range(2 * WRITES_PER_ROUND)]
     for key in keys:
         following.lines.say(key, "hello")
     await following.tails.once()
