@@ -1,8 +1,9 @@
 """The one task that writes log lines, and how requests share its commits.
 
 What arrives while nothing is being written is written at once; what arrives during a commit goes into the next
-one, together. So a lone line never waits for company, and many senders cost one commit, not one each. A request
-is answered only after the commit that holds its lines.
+one, together. A commit costs more than checking the lines of a small batch, so between two commits of several senders
+there is a moment in which more of them come; a lone sender never waits for company. A request is answered only after
+the commit that holds its lines.
 """
 
 import asyncio
@@ -16,11 +17,13 @@ import structlog
 from bugcommand_operator.gateway.metrics import Metrics
 from bugcommand_operator.gateway.refusals import Forbidden, Refusal, TryLater
 from bugcommand_operator.store.errors import StoreError, StoreRejected, StoreUnavailable
-from bugcommand_operator.store.lines import LogBatch, LogSink
+from bugcommand_operator.store.lines import AttemptKey, LogBatch, LogSink
 from bugcommand_operator.store.lines import Refusal as Refused
 
 _log = structlog.get_logger(__name__)
 
+_MUCH = 500
+"""Lines that are worth a commit of their own."""
 
 _REFUSED = {
     Refused.ANOTHER_NAMESPACE: "this command id is in use in another namespace",
@@ -45,11 +48,15 @@ class BatchWriter:
         metrics: Metrics,
         *,
         commit_lines: int = 5000,
+        pause_seconds: float = 0.01,
         on_stored: Callable[[Sequence[LogBatch]], None] = lambda _batches: None,
     ) -> None:
-        """`on_stored` is called with what is new after each commit."""
+        """`pause_seconds`: between commits of several senders. `on_stored` is called with what is new after each."""
         self._sink, self._metrics, self._commit_lines, self._on_stored = sink, metrics, commit_lines, on_stored
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
+        self._waiting_lines = 0
+        self._pause_seconds = pause_seconds
+        self._last_ended, self._last_senders = float("-inf"), frozenset[AttemptKey]()
         self._task: asyncio.Task[None] | None = None
         self.store_is_up = True  # as the last write found it: a full disk can be read all the while
 
@@ -72,6 +79,7 @@ class BatchWriter:
             raise StoreUnavailable("the writer has ended")
         waiting = _Waiting(batch, asyncio.get_running_loop().create_future())
         self._queue.put_nowait(waiting)
+        self._waiting_lines += len(batch.lines)
         await waiting.committed
 
     async def _run(self) -> None:
@@ -92,11 +100,19 @@ class BatchWriter:
         item = await self._queue.get()
         while item is not None:
             group.append(item)
+            if len(group) == 1:
+                await self._let_others_come(item.batch.key)
             lines += len(item.batch.lines)
+            self._waiting_lines -= len(item.batch.lines)
             if lines >= self._commit_lines or self._queue.empty():
                 return True
             item = self._queue.get_nowait()
         return False
+
+    async def _let_others_come(self, sender: AttemptKey) -> None:
+        rest = self._last_ended + self._pause_seconds - asyncio.get_running_loop().time()
+        if rest > 0 and self._waiting_lines < _MUCH and self._last_senders - {sender}:
+            await asyncio.sleep(rest)
 
     def _rest(self) -> list[_Waiting]:
         waiting = (self._queue.get_nowait() for _ in range(self._queue.qsize()))
@@ -105,6 +121,7 @@ class BatchWriter:
     async def _commit(self, group: Sequence[_Waiting]) -> None:
         if not group:
             return
+        self._last_senders = frozenset(item.batch.key for item in group)
         started = time.monotonic()
         try:
             done = await self._sink.append([item.batch for item in group])
@@ -121,6 +138,7 @@ class BatchWriter:
             self._metrics.lines_stored.inc(done.new_lines)
             self._metrics.lines_repeated.inc(done.repeated)
             self._metrics.lines_truncated.inc(done.truncated)
+        self._last_ended = asyncio.get_running_loop().time()
 
     async def _one_by_one(self, group: Sequence[_Waiting], error: StoreRejected) -> None:
         """One sender's values that the database refuses must not cost the others their commit."""

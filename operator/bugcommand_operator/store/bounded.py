@@ -11,6 +11,12 @@ from bugcommand_operator.store.engine import own_errors
 from bugcommand_operator.store.errors import BadQuery, StoreRejected, StoreUnavailable, TooBroad
 
 
+def single(engine: AsyncEngine) -> AsyncEngine:
+    """The engine for questions of one statement, which is a snapshot by itself. In Postgres that spares the round trips
+    to begin and to end a transaction, whose end would make the driver forget the statements that it has prepared."""
+    return engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 @asynccontextmanager
 async def bounded(engine: AsyncEngine, seconds: float, *, tell: bool = False) -> AsyncIterator[AsyncConnection]:
     """For one question. Raises `TooBroad` for what takes longer, `BadQuery` for what the database cannot make sense

@@ -52,22 +52,23 @@ async def index_once(engine: AsyncEngine, limit: int = 64) -> int:
     """Bring the index nearer to the lines by up to about `limit` chunks. How many were written: as many as the
     limit, or more, means that there is more to do."""
     if engine.dialect.name == "sqlite":
-        from bugcommand_operator.store.indexing_sqlite import visit
+        from bugcommand_operator.store.indexing_sqlite import visit_all
     else:
-        from bugcommand_operator.store.indexing_postgres import visit
-    written = 0
+        from bugcommand_operator.store.indexing_postgres import visit_all
     with own_errors():
-        for behind in await _behind(engine, limit):
-            written += await visit(engine, behind, min(CHUNKS_A_VISIT, max(1, limit - written)))
-            if written >= limit:
-                break
-    return written
+        some = await _behind(engine, limit)
+        return await visit_all(engine, some, limit) if some else 0
 
 
 async def _behind(engine: AsyncEngine, most: int) -> list[Behind]:
     values: dict[str, Any] = {"chunk": CHUNK, "impatient": datetime.now(UTC) - _PATIENCE, "most": most}
     async with engine.connect() as connection:
         return [Behind(*row) for row in await connection.execute(_BEHIND, values)]
+
+
+def share(limit: int, written: int) -> int:
+    """How many chunks of one attempt may be written next: no attempt holds up the others for long."""
+    return min(CHUNKS_A_VISIT, max(1, limit - written))
 
 
 def chunk_start(last_indexed: int) -> int:

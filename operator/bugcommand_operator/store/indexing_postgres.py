@@ -1,11 +1,12 @@
 """The index in Postgres: lines become a chunk's `tsvector` inside the database, and never travel."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bugcommand_operator.store.indexing import CHUNK, Behind, chunk_start, lines_seen
+from bugcommand_operator.store.indexing import CHUNK, Behind, chunk_start, lines_seen, share
 from bugcommand_operator.store.words import scope_words
 
 _OURS = text("""
@@ -44,7 +45,17 @@ WHERE command_id = :command_id AND attempt = :attempt
 """)
 
 
-async def visit(engine: AsyncEngine, behind: Behind, chunks: int) -> int:
+async def visit_all(engine: AsyncEngine, some: Sequence[Behind], limit: int) -> int:
+    """Index what comes next of these attempts, one by one. How many chunks were written."""
+    written = 0
+    for behind in some:
+        written += await _visit(engine, behind, share(limit, written))
+        if written >= limit:
+            break
+    return written
+
+
+async def _visit(engine: AsyncEngine, behind: Behind, chunks: int) -> int:
     """Index what comes next of this attempt. How many chunks were written; none when another is at it."""
     place = {"command_id": behind.command_id, "attempt": behind.attempt}
     async with engine.begin() as connection:

@@ -4,16 +4,19 @@ FTS5 keeps no text here, so it has to be told a chunk's words again to forget th
 """
 
 import asyncio
+import sqlite3
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bugcommand_operator.store.indexing import CHUNK, Behind, chunk_start, lines_seen
+from bugcommand_operator.store.engine import sqlite_connector
+from bugcommand_operator.store.indexing import CHUNK, Behind, chunk_start, lines_seen, share
 from bugcommand_operator.store.types import as_text
-from bugcommand_operator.store.words import INDEXED_CHARACTERS, scope_words, words_of
+from bugcommand_operator.store.words import INDEXED_CHARACTERS, scope_words, words_of_all
 
 _INDEXED = "SELECT last_seq FROM spawn_log_indexed WHERE command_id = ? AND attempt = ?"
 _NEXT = """SELECT seq, ts, substr(message, 1, ?) FROM spawn_logs WHERE command_id = ? AND attempt = ? AND seq > ?
@@ -34,27 +37,45 @@ Chunk = tuple[list[Line], str]
 """Lines (seq, ts, text) and their words."""
 
 
-async def visit(engine: AsyncEngine, behind: Behind, chunks: int) -> int:
-    """Index what comes next of this attempt. How many chunks were written."""
-    place, most = (behind.command_id, behind.attempt), chunks * CHUNK
-    async with engine.connect() as connection:
-        indexed = (await connection.exec_driver_sql(_INDEXED, place)).scalar() or 0
-        start = chunk_start(indexed)
-        rows = (await connection.exec_driver_sql(_NEXT, (INDEXED_CHARACTERS, *place, start, most))).all()
-        await connection.rollback()
-        whole = _whole(rows, start)
-        found = await asyncio.to_thread(_chunks, whole, indexed, behind)
-        await connection.exec_driver_sql("BEGIN IMMEDIATE")
-        alive = (await connection.exec_driver_sql(_ALIVE, place[:1])).first() is not None
-        unmoved = ((await connection.exec_driver_sql(_INDEXED, place)).scalar() or 0) == indexed
-        if alive and unmoved:
-            for chunk in found:
-                await _write(connection, behind, chunk)
-            last = found[-1][0][-1][0] if found else indexed
-            seen = lines_seen(behind, read=len(rows), asked=most, gap=len(whole) < len(rows), last=last)
-            await connection.exec_driver_sql(_DONE, (*place, last, seen, as_text(datetime.now(UTC))))
-        await connection.commit()
-    return len(found) if alive and unmoved else 0
+async def visit_all(engine: AsyncEngine, some: Sequence[Behind], limit: int) -> int:
+    """Index what comes next of these attempts, each in a transaction of its own. How many chunks were written."""
+    return await asyncio.to_thread(_visit_all, sqlite_connector(engine), some, limit)
+
+
+def _visit_all(connect: Callable[[], sqlite3.Connection], some: Sequence[Behind], limit: int) -> int:
+    """In one thread: a chunk is four statements, and handing over each of them takes longer than it does."""
+    written = 0
+    with closing(connect()) as connection:
+        for behind in some:
+            written += _visit(connection, behind, share(limit, written) * CHUNK)
+            if written >= limit:
+                break
+    return written
+
+
+def _visit(connection: sqlite3.Connection, behind: Behind, most: int) -> int:
+    place = (behind.command_id, behind.attempt)
+    indexed = _indexed(connection, place)
+    start = chunk_start(indexed)
+    rows = connection.execute(_NEXT, (INDEXED_CHARACTERS, *place, start, most)).fetchall()
+    whole = _whole(rows, start)
+    found = _chunks(whole, indexed, behind)
+    connection.execute("BEGIN IMMEDIATE")
+    if connection.execute(_ALIVE, place[:1]).fetchone() is None or _indexed(connection, place) != indexed:
+        connection.execute("ROLLBACK")
+        return 0
+    for chunk in found:
+        _write(connection, behind, chunk)
+    last = found[-1][0][-1][0] if found else indexed
+    seen = lines_seen(behind, read=len(rows), asked=most, gap=len(whole) < len(rows), last=last)
+    connection.execute(_DONE, (*place, last, seen, as_text(datetime.now(UTC))))
+    connection.execute("COMMIT")
+    return len(found)
+
+
+def _indexed(connection: sqlite3.Connection, place: tuple[str, int]) -> int:
+    row = connection.execute(_INDEXED, place).fetchone()
+    return row[0] if row is not None else 0
 
 
 def _whole(rows: Sequence[Line], start: int) -> Sequence[Line]:
@@ -73,23 +94,22 @@ def _chunks(rows: Iterable[Line], indexed: int, behind: Behind) -> list[Chunk]:
 
 
 def _text(scope: Iterable[str], lines: Iterable[Line]) -> str:
-    return " ".join(sorted(set(scope).union(*(words_of(line[2]) for line in lines))))
+    return " ".join(sorted({*scope, *words_of_all(line[2] for line in lines)}))
 
 
-async def _write(connection: AsyncConnection, behind: Behind, chunk: Chunk) -> None:
+def _write(connection: sqlite3.Connection, behind: Behind, chunk: Chunk) -> None:
     lines, words = chunk
     place = (behind.command_id, behind.attempt, lines[0][0])
-    old = (await connection.exec_driver_sql(_OLD, place)).first()
-    if old is not None:
-        await forget(connection, old.id, old.words)
+    for number, packed in connection.execute(_OLD, place).fetchall():
+        for statement, values in forgetting(number, packed):
+            connection.execute(statement, values)
     times = sorted(line[1] for line in lines)
     packed = zlib.compress(words.encode(), 1)
-    values = (*place, lines[-1][0], behind.day.isoformat(), times[0], times[-1], packed)
-    number = (await connection.exec_driver_sql(_CHUNK, values)).scalar_one()
-    await connection.exec_driver_sql(_WORDS, (number, words))
+    row = (*place, lines[-1][0], behind.day.isoformat(), times[0], times[-1], packed)
+    number = connection.execute(_CHUNK, row).fetchone()[0]
+    connection.execute(_WORDS, (number, words))
 
 
-async def forget(connection: AsyncConnection, number: int, packed: bytes) -> None:
-    """Take a chunk out of the index."""
-    await connection.exec_driver_sql(_FORGET, (number, zlib.decompress(packed).decode()))
-    await connection.exec_driver_sql(_DELETE, (number,))
+def forgetting(number: int, packed: bytes) -> list[tuple[str, tuple[Any, ...]]]:
+    """The statements that take a chunk out of the index."""
+    return [(_FORGET, (number, zlib.decompress(packed).decode())), (_DELETE, (number,))]

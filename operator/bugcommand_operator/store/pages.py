@@ -1,20 +1,25 @@
 """Pages of rows as JSON. A page is read in one snapshot, with an engine that `open_reader` has opened.
 
-Of Postgres, a page of short rows is read as it is: that takes half the time of letting the database write JSON. Any
-other page the database itself writes, in pieces of bounded size: the first tells how many rows the page has, the rest
-follows for as long as the caller asks for it.
+Of Postgres, a page of short rows is read as it is: that takes half the time of letting the database write JSON. Its
+statement is kept for the next question of its shape, for building it anew takes longer than most of its rows. Any other
+page the database itself writes, in pieces of bounded size: the first tells how many rows the page has, the rest follows
+for as long as the caller asks for it.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from itertools import repeat
 from typing import Any
 
 import orjson
 from sqlalchemy import (
     ColumnElement,
-    Date,
+    Dialect,
+    Integer,
     Select,
     Text,
+    bindparam,
     case,
     cast,
     func,
@@ -25,8 +30,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bugcommand_operator.store.bounded import asking, in_time
-from bugcommand_operator.store.queries import RowQuery, named_commands, page_of, rows_matching
+from bugcommand_operator.store.bounded import asking, in_time, single
+from bugcommand_operator.store.queries import (
+    RowQuery,
+    in_order,
+    lifted,
+    named_commands,
+    narrowed,
+    page_of,
+    rows_matching,
+)
 from bugcommand_operator.store.reading import LogReader
 from bugcommand_operator.store.schema import has_days
 from bugcommand_operator.store.types import Timestamp
@@ -37,6 +50,9 @@ _SHORT_PAGE = 2000
 FAST = frozenset({"spawn_logs", "spawn_recordings"})
 """The tables whose columns both databases write in JSON alike."""
 _LONG = frozenset({"message", "data"})
+_LIMIT, _OFFSET, _LONGEST = "page_limit", "page_offset", "page_longest"
+_KEPT = 128
+"""Statements: strangers make up shapes, and each may be as long as what they may ask."""
 _UTC = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
 Named = tuple[str, str]
@@ -57,20 +73,23 @@ class PageReader:
 
     def __init__(self, engine: AsyncEngine, logs: LogReader, *, time_limit: float = 5.0, piece: int = PIECE) -> None:
         self._engine, self._logs, self._time_limit, self._piece = engine, logs, time_limit, piece
-        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
-        """For one statement, which is a snapshot by itself: no round trips to begin and to end a transaction."""
+        self._single = single(engine)
+        self._written = lru_cache(_KEPT)(partial(_write, engine.dialect))
 
     async def pieces(self, query: RowQuery, names: Sequence[Named]) -> AsyncGenerator[Piece, None]:
         """At least one. It holds a connection until it is closed."""
         named = named_commands(query)
         owners = await self._logs.owners(named) if named is not None else None
-        statement = rows_matching(query, owners, by_day=has_days(self._engine.dialect))
+        if owners is not None:
+            query = narrowed(query, owners, by_day=has_days(self._engine.dialect))
         if owners == {} or query.limit == 0:
+            rows_matching(query, None)  # what makes no sense is refused all the same
             yield Piece(0, 0, "")
             return
-        if (whole_page := await self._at_once(page_of(statement, query), query.limit, names)) is not None:
+        if (whole_page := await self._at_once(query, tuple(names))) is not None:
             yield whole_page
             return
+        statement = rows_matching(query, None)
         async with asking(self._engine, self._time_limit) as connection:
             await _one_snapshot(connection)
             done = whole = 0
@@ -84,30 +103,53 @@ class PageReader:
                 if piece.rows == 0:
                     return
 
-    async def _at_once(self, page: Select[Any], limit: int, names: Sequence[Named]) -> Piece | None:
-        """The whole page by one statement, or None when it may be too big for that."""
+    async def _at_once(self, query: RowQuery, names: tuple[Named, ...]) -> Piece | None:
+        """The whole page by one statement, or None when it may be too big for that. The rows stay the driver's tuples:
+        wrapped, they would cost as much again."""
+        limit = query.limit
         if self._engine.dialect.name == "sqlite" or limit > _SHORT_PAGE or limit > self._piece:
             return None
-        statement = _short(page, names, self._piece * 2 // limit)
+        shape, values = lifted(query)
+        statement = self._written(shape, names)
+        bounds = {_LIMIT: limit, _OFFSET: query.offset, _LONGEST: self._piece * 2 // limit}
         async with asking(self._single, self._time_limit) as connection:
-            rows = (await connection.execute(statement)).all()
-        if any(None in row for row in rows):
+            result = await connection.exec_driver_sql(statement.text, {**statement.constants, **values, **bounds})
+            rows: Sequence[Sequence[Any]] = result.cursor.fetchall() if result.cursor is not None else []
+        if any(None in [row[place] for row in rows] for place in statement.bounded):
             return None
-        keys = [str(alias) for _, alias in names]
-        text = orjson.dumps([dict(zip(keys, row, strict=True)) for row in rows]).decode()
-        return Piece(len(rows), len(rows), text[1:-1])
+        found = orjson.dumps(list(map(dict, map(zip, repeat(statement.keys), rows)))).decode()
+        return Piece(len(rows), len(rows), found[1:-1])
 
 
-def _short(page: Select[Any], names: Sequence[Named], longest: int) -> Select[Any]:
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A statement for all questions of one shape."""
+
+    text: str
+    constants: Mapping[str, Any]
+    """Its parameters that are the same for all of them."""
+    keys: Sequence[str]
+    bounded: Sequence[int]
+    """The places of the columns that are NULL where their text is too long."""
+
+
+def _write(dialect: Dialect, shape: RowQuery, names: tuple[Named, ...]) -> _Written:
+    limit, offset, longest = (bindparam(name, type_=Integer, required=False) for name in (_LIMIT, _OFFSET, _LONGEST))
+    page = in_order(rows_matching(shape, None), shape).limit(limit).offset(offset)
+    compiled = _short(page, names, longest).compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    keys = [str(alias) for _, alias in names]
+    bounded = [place for place, (name, _) in enumerate(names) if name in _LONG]
+    return _Written(str(compiled), dict(compiled.params), keys, bounded)
+
+
+def _short(page: Select[Any], names: Sequence[Named], longest: ColumnElement[int]) -> Select[Any]:
     """The page's rows, with NULL for each text that is longer than this many bytes: it never leaves the database."""
     rows = page.subquery("page")
     return select(*(_bounded(_stamped(rows.columns[name]), name, longest).label(alias) for name, alias in names))
 
 
-def _bounded(found: ColumnElement[Any], name: str, longest: int) -> ColumnElement[Any]:
-    if name in _LONG:
-        return case((func.octet_length(found) <= longest, found))
-    return cast(found, Text) if isinstance(found.type, Date) else found
+def _bounded(found: ColumnElement[Any], name: str, longest: ColumnElement[int]) -> ColumnElement[Any]:
+    return case((func.octet_length(found) <= longest, found)) if name in _LONG else found
 
 
 async def _one_snapshot(connection: AsyncConnection) -> None:

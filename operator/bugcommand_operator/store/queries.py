@@ -4,7 +4,7 @@ Columns and operators are taken from lists, and values are of their column's typ
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
-    false,
+    bindparam,
     not_,
     or_,
     select,
@@ -47,6 +47,13 @@ _COMPARE: Mapping[str, str] = {
     "lt": "__lt__",
     "lte": "__le__",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Stands for a value that is given when the statement is carried out."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,29 +125,60 @@ def named_commands(query: RowQuery) -> frozenset[str] | None:
 def rows_matching(query: RowQuery, owners: Mapping[str, Owner] | None, *, by_day: bool = True) -> Select[Any]:
     """The rows, without order and limit. `owners`: of the commands that the question names, if it does; they say
     what is in scope, and which days' partitions to look into: `by_day`, where there are partitions."""
+    if owners is not None:
+        query = narrowed(query, owners, by_day=by_day)
     table = _TABLES[query.table]
     statement = select(*_selected(table, query.columns)).where(*(_condition(table, one) for one in query.filters))
-    if owners is None:
-        return statement.where(*_in_scope(table, query.scope))
+    return statement.where(*_in_scope(table, query.scope))
+
+
+def narrowed(query: RowQuery, owners: Mapping[str, Owner], *, by_day: bool = True) -> RowQuery:
+    """The same question with what is in its scope as conditions: the commands, whose they are and their days."""
     seen = {key: owner for key, owner in owners.items() if query.scope.holds(owner.namespace, owner.repository)}
-    statement = statement.where(_one_of(table.c.command_id, seen))
-    if table is spawn_recordings:
-        statement = statement.where(_of_owners(seen))
-    if table is spawn_logs and by_day:
-        statement = statement.where(_one_of(table.c.day, {owner.day for owner in seen.values()}))
-    return statement
+    filters = [*query.filters, _among("command_id", seen)]
+    if query.table == "spawn_recordings" and seen:
+        filters.append(_of_owners(seen))
+    if query.table == "spawn_logs" and by_day:
+        filters.append(_among("day", {owner.day for owner in seen.values()}))
+    return replace(query, filters=tuple(filters), scope=Scope())
+
+
+def lifted(query: RowQuery) -> tuple[RowQuery, dict[str, Any]]:
+    """The question with marks for the values of its conditions, limit and offset not being part of it: many questions
+    are one then, whose statement can be kept. And the marks' values."""
+    table, values = _TABLES[query.table], dict[str, Any]()
+
+    def mark(column: Column[Any], value: Any) -> Mark:
+        name = f"value_{len(values)}"
+        values[name] = _value(column, value)
+        return Mark(name)
+
+    def lift(one: Filter | Group) -> Filter | Group:
+        if isinstance(one, Group):
+            return replace(one, parts=tuple(map(lift, one.parts)))
+        if one.op == "is":
+            return one
+        column = _fitting(table, one)
+        if one.op == "in":
+            return replace(one, value=tuple([mark(column, value) for value in one.value]))
+        return replace(one, value=mark(column, one.value))
+
+    return replace(query, filters=tuple(map(lift, query.filters)), limit=0, offset=0), values
 
 
 def page_of(statement: Select[Any], query: RowQuery) -> Select[Any]:
-    """In an order that is total, so that pages neither overlap nor leave anything out."""
+    return in_order(statement, query).limit(query.limit).offset(query.offset)
+
+
+def in_order(statement: Select[Any], query: RowQuery) -> Select[Any]:
+    """An order that is total, so that pages neither overlap nor leave anything out."""
     table = _TABLES[query.table]
     order = list(query.order)
     descending = bool(order) and order[-1].descending
     given = {one.column for one in order}
     order += [Order(name, descending) for name in _LAST_ORDER[query.table] if name not in given]
     columns = [(_column(table, one.column), one.descending) for one in order]
-    ordered = statement.order_by(*(column.desc() if down else column.asc() for column, down in columns))
-    return ordered.limit(query.limit).offset(query.offset)
+    return statement.order_by(*(column.desc() if down else column.asc() for column, down in columns))
 
 
 def _selected(table: Table, names: Sequence[str]) -> Iterable[Column[Any]]:
@@ -167,14 +205,18 @@ def _in_scope(table: Table, scope: Scope) -> Iterable[ColumnElement[bool]]:
         yield table.c.command_id.in_(theirs.correlate(table))
 
 
-def _of_owners(owners: Mapping[str, Owner]) -> ColumnElement[bool]:
+def _of_owners(owners: Mapping[str, Owner]) -> Group:
     """What a command's owner has written; there might be another's under the same id."""
-    table = spawn_recordings.c
     theirs: dict[str, list[str]] = {}
     for command_id, owner in owners.items():
         theirs.setdefault(owner.namespace, []).append(command_id)
-    each = (and_(table.namespace == name, _one_of(table.command_id, ids)) for name, ids in theirs.items())
-    return or_(false(), *each)
+    each = (Group((Filter("namespace", "eq", name), _among("command_id", ids))) for name, ids in theirs.items())
+    return Group(tuple(each), any=True)
+
+
+def _among(column: str, values: Iterable[Any]) -> Filter:
+    some = tuple(sorted(values))
+    return Filter(column, "eq", some[0]) if len(some) == 1 else Filter(column, "in", some)
 
 
 def _one_of(column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
@@ -187,18 +229,24 @@ def _condition(table: Table, one: Filter | Group) -> ColumnElement[bool]:
     if isinstance(one, Group):
         together = (or_ if one.any else and_)(*(_condition(table, part) for part in one.parts))
         return not_(together) if one.negated else together
-    column = _column(table, one.column)
-    if not _fits(column, one):
-        raise BadQuery(f"operator does not exist: {one.op} for the column {column.name}")
+    column = _fitting(table, one)
     if one.op == "in":
         found: ColumnElement[bool] = column.in_([_value(column, value) for value in one.value])
     elif one.op == "is":
         found = column.is_(one.value)
     elif one.op in ("like", "ilike"):
-        found = getattr(column, one.op)(str(one.value))
+        found = getattr(column, one.op)(_value(column, one.value))
     else:
         found = getattr(column, _COMPARE[one.op])(_value(column, one.value))
     return ~found if one.negated else found
+
+
+def _fitting(table: Table, one: Filter) -> Column[Any]:
+    """The column of a condition."""
+    column = _column(table, one.column)
+    if not _fits(column, one):
+        raise BadQuery(f"operator does not exist: {one.op} for the column {column.name}")
+    return column
 
 
 def _fits(column: Column[Any], one: Filter) -> bool:
@@ -214,6 +262,8 @@ def _fits(column: Column[Any], one: Filter) -> bool:
 
 
 def _value(column: Column[Any], value: Any) -> Any:
+    if isinstance(value, Mark):
+        return bindparam(value.name, type_=column.type, required=False)
     try:
         return _as_type(column, value)
     except (ValueError, TypeError) as error:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bugcommand_operator.store.bounded import bounded
+from bugcommand_operator.store.bounded import bounded, single
 from bugcommand_operator.store.errors import StoreRejected
 from bugcommand_operator.store.lines import LogRow, Owner
 from bugcommand_operator.store.queries import Filter, Order, RowQuery, Scope, named_commands, page_of, rows_matching
@@ -30,7 +30,7 @@ class LogReader:
     """`time_limit`: how many seconds a question may take; beyond it is `TooBroad`."""
 
     def __init__(self, engine: AsyncEngine, *, time_limit: float = 5.0) -> None:
-        self._engine, self._time_limit = engine, time_limit
+        self._engine, self._single, self._time_limit = engine, single(engine), time_limit
         self._owners: dict[str, tuple[float, Owner]] = {}
 
     async def owners(self, command_ids: Collection[str]) -> dict[str, Owner]:
@@ -51,7 +51,7 @@ class LogReader:
         if owners is not None and not owners:
             return []
         try:
-            async with bounded(self._engine, self._time_limit) as connection:
+            async with bounded(self._single, self._time_limit) as connection:
                 return [dict(row) for row in (await connection.execute(page_of(statement, query))).mappings()]
         except (ValueError, RecursionError, OverflowError) as error:  # a jsonb that Python's parser does not take
             raise StoreRejected(f"a row cannot be decoded: {type(error).__name__}") from error
@@ -64,7 +64,7 @@ class LogReader:
         if owners is not None and not owners:
             return 0
         some = statement.with_only_columns(next(iter(statement.get_final_froms()[0].c)))
-        async with bounded(self._engine, self._time_limit) as connection:
+        async with bounded(self._single, self._time_limit) as connection:
             counted = select(func.count()).select_from(some.limit(bound).subquery())
             return int((await connection.execute(counted)).scalar_one())
 
@@ -105,7 +105,7 @@ class LogReader:
         owner = spawn_log_owners.c
         wanted = select(owner.command_id, owner.namespace, owner.repository, owner.day, owner.command_uid)
         wanted = wanted.where(owner.command_id.in_(command_ids), owner.expired_at.is_(None))
-        async with bounded(self._engine, self._time_limit) as connection:
+        async with bounded(self._single, self._time_limit) as connection:
             found = {row[0]: Owner(*row[1:]) for row in await connection.execute(wanted)}
         if len(self._owners) + len(found) > _OWNERS_KEPT:
             self._owners.clear()

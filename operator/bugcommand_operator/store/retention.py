@@ -213,11 +213,12 @@ async def _delete_chunks(engine: AsyncEngine, command_id: str, day: date) -> int
         await connection.execute(indexed)
         some = select(chunk.id, chunk.words).where(chunk.command_id == command_id).limit(_CHUNKS_AT_ONCE)
         if engine.dialect.name == "sqlite":
-            from bugcommand_operator.store.indexing_sqlite import forget
+            from bugcommand_operator.store.indexing_sqlite import forgetting
 
             rows = (await connection.execute(some)).all()
             for row in rows:
-                await forget(connection, row.id, row.words)
+                for statement, values in forgetting(row.id, row.words):
+                    await connection.exec_driver_sql(statement, values)
             return len(rows)
         gone = delete(spawn_log_chunks).where(chunk.id.in_(some.with_only_columns(chunk.id)))
         return (await connection.execute(gone)).rowcount

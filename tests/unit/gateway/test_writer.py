@@ -52,8 +52,8 @@ async def turns(count: int = 20) -> None:
         await asyncio.sleep(0)
 
 
-def submit(writer: BatchWriter, *seqs: int, machine_id: str = "lab") -> "asyncio.Task[None]":
-    return asyncio.create_task(writer.submit(replace(batch(seqs), machine_id=machine_id)))
+def submit(writer: BatchWriter, *seqs: int, machine_id: str = "lab", key: AttemptKey = KEY) -> "asyncio.Task[None]":
+    return asyncio.create_task(writer.submit(replace(batch(seqs, key), machine_id=machine_id)))
 
 
 async def test_a_lone_line_is_written_at_once() -> None:
@@ -77,6 +77,43 @@ async def test_what_arrives_during_a_commit_shares_the_next_one() -> None:
         await asyncio.gather(first, *others)
 
     assert sink.commits == [[1], [2, 3, 4]]
+
+
+OTHERS = [replace(KEY, command_id=f"other-{number}") for number in range(3)]
+
+
+@pytest.mark.looptime
+async def test_between_commits_of_several_senders_there_is_a_moment_in_which_more_of_them_come() -> None:
+    sink = Sink()
+    sink.go.set()
+    async with writing(sink) as writer:
+        await submit(writer, 1)
+        began = asyncio.get_running_loop().time()
+        waiting = [submit(writer, 2, key=OTHERS[0])]
+        await asyncio.sleep(0.004)
+        waiting += [submit(writer, 3, key=OTHERS[1]), submit(writer, 4)]
+        await asyncio.gather(*waiting)
+        assert asyncio.get_running_loop().time() - began == pytest.approx(0.01, abs=0.001)
+        await submit(writer, 5)  # one of the several before
+        assert asyncio.get_running_loop().time() - began == pytest.approx(0.02, abs=0.002)
+
+    assert sink.commits == [[1], [2, 3, 4], [5]]
+
+
+@pytest.mark.looptime
+async def test_nobody_waits_for_company_after_a_lone_sender_a_while_or_with_many_lines() -> None:
+    sink = Sink()
+    sink.go.set()
+    async with writing(sink) as writer:
+        await submit(writer, 1)
+        began = asyncio.get_running_loop().time()
+        await submit(writer, 2)
+        await submit(writer, *range(3, 700), key=OTHERS[0])
+        assert asyncio.get_running_loop().time() == pytest.approx(began, abs=0.001)
+        await asyncio.sleep(0.011)
+        began = asyncio.get_running_loop().time()
+        await submit(writer, 700, key=OTHERS[1])
+        assert asyncio.get_running_loop().time() == pytest.approx(began, abs=0.001)
 
 
 async def test_nobody_is_answered_before_the_commit_of_their_lines() -> None:

@@ -250,4 +250,14 @@ def test_both_databases_and_the_program_agree_on_words(postgres_server: Postgres
     assert set(found[0]) == words.words_of(message)
 
 
+ascii_texts = st.text(st.characters(max_codepoint=127), max_size=200)
+
+
+@given(st.lists(ascii_texts, max_size=5), ascii_texts)
+def test_the_words_of_lines_are_those_of_each_whatever_letters_the_others_have(some: list[str], other: str) -> None:
+    each = [words.words_of(text) for text in some]
+    assert words.words_of_all(some) == set().union(*each)
+    assert words.words_of_all([*some, f"{other} é"]) == set().union(*each, words.words_of(other), {"é"})
+
+
 _made: set[str] = set()

@@ -13,12 +13,14 @@ from tests.unit.store.builders import KEY, batch, open_reading, open_store, url_
 from bugcommand_operator.gateway.rest.encoding import encode
 from bugcommand_operator.store import pages as pages_module
 from bugcommand_operator.store.engine import open_reader
-from bugcommand_operator.store.errors import TooBroad
-from bugcommand_operator.store.lines import LogBatch, LogLine
+from bugcommand_operator.store.errors import BadQuery, TooBroad
+from bugcommand_operator.store.lines import AttemptKey, LogBatch, LogLine
 from bugcommand_operator.store.pages import PageReader, Piece
-from bugcommand_operator.store.reading import Filter, LogReader, Order, RowQuery
+from bugcommand_operator.store.queries import Group
+from bugcommand_operator.store.reading import Filter, LogReader, Order, RowQuery, Scope
 from bugcommand_operator.store.schema import spawn_logs
 
+OTHER = AttemptKey("team-b", "5f0f6d4e-3c0e-4f0e-9d4e-0a3f3f1f2a13", 1)
 ALL = [(column.name, column.name) for column in spawn_logs.columns]
 NASTY = ['"', "\\", "\x1b[31m\x01\x7f", "é😀\u2028", "\t\n\r", "", "</script>", "\ufffd", "{}", "'; --", "%s %(x)s :x"]
 
@@ -57,9 +59,47 @@ async def test_columns_get_the_names_that_were_asked_for(store_url: str) -> None
         await store.append([batch([1])])
         engine = open_reader(store_url)
         asked = query(columns=("seq", "message"))
-        found = joined(await read(PageReader(engine, reader), asked, [("message", 'the "text"'), ("seq", "seq")]))
+        found = joined(await read(PageReader(engine, reader), asked, [("message", 'the "50 %(s)s"'), ("seq", "seq")]))
         await engine.dispose()
-    assert found == [{'the "text"': "line 1", "seq": 1}]
+    assert found == [{'the "50 %(s)s"': "line 1", "seq": 1}]
+
+
+async def test_a_page_shows_what_was_asked_for_and_not_what_another_question_of_its_shape_did(store_url: str) -> None:
+    ours = Filter("command_id", "eq", KEY.command_id)
+    later, first_or = Filter("ts", "gte", batch([3]).lines[0].ts), Filter("seq", "eq", 1)
+    questions = [
+        query(limit=3),
+        query(limit=2, offset=4),
+        *(query(filters=(ours, Filter("seq", "gt", seq))) for seq in (2, 7, 1 << 70)),
+        *(query(filters=(ours, Filter("seq", "in", some))) for some in ((1, 2), (4, 5), (6,), ())),
+        *(query(filters=(ours, Filter("message", "like", f"%{n}", negated=n > 5))) for n in (1, 8)),
+        *(query(filters=(ours, Filter("stream", "is", None, negated=negated))) for negated in (False, True)),
+        *(query(filters=(ours, Group((later, first_or), any=any_))) for any_ in (False, True)),
+        *(query(filters=(ours, Group((ours, later), negated=negated))) for negated in (False, True)),
+        *(query(filters=(), scope=Scope(frozenset(names))) for names in (["team-a"], ["team-b"], ["team-a", "x"])),
+        *(query(scope=Scope(frozenset({"team-a"}), frozenset({name}))) for name in ("", "other")),
+        *(query(filters=(Filter("command_id", "in", (KEY.command_id, name)),)) for name in ("x", OTHER.command_id)),
+    ]
+    async with open_store(store_url) as store, open_reading(store_url) as reader:
+        await store.append([batch(range(1, 10)), batch([1, 2], OTHER)])
+        engine = open_reader(store_url)
+        pages = PageReader(engine, reader)
+        for asked in (*questions, *questions):
+            assert joined(await read(pages, asked)) == json.loads(encode(await reader.rows(asked))), asked
+        await engine.dispose()
+
+
+@pytest.mark.parametrize("limit", [0, 10])
+async def test_a_question_that_makes_no_sense_is_refused_each_time(store_url: str, limit: int) -> None:
+    async with open_store(store_url) as store, open_reading(store_url) as reader:
+        await store.append([batch([1])])
+        engine = open_reader(store_url)
+        pages = PageReader(engine, reader)
+        for wrong in (Filter("seq", "like", "1"), Filter("seq", "eq", "x"), Filter("nothing", "eq", 1)):
+            for _ in range(2):
+                with pytest.raises(BadQuery):
+                    await read(pages, query(filters=(*query().filters, wrong), limit=limit))
+        await engine.dispose()
 
 
 @pytest.mark.parametrize(
