@@ -11,7 +11,7 @@ from tests.support.kubectl_bug import KubectlBug
 SAYS = "for n in $(seq 20); do echo line $n; done; echo x > done.txt"
 FAILS = "echo x > tried.txt; exit 1"
 NOBODY = "00000000-0000-4000-8000-000000000000"
-SWEPT = 30.0
+SWEPT = 45.0
 
 
 def test_a_finished_command_goes_with_all_that_is_its_own_and_its_log_stays(lab: Lab) -> None:
