@@ -1,4 +1,6 @@
-"""The cluster's commands: up, restart PART…, down, clean, status, build, build-kwok, load-image FILE…, snapshot."""
+"""The cluster's commands: up, restart PART…, down, clean, status, build, build-kwok, build-helm4, load-image FILE…,
+snapshot.
+"""
 
 import argparse
 import json
@@ -37,6 +39,7 @@ COMMANDS: dict[str, Callable[[Layout, list[str]], int | None]] = {
     "clean": lambda where, _: down.clean(where),
     "build": lambda where, _: build.ensure_all(where),
     "build-kwok": lambda where, _: build.ensure_all(where, (build.KWOK,)),
+    "build-helm4": lambda where, _: build.ensure_all(where, (build.HELM_4,)),
     "status": lambda where, _: status.status(where),
     "load-image": _load,
     "snapshot": lambda where, _: _print_snapshot(where),

@@ -17,7 +17,7 @@ from dev.cluster.layout import HERE, Layout
 from dev.cluster.say import ClusterError, say
 
 _KUBERNETES = "1.34.4"
-_HELM = "3.22.0"
+_HELM, _HELM_4 = "3.22.0", "4.3.2"
 _VERSION = "k8s.io/component-base/version"
 _MINUTES = 45
 
@@ -71,6 +71,11 @@ PROGRAMS = (
         ),
     ),
 )
+
+HELM_4 = Program(
+    "helm4", "helm", "helm.sh/helm/v4/cmd/helm", stamps=(f"helm.sh/helm/v4/internal/version.version=v{_HELM_4}",)
+)
+"""For the chart's tests alone. Of one module with Helm 3, so that most of it is compiled already."""
 
 KWOK = Program("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok")
 """Pretended nodes, for `make scale` alone."""

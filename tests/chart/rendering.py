@@ -18,6 +18,8 @@ TOP = Path(__file__).parents[2]
 CHART = TOP / "helm" / "mentu-operator"
 OWN_TOOLS = TOP / ".cluster" / "bin"
 RELEASE, NAMESPACE = "mentu", "mentu-system"
+HELM_3, HELM_4 = "helm", "helm4"
+BUILT_BY = {HELM_3: "make cluster-tools", HELM_4: "make helm4"}
 HELM_SECONDS = 60
 POD_KINDS = ("StatefulSet", "Deployment", "Job", "Pod")
 POSTGRES: dict[str, Any] = {
@@ -29,7 +31,11 @@ POSTGRES: dict[str, Any] = {
 
 def render(**values: Any) -> list[Manifest]:
     """All objects, hooks too, that `helm install` would make with these values."""
-    return list(_rendered(json.dumps(values)))
+    return rendered_by(HELM_3, values)
+
+
+def rendered_by(program: str, values: dict[str, Any]) -> list[Manifest]:
+    return list(_rendered(json.dumps(values), program))
 
 
 def one(kind: str, name: str, objects: list[Manifest]) -> Manifest:
@@ -69,12 +75,12 @@ def environment(container: str, objects: list[Manifest]) -> dict[str, str]:
     return {e["name"]: e["value"].replace("$$", "$") for e in env if "value" in e}
 
 
-def helm(*arguments: str, given: str = "{}") -> str:
+def helm(*arguments: str, given: str = "{}", program: str = HELM_3) -> str:
     """The program's output; raises AssertionError with what it complained about."""
     # No cluster is asked, whatever the machine's kubeconfig names.
     env = {**os.environ, "KUBECONFIG": os.devnull}
     done = subprocess.run(
-        [_program(), *arguments, "--values", "-"],
+        [_program(program), *arguments, "--values", "-"],
         input=given,
         capture_output=True,
         text=True,
@@ -87,15 +93,15 @@ def helm(*arguments: str, given: str = "{}") -> str:
 
 
 @cache
-def _rendered(values: str) -> tuple[Manifest, ...]:
-    text = helm("template", RELEASE, str(CHART), "--namespace", NAMESPACE, given=values)
+def _rendered(values: str, program: str) -> tuple[Manifest, ...]:
+    text = helm("template", RELEASE, str(CHART), "--namespace", NAMESPACE, given=values, program=program)
     return tuple(o for o in yaml.load_all(text, Loader=yaml.CSafeLoader) if o is not None)
 
 
 @cache
-def _program() -> str:
+def _program(name: str) -> str:
     path = os.pathsep.join([str(OWN_TOOLS), os.environ.get("PATH", "")])
-    found = shutil.which("helm", path=path)
+    found = shutil.which(name, path=path)
     if found is None:
-        pytest.fail("helm was not found: `make cluster-tools` builds it, or put one (3.14 or newer) on the PATH")
+        pytest.fail(f"{name} was not found: `{BUILT_BY[name]}` builds it, or put one on the PATH (3.14 or newer)")
     return found

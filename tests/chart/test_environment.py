@@ -21,7 +21,9 @@ from tests.chart.rendering import (
 )
 
 from bugcommand_operator.core.settings import Limits
+from bugcommand_operator.core.sweeping import GRACE
 from bugcommand_operator.executor.config import Config
+from bugcommand_operator.executor.sweeper import EVERY
 from bugcommand_operator.gateway.settings import GatewaySettings
 from bugcommand_operator.manifests.install import Install
 from bugcommand_operator.store.engine import sqlite_path
@@ -124,6 +126,12 @@ def test_solo_and_the_lease_time_reach_the_executor(monkeypatch: pytest.MonkeyPa
     assert config_of(monkeypatch).solo is False
     config = config_of(monkeypatch, executor={"solo": True, "leaseSeconds": 30})
     assert (config.solo, config.lease_seconds) == (True, 30)
+
+
+def test_how_often_is_swept_and_what_is_old_enough_reach_the_executor(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config_of(monkeypatch).sweeping() == (EVERY, GRACE) == Config().sweeping()
+    config = config_of(monkeypatch, executor={"sweep": {"everySeconds": 2, "graceSeconds": 5}})
+    assert config.sweeping() == (timedelta(seconds=2), timedelta(seconds=5))
 
 
 def test_without_an_executor_id_it_is_the_pods_stable_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.chart.rendering import Manifest, render
+from tests.chart.rendering import HELM_3, HELM_4, Manifest, rendered_by
 
 FOLDER = Path(__file__).parent / "golden"
 CASES: dict[str, dict[str, Any]] = {
@@ -30,8 +30,8 @@ def without_files(obj: Manifest) -> Manifest:
     return obj
 
 
-def shown(values: dict[str, Any]) -> str:
-    objects = [without_files(o) for o in render(**values) if o["kind"] != "CustomResourceDefinition"]
+def shown(values: dict[str, Any], program: str = HELM_3) -> str:
+    objects = [without_files(o) for o in rendered_by(program, values) if o["kind"] != "CustomResourceDefinition"]
     objects.sort(key=lambda o: (o["kind"], o["metadata"]["name"], o["metadata"].get("namespace", "")))
     return yaml.safe_dump_all(objects, sort_keys=True, width=120)
 
@@ -43,6 +43,11 @@ def test_the_rendering_is_the_one_that_was_looked_at(name: str) -> None:
         path.write_text(now)
     assert path.exists(), "`make golden` writes it"
     assert now == path.read_text(), "look at the difference; `make golden` takes it over"
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_helm_4_renders_the_same(name: str) -> None:
+    assert shown(CASES[name], HELM_4) == (FOLDER / f"{name}.yaml").read_text()
 
 
 def test_every_rendering_belongs_to_values() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.cluster import EXECUTOR, STATEFUL_SET, Lab
+from tests.support.cluster import EXECUTOR, Lab
 from tests.support.cluster_bug import Bug, message_of, reason_of, rows
 from tests.support.cluster_objects import Raw, bug
 
@@ -16,10 +16,6 @@ def kill_operator(lab: Lab) -> str:
     uid = str((lab.system.get("pod", EXECUTOR) or {})["metadata"]["uid"])
     lab.system.run("delete", "pod", EXECUTOR, "--force", "--grace-period=0")
     return uid
-
-
-def comes_back(lab: Lab) -> None:
-    lab.system.run("rollout", "status", STATEFUL_SET, "--timeout=120s", timeout=130)
 
 
 def agent_container(made: Bug) -> Raw:
@@ -39,7 +35,7 @@ def test_agents_outlive_the_operator_and_end_as_if_nothing_had_happened(lab: Lab
     killed = kill_operator(lab)
     so_far = len(counts.printed())
     counts.prints(f"line {so_far + 50}")
-    comes_back(lab)
+    lab.executor_is_back()
     assert (lab.system.get("pod", EXECUTOR) or {})["metadata"]["uid"] != killed
     for made in (claude, counts):
         status, container = before[made.name]
@@ -68,15 +64,13 @@ def test_what_happens_while_the_operator_is_away_is_made_up_for(lab: Lab) -> Non
     command_id = counts.status["commandId"]
     lab.stored_up_to(command_id, 10)
 
-    lab.system.run("scale", STATEFUL_SET, "--replicas=0")
-    lab.system.run("wait", "--for=delete", f"pod/{EXECUTOR}", "--timeout=60s", timeout=70)
+    lab.executor_goes_away()
     made = lab.run(bug("away-made", "echo here"))
     deleted = lab.run(bug("away-deleted", "echo there", suspend=True))
     deleted.delete()
     so_far = len(counts.printed())
     counts.prints(f"line {so_far + 100}")
-    lab.system.run("scale", STATEFUL_SET, "--replicas=1")
-    comes_back(lab)
+    lab.executor_is_back()
 
     lab.stored_up_to(command_id, so_far + 100)
     counts.inside("touch /tmp/go")

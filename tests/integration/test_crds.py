@@ -131,6 +131,7 @@ CHANGED = {
     "output": "None",
     "resources": {"limits": {"memory": "1Gi"}},
     "podTemplate": {"labels": {"a": "b"}},
+    "approval": "Required",
 }
 
 
@@ -141,6 +142,36 @@ async def test_what_an_execution_is_built_on_cannot_change_after_the_claim(api: 
     await api.patch("BugCommand", "claimed", {"status": {"claim": CLAIM}}, status=True)
     with pytest.raises(Refused, match=f"spec.{field} cannot change"):
         await api.patch("BugCommand", "claimed", change)
+
+
+async def test_all_that_changed_too_late_is_named_at_once(api: Api) -> None:
+    await api.make("BugCommand", "several", PROMPT)
+    await api.patch("BugCommand", "several", {"status": {"claim": CLAIM}}, status=True)
+    said = (
+        r"spec\.prompt spec\.podTemplate cannot change once the command is claimed or its approval decided: "
+        "make a new BugCommand"
+    )
+    change = {"prompt": "Something else.", "podTemplate": {"labels": {"a": "b"}}, "cancel": True}
+    with pytest.raises(Refused, match=said):
+        await api.patch("BugCommand", "several", {"spec": change})
+
+
+@pytest.mark.parametrize("field", ["commandId", "commitmentId", "context", "resources", "podTemplate"])
+async def test_what_was_given_cannot_be_taken_away_after_the_claim(api: Api, field: str) -> None:
+    await api.make("BugCommand", "given", {**PROMPT, field: CHANGED[field]})
+    await api.patch("BugCommand", "given", {"status": {"claim": CLAIM}}, status=True)
+    with pytest.raises(Refused, match=f"spec.{field} cannot change"):
+        await api.patch("BugCommand", "given", {"spec": {field: None}})
+
+
+async def test_what_was_approved_cannot_change_either(api: Api) -> None:
+    await api.make("BugCommand", "approved", {**PROMPT, "approval": "Required"})
+    decided = {"decision": "Approved", "by": "somebody", "at": "2026-01-01T00:00:00Z"}
+    await api.patch("BugCommand", "approved", {"status": {"approval": decided}}, status=True)
+    with pytest.raises(Refused, match=r"spec\.prompt cannot change once"):
+        await api.patch("BugCommand", "approved", {"spec": {"prompt": "Something else."}})
+    with pytest.raises(Refused, match="approval stays Required"):
+        await api.patch("BugCommand", "approved", {"spec": {"approval": "NotRequired"}})
 
 
 async def test_everything_can_change_before_the_claim_and_some_things_after_it(api: Api) -> None:

@@ -154,6 +154,15 @@ class Lab:
         self.kubectl.run("delete", "pod", pod, "--wait=false")
         return text
 
+    def executor_goes_away(self) -> None:
+        self.system.run("scale", STATEFUL_SET, "--replicas=0")
+        self.system.run("wait", "--for=delete", f"pod/{EXECUTOR}", "--timeout=60s", timeout=70)
+
+    def executor_is_back(self) -> None:
+        """From there, or from having been killed."""
+        self.system.run("scale", STATEFUL_SET, "--replicas=1")
+        self.system.run("rollout", "status", STATEFUL_SET, "--timeout=120s", timeout=130)
+
     def executor_log(self) -> str:
         return self.system.run("logs", EXECUTOR, "-c", "executor")
 

@@ -21,8 +21,9 @@ CRD = "agents.mentu.dev"
 
 
 class ChartLab:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, helm: str = cluster_helm.HELM_3) -> None:
         self.settings = settings
+        self.helm = helm
         self.kubectl = Kubectl(settings.kubeconfig, NAMESPACE)
         self.system = Kubectl(settings.kubeconfig, SYSTEM)
 
@@ -33,7 +34,7 @@ class ChartLab:
         self.install()
 
     def install(self, *how: str, chart: Path = CHART, **values: Any) -> None:
-        cluster_helm.install(self.system, self.values() | values, *how, chart=chart)
+        cluster_helm.install(self.system, self.values() | values, *how, chart=chart, helm=self.helm)
 
     def values(self) -> Raw:
         """The log is kept when the release goes: an agent that goes on has lines to add to it."""
@@ -51,7 +52,7 @@ class ChartLab:
             except CommandError:  # a run that was killed has left nobody who takes finalizers off
                 for name in self.kubectl.run("get", "bugcommands", "-o", "name").split():
                     self.kubectl.run("patch", name, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
-        cluster_helm.clean(self.system)
+        cluster_helm.clean(self.system, self.helm)
         self.kubectl.run("delete", "namespace", NAMESPACE, SYSTEM, "--ignore-not-found", "--timeout=90s", timeout=100)
 
     def run(self, command: Raw) -> Bug:

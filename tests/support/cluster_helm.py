@@ -10,25 +10,29 @@ from dev.demo.kubectl import CommandError, Kubectl, call
 from dev.demo.settings import CHART
 from tests.support.cluster_objects import RELEASE
 
+HELM_3, HELM_4 = "helm", "helm4"
 
-def install(system: Kubectl, values: dict[str, Any], *how: str, chart: Path = CHART, seconds: int = 120) -> str:
+
+def install(
+    system: Kubectl, values: dict[str, Any], *how: str, chart: Path = CHART, seconds: int = 120, helm: str = HELM_3
+) -> str:
     """Installs, or upgrades."""
-    arguments = ["helm", "upgrade", "--install", RELEASE, str(chart), "--namespace", system.namespace]
+    arguments = [helm, "upgrade", "--install", RELEASE, str(chart), "--namespace", system.namespace]
     waiting = ["--wait", f"--timeout={seconds}s", "--values", "-", *how]
     return call([*arguments, *waiting], given=json.dumps(values), timeout=seconds + 10, env=system.env)
 
 
-def uninstall(system: Kubectl, *how: str, seconds: int = 120) -> str:
+def uninstall(system: Kubectl, *how: str, seconds: int = 120, helm: str = HELM_3) -> str:
     where = ["--namespace", system.namespace, "--wait", f"--timeout={seconds}s"]
-    return call(["helm", "uninstall", RELEASE, *where, *how], timeout=seconds + 10, env=system.env)
+    return call([helm, "uninstall", RELEASE, *where, *how], timeout=seconds + 10, env=system.env)
 
 
-def clean(system: Kubectl) -> None:
+def clean(system: Kubectl, helm: str = HELM_3) -> None:
     """Whatever a run that was killed has left, an image that is gone among it: then without hooks."""
     try:
-        uninstall(system, "--ignore-not-found")
+        uninstall(system, "--ignore-not-found", helm=helm)
     except CommandError:
-        uninstall(system, "--ignore-not-found", "--no-hooks")
+        uninstall(system, "--ignore-not-found", "--no-hooks", helm=helm)
 
 
 def run_tests(system: Kubectl, seconds: int = 130) -> str:

@@ -19,6 +19,7 @@ def helm_values(settings: Settings) -> Raw:
         "startDeadlineSeconds": START_DEADLINE,
         "overdueSeconds": 20,
         "rescueDeadlineSeconds": 45,
+        "executor": {"sweep": {"everySeconds": 3, "graceSeconds": 10}},
         "defaultAgent": {"create": False},
         "persistence": {"size": "1Gi", "whenDeleted": "Delete"},
         # Small, so that several agents fit on a small node.

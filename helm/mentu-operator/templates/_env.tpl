@@ -34,6 +34,10 @@
 {{- with ($values.tracing | default dict).endpoint }}{{ $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" . }}{{ end -}}
 {{- with $values.executorId }}{{ $_ := set $env "MENTU_EXECUTOR_ID" . }}{{ end -}}
 {{- if $values.executor.solo }}{{ $_ := set $env "MENTU_SOLO" "true" }}{{ end -}}
+{{- with $values.executor.sweep -}}
+{{- $_ := set $env "MENTU_SWEEP_EVERY_SECONDS" (.everySeconds | int64 | toString) -}}
+{{- $_ := set $env "MENTU_SWEEP_GRACE_SECONDS" (.graceSeconds | int64 | toString) -}}
+{{- end -}}
 {{- if $values.networkPolicy.enabled -}}
 {{- $_ := set $env "MENTU_NETWORK_POLICY" (include "mentu.agentsNetworkPolicy" . | fromYaml | toJson) -}}
 {{- end -}}

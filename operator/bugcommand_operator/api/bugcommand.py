@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
@@ -334,17 +334,25 @@ class BugCommandStatus(Model):
     completion_time: datetime | None = None
 
 
-def immutable_after_claim() -> list[dict[str, str]]:
-    """CEL for each field of the spec that what was claimed, or approved, is built on."""
+def immutable_after_claim() -> dict[str, str]:
+    """CEL for the fields of the spec that what was claimed, or approved, is built on.
+
+    One rule for all, which first asks whether anything of the spec has changed: the API server evaluates it at each
+    status write, and each look at a field costs it a copy of the schema around that field.
+    """
     fields = [f.alias or name for name, f in BugCommandSpec.model_fields.items()]
-    return [_unchanged_once_claimed(f) for f in fields if f not in MUTABLE_AFTER_CLAIM]
-
-
-def _unchanged_once_claimed(field: str) -> dict[str, Any]:
-    old, new = f"oldSelf.spec.{field}", f"self.spec.{field}"
+    same = {f: _is_unchanged(f) for f in fields if f not in MUTABLE_AFTER_CLAIM}
     begun = ("claim", "attempt", "approval")
     free = "!has(oldSelf.status) || " + " && ".join(f"!has(oldSelf.status.{name})" for name in begun)
+    refusal = "cannot change once the command is claimed or its approval decided: make a new BugCommand"
+    named = [f"(!{unchanged} ? 'spec.{field} ' : '')" for field, unchanged in same.items()]
     return rule(
-        f"{free} || (has({new}) == has({old}) && (!has({new}) || {new} == {old}))",
-        f"spec.{field} cannot change once the command is claimed or its approval decided: make a new BugCommand",
+        f"self.spec == oldSelf.spec || {free} || ({' && '.join(same.values())})",
+        f"what the command's execution is built on {refusal}",
+        messageExpression=" + ".join([*named, f"'{refusal}'"]),
     )
+
+
+def _is_unchanged(field: str) -> str:
+    old, new = f"oldSelf.spec.{field}", f"self.spec.{field}"
+    return f"(has({new}) == has({old}) && (!has({new}) || {new} == {old}))"

@@ -30,7 +30,7 @@ def bugcommand_crd() -> Schema:
         short="bug",
         spec=_schema(BugCommandSpec),
         status=_schema(BugCommandStatus),
-        rules=[name_rule, *immutable_after_claim()],
+        rules=[name_rule, immutable_after_claim()],
         columns=[
             _column("Phase", ".status.phase"),
             _column("Reason", ".status.conditions[?(@.type=='Succeeded')].reason"),

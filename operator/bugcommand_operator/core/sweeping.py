@@ -30,7 +30,7 @@ from bugcommand_operator.core.reading import pod_from, timestamp, volume_from
 Raw = dict[str, Any]
 Kind = Literal["Pod", "PersistentVolumeClaim"]
 GRACE = timedelta(minutes=10)
-"""Whatever is younger may still be somebody's business."""
+"""Whatever is younger may still be somebody's business, unless the installation says otherwise."""
 ROLES = frozenset({ROLE_AGENT, ROLE_PUBLISH, ROLE_RESCUE, ROLE_SHIP})
 
 
@@ -104,12 +104,12 @@ def _child(kind: Kind, obj: Raw, command: str, command_uid: str, **known: bool) 
     )
 
 
-def verdict_on(child: Child, living: Set[str], now: datetime) -> Verdict:
+def verdict_on(child: Child, living: Set[str], now: datetime, grace: timedelta = GRACE) -> Verdict:
     """`living`: UIDs of all BugCommands of its namespace, as the API server listed them *after* the child was listed. A
     child is made after its command, so one whose command is not among them has outlived it."""
     if child.command_uid in living or child.is_kept or child.is_being_deleted:
         return Verdict.LEAVE
-    if now - child.created_at < GRACE:
+    if now - child.created_at < grace:
         return Verdict.LEAVE
     return Verdict.DELETE if child.is_safe else Verdict.KEEP
 

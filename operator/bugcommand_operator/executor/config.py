@@ -62,6 +62,8 @@ class Config(BaseSettings):
     scratch_limit: str = "4Gi"
     publish_deadline_seconds: int = Field(default=600, ge=1)
     rescue_deadline_seconds: int = Field(default=600, ge=1)
+    sweep_every_seconds: int = Field(default=180, ge=1)
+    sweep_grace_seconds: int = Field(default=600, ge=1)
 
     watch_inactivity_seconds: int = Field(default=70, ge=1)
     """A watch that has shown nothing for so long is taken for stalled, and begun anew."""
@@ -106,6 +108,10 @@ class Config(BaseSettings):
             publish=timedelta(seconds=self.publish_deadline_seconds),
             rescue=timedelta(seconds=self.rescue_deadline_seconds),
         )
+
+    def sweeping(self) -> tuple[timedelta, timedelta]:
+        """How often, and how old things have to be."""
+        return timedelta(seconds=self.sweep_every_seconds), timedelta(seconds=self.sweep_grace_seconds)
 
     def install(self) -> Install:
         install = Install(

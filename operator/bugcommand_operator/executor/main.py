@@ -100,7 +100,7 @@ class Executor:
             self._reconciler.written.append(self._traces.written)
         self._positions = Positions(kube, self._world, self._is_ours_to_place)
         self._resync = Resync(kube, self._world, config.namespaces, self._queue.add)
-        self._sweeper = Sweeper(kube, self._world, self._events)
+        self._sweeper = Sweeper(kube, self._world, self._events, *config.sweeping())
         lines = SpawnLogs(open_reader(config.database_url))
         self._tails = Tails(kube, self._world, lines, config.executor_id, self._queue.add)
 

@@ -7,31 +7,36 @@ alone. All is done over the version that was read, so any number of executors ma
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import structlog
 
 from bugcommand_operator.api.names import LABEL_KEPT
 from bugcommand_operator.cluster.errors import ClusterError, Conflict, NotFound
 from bugcommand_operator.cluster.kube import Kube
-from bugcommand_operator.core.sweeping import Child, Verdict, pod_child, told_of, verdict_on, volume_child
+from bugcommand_operator.core.sweeping import GRACE, Child, Verdict, pod_child, told_of, verdict_on, volume_child
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.resync import OURS
 from bugcommand_operator.executor.world import World
 
-EVERY_SECONDS = 180.0
+EVERY = timedelta(minutes=3)
 log = structlog.get_logger()
 
 
 class Sweeper:
-    def __init__(self, kube: Kube, world: World, events: EventPoster) -> None:
+    def __init__(
+        self, kube: Kube, world: World, events: EventPoster, every: timedelta = EVERY, grace: timedelta = GRACE
+    ) -> None:
         self._kube = kube
         self._world = world
         self._events = events
+        self._every = every
+        self._grace = grace
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(EVERY_SECONDS)
+            await asyncio.sleep(self._every.total_seconds())
             try:
                 await self.once()
             except ClusterError as error:
@@ -57,7 +62,7 @@ class Sweeper:
         ]
         living = {obj["metadata"]["uid"] for obj in await self._kube.list("BugCommand", namespace)}
         now = self._kube.now()
-        judged = ((child, verdict_on(child, living, now)) for child in children if child is not None)
+        judged = ((child, verdict_on(child, living, now, self._grace)) for child in children if child is not None)
         return [(child, verdict) for child, verdict in judged if verdict is not Verdict.LEAVE]
 
     async def _settle(self, child: Child, verdict: Verdict) -> None:

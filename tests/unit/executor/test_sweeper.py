@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -80,6 +81,17 @@ async def test_a_volume_whose_command_is_gone_is_kept_and_told_of_once(cluster: 
     about = event["involvedObject"]
     assert (event["reason"], about["kind"], about["name"]) == ("LeakedVolumeKept", "PersistentVolumeClaim", VOLUME)
     assert swept("PersistentVolumeClaim", "keep") == before + 1
+
+
+async def test_the_installation_may_say_how_old_things_have_to_be(cluster: ClusterModel) -> None:
+    await bereft(cluster, seconds=0)
+    process = (await Replica(cluster).started()).process
+    hasty = Sweeper(process.kube, process.world, process.told, grace=timedelta(0))
+    patient = Sweeper(process.kube, process.world, process.told)
+    await patient.once()
+    assert LABEL_KEPT not in labels_of(cluster)
+    await hasty.once()
+    assert labels_of(cluster)[LABEL_KEPT] == "true"
 
 
 async def test_a_pod_whose_command_is_gone_is_deleted(cluster: ClusterModel) -> None:
