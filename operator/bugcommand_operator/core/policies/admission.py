@@ -24,6 +24,7 @@ from bugcommand_operator.core.status import StatusEditor
 Wait = tuple[Reason, str]
 LOOK_AGAIN = timedelta(minutes=5)
 """Whatever it waits for wakes it; this is for what was missed, and there may be ten thousand of them."""
+AFTER_ITS_END = timedelta(milliseconds=1)
 MAX_CONTEXT_BYTES = 96 * 1024
 """Linux hands a process no variable of more than 128 KiB."""
 
@@ -86,12 +87,19 @@ def claim(seen: Observed, now: datetime) -> Plan:
         command_id=command.command_id,
         commitment_id=command.commitment_id,
         volume_name=worktree_volume_name(command.name) if command.spec.with_worktree else None,
-        start_time=now,
+        start_time=_begins_at(seen, now),
     )
     status.condition(ConditionType.CLAIMED, "True", Reason.CLAIMED, message)
     status.condition(ConditionType.SUCCEEDED, "Unknown", Reason.IN_PROGRESS)
     status.progressing(Reason.CLAIMED, message)
     return Plan(status=status.done(), events=(Event("Claimed", message),), go_on=True)
+
+
+def _begins_at(seen: Observed, now: datetime) -> datetime:
+    """After the end of the last attempt, which may have been told by a clock that is ahead of ours: whoever follows the
+    command tells a new beginning from an old one by it."""
+    ends = [attempt.completion_time + AFTER_ITS_END for attempt in seen.command.status.attempts[-1:]]
+    return max([now, *ends])
 
 
 def _waits_for_people(seen: Observed) -> Wait | None:
