@@ -62,6 +62,8 @@ class Config(BaseSettings):
     scratch_limit: str = "4Gi"
     publish_deadline_seconds: int = Field(default=600, ge=1)
     rescue_deadline_seconds: int = Field(default=600, ge=1)
+    pod_template_keys: list[str] = []
+    """JSON. Labels and annotations that commands may give their pods, beside the usual ones."""
 
     watch_inactivity_seconds: int = Field(default=70, ge=1)
     """A watch that has shown nothing for so long is taken for stalled, and begun anew."""
@@ -105,6 +107,7 @@ class Config(BaseSettings):
             drain=timedelta(seconds=self.drain_seconds),
             publish=timedelta(seconds=self.publish_deadline_seconds),
             rescue=timedelta(seconds=self.rescue_deadline_seconds),
+            pod_template_keys=tuple(self.pod_template_keys),
         )
 
     def install(self) -> Install:

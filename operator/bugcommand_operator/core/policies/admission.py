@@ -10,6 +10,7 @@ from bugcommand_operator.api.conditions import WAITING_FOR_ROOM, ConditionType, 
 from bugcommand_operator.api.names import worktree_volume_name
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import Event, Plan
+from bugcommand_operator.core.pod_template import template_problem
 from bugcommand_operator.core.policies.approval import awaits_approval, rejected
 from bugcommand_operator.core.policies.attempts import begin, in_charge, wait_for_pods
 from bugcommand_operator.core.policies.ending import failed
@@ -67,12 +68,13 @@ def _refused(seen: Observed, now: datetime) -> Plan | None:
 
 
 def _problem(seen: Observed) -> str:
-    """What no schema can say: a context within all its bounds may still be more than a process can be handed."""
+    """What no schema can say: a context within all its bounds may still be more than a process can be handed, and
+    which labels give rights the installation knows best."""
     context = seen.command.spec.context
     size = len(json.dumps(context.to_dict(), ensure_ascii=False).encode()) if context else 0
-    if size <= MAX_CONTEXT_BYTES:
-        return ""
-    return f"spec.context takes {size} bytes as JSON, at most {MAX_CONTEXT_BYTES} are possible: make it shorter."
+    if size > MAX_CONTEXT_BYTES:
+        return f"spec.context takes {size} bytes as JSON, at most {MAX_CONTEXT_BYTES} are possible: make it shorter."
+    return template_problem(seen.command.spec.pod_template, seen.limits.pod_template_keys)
 
 
 def claim(seen: Observed, now: datetime) -> Plan:
