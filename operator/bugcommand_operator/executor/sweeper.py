@@ -6,8 +6,6 @@ alone. All is done over the version that was read, so any number of executors ma
 
 from __future__ import annotations
 
-import asyncio
-
 import structlog
 
 from bugcommand_operator.api.names import LABEL_KEPT
@@ -28,14 +26,6 @@ class Sweeper:
         self._kube = kube
         self._world = world
         self._events = events
-
-    async def run(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            try:
-                await self.once()
-            except ClusterError as error:
-                log.warning("not swept, a later round does", error=str(error))
 
     async def once(self) -> None:
         for namespace in sorted(self._suspicious()):

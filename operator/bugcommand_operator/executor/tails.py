@@ -4,7 +4,6 @@ and one budget for all of them together, so that many agents talking do not fill
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -47,11 +46,6 @@ class Tails:
         self._executor = executor
         self._turns: dict[AttemptKey, int] = {}
         self._turn = 0
-
-    async def run(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            await self.round()
 
     async def round(self) -> None:
         """One, and what it shows of the store: commands of which that changes something are looked at anew."""
