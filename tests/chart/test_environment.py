@@ -23,7 +23,6 @@ from tests.chart.rendering import (
 from bugcommand_operator.core.settings import Limits
 from bugcommand_operator.core.sweeping import GRACE
 from bugcommand_operator.executor.config import Config
-from bugcommand_operator.executor.sweeper import EVERY
 from bugcommand_operator.gateway.settings import GatewaySettings
 from bugcommand_operator.manifests.install import Install
 from bugcommand_operator.store.engine import sqlite_path
@@ -129,9 +128,11 @@ def test_solo_and_the_lease_time_reach_the_executor(monkeypatch: pytest.MonkeyPa
 
 
 def test_how_often_is_swept_and_what_is_old_enough_reach_the_executor(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert config_of(monkeypatch).sweeping() == (EVERY, GRACE) == Config().sweeping()
+    usual, built_in = config_of(monkeypatch), Config()
+    assert usual.sweep_every_seconds == built_in.sweep_every_seconds
+    assert usual.sweep_grace() == GRACE == built_in.sweep_grace()
     config = config_of(monkeypatch, executor={"sweep": {"everySeconds": 2, "graceSeconds": 5}})
-    assert config.sweeping() == (timedelta(seconds=2), timedelta(seconds=5))
+    assert (config.sweep_every_seconds, config.sweep_grace()) == (2, timedelta(seconds=5))
 
 
 def test_without_an_executor_id_it_is_the_pods_stable_name(monkeypatch: pytest.MonkeyPatch) -> None:

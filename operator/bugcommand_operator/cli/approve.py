@@ -40,7 +40,7 @@ def decide(cluster: Cluster, gateway: Gateway, targets: Targets, decision: Decis
 def _decide(cluster: Cluster, gateway: Gateway, command: Object, decision: Decision) -> str:
     name = facts.name(command)
     before = _given(command)
-    if before:
+    if before and facts.phase(command) != "AwaitingApproval":  # else somebody has asked for one more attempt since
         return _as_before(command, before, decision)
     if facts.is_finished(command):
         raise Conflict(f"{name} has ended: {facts.state(command)}", "There is nothing left to decide.")

@@ -25,6 +25,8 @@ class Limits:
     publish: timedelta = timedelta(minutes=10)
     rescue: timedelta = timedelta(minutes=10)
     """The finalizer's deadline: after it the volume is kept instead."""
+    pod_template_keys: tuple[str, ...] = ()
+    """Labels and annotations that a command may give its pod, beside those that anybody's may have."""
 
 
 @dataclass(frozen=True)

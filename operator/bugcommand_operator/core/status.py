@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any, Literal
 
 from bugcommand_operator.api.bugcommand import BugCommandStatus
 from bugcommand_operator.api.conditions import REFUSALS, WAITING_FOR_ROOM, Condition, ConditionType, Phase, Reason
 from bugcommand_operator.core.observed import Command
+from bugcommand_operator.core.tail import MAX_BYTES, MAX_LINE_BYTES, newest
 from bugcommand_operator.core.text import clean, shortened
 
 MAX_MESSAGE_BYTES = 1024
+MOST_BYTES = 32 * 1024
+AROUND_THE_TAIL = 512
+"""Names, numbers, quotes and commas."""
 Truth = Literal["True", "False", "Unknown"]
 
 
@@ -78,7 +83,28 @@ class StatusEditor:
         after = after.model_copy(update={"observed_generation": self._generation, "phase": phase_of(after)})
         if not stands_in_the_queue(after):
             after = after.model_copy(update={"queue_position": None})
-        return None if after == self._before else after
+        return None if after == self._before else _small(after)
+
+
+def _small(status: BugCommandStatus) -> BugCommandStatus:
+    """The tail of the log makes room: all of its lines are stored elsewhere."""
+    logs = status.logs
+    if logs is None or not logs.tail or _size(status) <= MOST_BYTES:
+        return status
+    return status.model_copy(
+        update={"logs": logs.model_copy(update={"tail": newest(logs.tail, room_for_tail(status))})}
+    )
+
+
+def room_for_tail(status: BugCommandStatus) -> int:
+    """What the rest of it leaves: many attempts, with much to say of each, leave less."""
+    rest = _size(status.model_copy(update={"logs": None}))
+    return max(min(MAX_BYTES, MOST_BYTES - AROUND_THE_TAIL - rest), MAX_LINE_BYTES)
+
+
+def _size(status: BugCommandStatus) -> int:
+    text = json.dumps(status.to_dict(), ensure_ascii=False)
+    return len(text.encode()) + 5 * sum(text.count(character) for character in "<>&")
 
 
 def stands_in_the_queue(status: BugCommandStatus) -> bool:

@@ -20,15 +20,18 @@ class Line(Protocol):
     def message(self) -> str: ...
 
 
-def tail_of(lines: Sequence[Line]) -> list[str]:
+def tail_of(lines: Sequence[Line], most: int = MAX_BYTES) -> list[str]:
     """Newest last; older ones are left out first. Lines of stderr say so."""
+    texts = (f"stderr: {line.message}" if line.stream == "stderr" else line.message for line in lines[-MAX_TAIL_LINES:])
+    return newest([shortened(clean(text), MAX_LINE_BYTES) for text in texts], most)
+
+
+def newest(texts: Sequence[str], most: int) -> list[str]:
+    """As many of the last ones as fit."""
     kept: list[str] = []
-    room = MAX_BYTES
-    for line in reversed(lines[-MAX_TAIL_LINES:]):
-        text = f"stderr: {line.message}" if line.stream == "stderr" else line.message
-        text = shortened(clean(text), MAX_LINE_BYTES)
-        room -= stored_bytes(text)
-        if room < 0:
+    for text in reversed(texts):
+        most -= stored_bytes(text)
+        if most < 0:
             break
         kept.append(text)
     return kept[::-1]

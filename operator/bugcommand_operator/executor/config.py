@@ -64,6 +64,8 @@ class Config(BaseSettings):
     rescue_deadline_seconds: int = Field(default=600, ge=1)
     sweep_every_seconds: int = Field(default=180, ge=1)
     sweep_grace_seconds: int = Field(default=600, ge=1)
+    pod_template_keys: list[str] = []
+    """JSON. Labels and annotations that commands may give their pods, beside the usual ones."""
 
     watch_inactivity_seconds: int = Field(default=70, ge=1)
     """A watch that has shown nothing for so long is taken for stalled, and begun anew."""
@@ -107,11 +109,11 @@ class Config(BaseSettings):
             drain=timedelta(seconds=self.drain_seconds),
             publish=timedelta(seconds=self.publish_deadline_seconds),
             rescue=timedelta(seconds=self.rescue_deadline_seconds),
+            pod_template_keys=tuple(self.pod_template_keys),
         )
 
-    def sweeping(self) -> tuple[timedelta, timedelta]:
-        """How often, and how old things have to be."""
-        return timedelta(seconds=self.sweep_every_seconds), timedelta(seconds=self.sweep_grace_seconds)
+    def sweep_grace(self) -> timedelta:
+        return timedelta(seconds=self.sweep_grace_seconds)
 
     def install(self) -> Install:
         install = Install(

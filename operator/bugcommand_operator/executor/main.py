@@ -23,10 +23,11 @@ from bugcommand_operator.cluster.logging_setup import set_up_logging
 from bugcommand_operator.core.observed import Command
 from bugcommand_operator.core.policies.share import is_for_strangers
 from bugcommand_operator.core.sharing import falls_to
-from bugcommand_operator.executor import metrics
+from bugcommand_operator.executor import metrics, positions, resync, tails
 from bugcommand_operator.executor.act import Actor, unfenced
 from bugcommand_operator.executor.config import Config
 from bugcommand_operator.executor.events import EventPoster
+from bugcommand_operator.executor.every import every
 from bugcommand_operator.executor.fence import Fence
 from bugcommand_operator.executor.handlers import register
 from bugcommand_operator.executor.health import Health, serve
@@ -34,12 +35,9 @@ from bugcommand_operator.executor.joining import join
 from bugcommand_operator.executor.keyed_queue import KeyedQueue
 from bugcommand_operator.executor.kopf_storage import keep_nothing
 from bugcommand_operator.executor.lease import CannotRun
-from bugcommand_operator.executor.positions import Positions
 from bugcommand_operator.executor.reconcile import Reconciler
 from bugcommand_operator.executor.registry import Registry
-from bugcommand_operator.executor.resync import Resync
 from bugcommand_operator.executor.sweeper import Sweeper
-from bugcommand_operator.executor.tails import Tails
 from bugcommand_operator.executor.tracing import open_traces
 from bugcommand_operator.executor.turns import Turns
 from bugcommand_operator.executor.watches import Watches
@@ -98,11 +96,11 @@ class Executor:
         self._traces = open_traces()
         if self._traces is not None:
             self._reconciler.written.append(self._traces.written)
-        self._positions = Positions(kube, self._world, self._is_ours_to_place)
-        self._resync = Resync(kube, self._world, config.namespaces, self._queue.add)
-        self._sweeper = Sweeper(kube, self._world, self._events, *config.sweeping())
+        self._positions = positions.Positions(kube, self._world, self._is_ours_to_place)
+        self._resync = resync.Resync(kube, self._world, config.namespaces, self._queue.add)
+        self._sweeper = Sweeper(kube, self._world, self._events, config.sweep_grace())
         lines = SpawnLogs(open_reader(config.database_url))
-        self._tails = Tails(kube, self._world, lines, config.executor_id, self._queue.add)
+        self._tails = tails.Tails(kube, self._world, lines, config.executor_id, self._queue.add)
 
     def _with_registry(self, kube: Kube) -> Registry | None:
         entry, world = self._config.entry(), self._world
@@ -150,10 +148,10 @@ class Executor:
                 self._watch(stop),
                 self._queue.run(),
                 self._events.run(),
-                self._resync.run(),
-                self._sweeper.run(),
-                self._tails.run(),
-                self._positions.run(),
+                every(resync.EVERY_SECONDS, self._resync.once),
+                every(self._config.sweep_every_seconds, self._sweeper.once),
+                every(tails.EVERY_SECONDS, self._tails.round),
+                every(positions.EVERY_SECONDS, self._positions.round),
             )
             running += [asyncio.create_task(work) for work in loops]
             # None of them ends by itself: a part that has died takes the process with it, to be started anew.

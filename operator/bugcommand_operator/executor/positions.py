@@ -4,7 +4,6 @@ whole executor. A queue of ten thousand that moves by one is no reason to write 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -30,11 +29,6 @@ class Positions:
         self._world = world
         self._is_mine = is_mine
         self._reached: Turn | None = None
-
-    async def run(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            await self.round()
 
     async def round(self) -> None:
         queue = self._world.queue

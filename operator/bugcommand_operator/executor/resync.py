@@ -4,7 +4,6 @@ so that what a watch has missed (a deletion while it was away) is noticed all th
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,6 @@ import structlog
 from pydantic import ValidationError
 
 from bugcommand_operator.api.names import LABEL_MANAGED_BY, MANAGED_BY
-from bugcommand_operator.cluster.errors import ClusterError
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.executor.world import Key, Shelf, World, key_of
 
@@ -28,14 +26,6 @@ class Resync:
         self._world = world
         self._namespaces: list[str | None] = [*namespaces] or [None]
         self._enqueue = enqueue
-
-    async def run(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            try:
-                await self.once()
-            except ClusterError as error:
-                log.warning("resync failed", error=str(error))
 
     async def once(self) -> None:
         """Definitions and children before commands: a command's first pass must not miss what is there."""

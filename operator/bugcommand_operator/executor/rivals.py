@@ -1,23 +1,27 @@
-"""Commands of one commitment that have not ended: two of them may not run at once, and hardly ever are there two."""
+"""Commands of one commitment: two of them may not run at once, nor may one begin while another is between two attempts;
+and hardly ever are there two."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from bugcommand_operator.core.observed import Command
 
 Key = tuple[str, str]
+Commitment = tuple[str, str, str]
 
 
 class Rivals:
-    def __init__(self) -> None:
-        self._keys: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
-        self._of: dict[Key, tuple[str, str, str]] = {}
+    def __init__(self, named: Callable[[Command], str | None]) -> None:
+        """`named`: the commitment; None: it can have no rival."""
+        self._named = named
+        self._keys: dict[Commitment, set[Key]] = defaultdict(set)
+        self._of: dict[Key, Commitment] = {}
 
     def put(self, command: Command) -> None:
-        """Only of a commitment that was named: one that is derived from the UID has no other command."""
-        if command.spec.commitment_id is not None:
-            about = command.namespace, command.spec.repository.name, command.spec.commitment_id
+        about = self._about(command)
+        if about is not None:
             self._keys[about].add(command.key)
             self._of[command.key] = about
 
@@ -29,9 +33,14 @@ class Rivals:
                 del self._keys[about]
 
     def of(self, command: Command) -> list[Key]:
-        about = self._of.get(command.key)
-        return [key for key in self._keys[about] if key != command.key] if about is not None else []
+        """Also of one that is not among them."""
+        about = self._about(command)
+        return [key for key in self._keys.get(about, ()) if key != command.key] if about is not None else []
 
     def has(self, command: Command) -> bool:
         about = self._of.get(command.key)
         return about is not None and len(self._keys[about]) > 1
+
+    def _about(self, command: Command) -> Commitment | None:
+        named = self._named(command)
+        return (command.namespace, command.spec.repository.name, named) if named is not None else None

@@ -6,7 +6,6 @@ alone. All is done over the version that was read, so any number of executors ma
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import structlog
@@ -20,27 +19,15 @@ from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.resync import OURS
 from bugcommand_operator.executor.world import World
 
-EVERY = timedelta(minutes=3)
 log = structlog.get_logger()
 
 
 class Sweeper:
-    def __init__(
-        self, kube: Kube, world: World, events: EventPoster, every: timedelta = EVERY, grace: timedelta = GRACE
-    ) -> None:
+    def __init__(self, kube: Kube, world: World, events: EventPoster, grace: timedelta = GRACE) -> None:
         self._kube = kube
         self._world = world
         self._events = events
-        self._every = every
         self._grace = grace
-
-    async def run(self) -> None:
-        while True:
-            await asyncio.sleep(self._every.total_seconds())
-            try:
-                await self.once()
-            except ClusterError as error:
-                log.warning("not swept, a later round does", error=str(error))
 
     async def once(self) -> None:
         for namespace in sorted(self._suspicious()):

@@ -4,7 +4,6 @@ and one budget for all of them together, so that many agents talking do not fill
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +15,7 @@ from bugcommand_operator.cluster.errors import ClusterError
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.core.observed import Command
 from bugcommand_operator.core.policies.log_store import STORE_AWAY, store_is_missed
+from bugcommand_operator.core.status import room_for_tail
 from bugcommand_operator.core.tail import tail_of
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.world import Key, World
@@ -46,11 +46,6 @@ class Tails:
         self._executor = executor
         self._turns: dict[AttemptKey, int] = {}
         self._turn = 0
-
-    async def run(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            await self.round()
 
     async def round(self) -> None:
         """One, and what it shows of the store: commands of which that changes something are looked at anew."""
@@ -110,7 +105,9 @@ class Tails:
         command = self._world.commands.items.get(command_key)
         if command is None or attempt_key(command) != key:
             return
-        logs = Logs(tail=tail_of(lines), lines=reached.lines, last_sequence=reached.last_sequence)
+        logs = Logs(
+            tail=tail_of(lines, room_for_tail(command.status)), lines=reached.lines, last_sequence=reached.last_sequence
+        )
         body = {"metadata": {"resourceVersion": command.resource_version}, "status": {"logs": logs.to_dict()}}
         try:
             answer = await self._kube.patch("BugCommand", command.namespace, command.name, body, status=True)

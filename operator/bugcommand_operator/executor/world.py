@@ -84,7 +84,10 @@ class World:
         self.line_has_changed = True
         """Since nobody could be called up: somebody waits anew, or there is more room."""
         self._heard: dict[Key, int] = {}
-        self._rivals = Rivals()
+        self._rivals = Rivals(lambda command: command.spec.commitment_id)
+        """Those that have not ended, of a commitment that was named: one that a UID gives hardly has another."""
+        self._resting = Rivals(lambda command: command.commitment_id)
+        """Those that are between two attempts, whatever their commitment."""
         self.log_store_away_since: datetime | None = None
         self.log_store_answers = False
         self.registry: Callable[[], Executors] = lambda: ALONE
@@ -185,6 +188,7 @@ class World:
         self.commands.drop(key)
         self.queue.drop(key)
         self._rivals.pop(key)
+        self._resting.pop(key)
         self._leave(key)
 
     def running(self, executor: str) -> int:
@@ -213,8 +217,7 @@ class World:
         begins on it meanwhile. Of two that have begun neither holds up the other."""
         if command.attempt:
             return None
-        others = (self.commands.items[key] for key in self._rivals.of(command))
-        return min((other.name for other in others if other.is_between_attempts), default=None)
+        return min((name for _, name in self._resting.of(command)), default=None)
 
     def turn_of(self, command: Command) -> Turn:
         return turn_of(command, self._ageing)
@@ -239,6 +242,9 @@ class World:
         self._rivals.pop(command.key)
         if not command.is_finished:
             self._rivals.put(command)
+        self._resting.pop(command.key)
+        if command.is_between_attempts:
+            self._resting.put(command)
         who = self._who_takes_its_room(command)
         if who is None:
             self._leave(command.key)

@@ -1,11 +1,11 @@
-"""Writes down what was decided about a command: once, over the very version that was looked at, so that neither a claim
-nor another decision slips in between."""
+"""Writes down what was decided about a command, and about each attempt that is asked for after it: once, over the very
+version that was looked at, so that neither a claim nor another decision slips in between."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from bugcommand_operator.api.approval import Decided
+from bugcommand_operator.api.approval import Decided, Decision
 from bugcommand_operator.api.conditions import FINISHED_PHASES
 from bugcommand_operator.cluster.errors import Conflict
 from bugcommand_operator.cluster.kube import Kube
@@ -27,17 +27,32 @@ async def decide(kube: Kube, namespace: str, name: str, wanted: Decided, *, gene
     for _ in range(_TRIES):
         found = await kube.get("BugCommand", namespace, name)
         known = (found.get("status") or {}).get("approval")
-        if known:
+        if known and not _asks_for_more(found, known):
             return _the_same(known, wanted)
         _must_be_open(found, generation)
+        decided = _covering(found, wanted)
         meta = {"uid": found["metadata"]["uid"], "resourceVersion": found["metadata"]["resourceVersion"]}
-        body = {"metadata": meta, "status": {"approval": wanted.to_dict()}}
+        body = {"metadata": meta, "status": {"approval": {**dict.fromkeys(known or ()), **decided}}}
         try:
             await kube.patch("BugCommand", namespace, name, body, status=True)
         except Conflict:
             continue
-        return wanted.to_dict()
+        return decided
     raise TryLater("Busy", "the command is being changed all the time: send it again")
+
+
+def _covering(found: Raw, wanted: Decided) -> Raw:
+    """What is approved is the command with the attempts that it asks for now."""
+    retry = found["spec"].get("retry") or {}
+    covers = {"retry_limit": retry.get("limit") or 0, "after_attempt": retry.get("afterAttempt")}
+    return wanted.model_copy(update=covers).to_dict()
+
+
+def _asks_for_more(found: Raw, known: Raw) -> bool:
+    """Somebody has asked for one more attempt since it was approved."""
+    asked = (found["spec"].get("retry") or {}).get("afterAttempt")
+    is_new = asked is not None and asked != known.get("afterAttempt")
+    return known.get("decision") == Decision.APPROVED and is_new and asked == found["status"].get("attempt")
 
 
 def _the_same(known: Raw, wanted: Decided) -> Raw:

@@ -56,6 +56,12 @@ def note_session(state_dir: str, session_id: str) -> None:
         new.replace(path)
 
 
+def forget_session(state_dir: str) -> None:
+    """The agent could not go on with it: the next attempt would fail in the same way."""
+    with contextlib.suppress(OSError):
+        (Path(state_dir) / _NOTE).unlink()
+
+
 def _noted(path: Path) -> str:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -23,7 +23,7 @@ from . import claude_home
 from .agent_env import agent_environment
 from .checkpoint import Checkpoint, Checkpointer, rescue_ref
 from .config import DEFAULT_TERMINATION_LOG, ConfigError, RunConfig, read_config
-from .earlier import GO_ON, WORKED_HERE, earlier_work, note_session
+from .earlier import GO_ON, WORKED_HERE, earlier_work, forget_session, note_session
 from .follow import Follow
 from .headless import Headless
 from .hooks import parse
@@ -133,12 +133,21 @@ class Run:
             traceback.print_exc()
             outcome = Outcome(EXIT_RUNNER, "RunnerFailed", f"{type(error).__name__}: {error}")
         self._children.end_all(1.0)
-        note_session(self._config.state_dir, self._session.agent_session or self._session.session_id)
+        self._note_session(outcome)
         self._journal.finish()
         if not self._config.plain:
             self._journal.write("stdout", usage_line(self._session.transcript.usage))
         self._checkpointer.finish(self._time_left(0.4, 60.0))
         return outcome
+
+    def _note_session(self, outcome: Outcome) -> None:
+        """What was resumed and has failed before it said a word is not resumed again."""
+        state, session = self._config.state_dir, self._session
+        said_nothing = not session.transcript.usage.total().output_tokens
+        if self._earlier.session_id and outcome.reason == "AgentFailed" and said_nothing:
+            forget_session(state)
+        else:
+            note_session(state, session.agent_session or session.session_id)
 
     def _prepare(self) -> Terminal | Headless:
         config, session = self._config, self._session

@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from . import hooks
@@ -18,7 +19,8 @@ from .journal import STDERR, STDOUT
 from .session import Session
 
 COPIED_WITHIN = 5.0
-MOST_PASSES = 10_000  # of a megabyte a file each
+READ_WITHIN = 60.0
+"""What an agent has left is read for so long: keeping its work comes after it."""
 
 
 class Sources:
@@ -75,14 +77,25 @@ class Sources:
         """Everything that is left, full or not: the agent is gone."""
         self._read_hooks()
         self._files.look()
-        for _ in range(MOST_PASSES):
-            before = self._files.position
-            self._read_transcripts()
-            if self._files.position == before:
-                break
+        self._read_to_the_end()
         for fifo in self._fifos():
             self._journal.write_block(fifo.stream, self._without_mark(fifo.close()))
         self._end_recording()
+
+    def _read_to_the_end(self) -> None:
+        session, began = self._session, time.monotonic()
+
+        def is_over() -> bool:
+            most = READ_WITHIN if session.terminate_at is None else session.exit_grace()
+            return time.monotonic() - began >= most
+
+        before = -1
+        while self._files.position != before:
+            before = self._files.position
+            self._read_transcripts(is_over)
+            if is_over():
+                self._journal.note("the transcript is too long to be read to its end", problem=True)
+                return
 
     def _end_recording(self) -> None:
         if self._recorded is not None:
@@ -111,7 +124,7 @@ class Sources:
         self._session.agent_session = self.hooks.session_id or self._session.agent_session
         return self.hooks is not before
 
-    def _read_transcripts(self) -> bool:
+    def _read_transcripts(self, is_over: Callable[[], bool] = lambda: False) -> bool:
         moved = False
         if self.output is not None:
             return moved
@@ -119,6 +132,8 @@ class Sources:
             shown = self._session.transcript.read(hooks.parse(line), mark)
             self._journal.write_block(STDOUT, shown)
             moved = moved or bool(shown)
+            if is_over():
+                break
         return moved
 
     def _read_fifos(self) -> bool:

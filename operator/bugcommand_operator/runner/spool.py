@@ -20,7 +20,8 @@ from pathlib import Path
 COMPACT_BYTES = 8 * 1024 * 1024
 LONGEST_RECORD = 1024 * 1024
 """No line that was written here is longer: the agent can write to the volume too, and may not fill our memory."""
-
+LARGEST = 4 * 1024 * 1024 * 1024
+"""Nor is a spool: a file without an end would be read for ever."""
 
 # Whether the message is JSON the intake says: this has to be quick, each line passes here.
 _RECORD = re.compile(
@@ -129,6 +130,9 @@ class Spool:
     def _recover(self) -> int:
         """Find the last number and the end of the last whole line."""
         end, size = 0, os.fstat(self._fd).st_size
+        if size > LARGEST:
+            os.close(self._fd)
+            raise OSError(f"{self._path} is larger than any that was written here")
         while piece := _lines_at(self._fd, end, size):
             end += len(piece)
             for seq, ts in _RECORD.findall(piece):

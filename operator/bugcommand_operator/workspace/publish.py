@@ -56,8 +56,10 @@ def publish(job: Job) -> dict[str, Any]:
 
 def _continued(job: Job, git: Git, clean: CleanRepository, head: str, manifest: dict[str, Any]) -> tuple[str, str]:
     """What to push, and what an earlier attempt has pushed that it may replace: the branch never loses a commit."""
-    earlier, ref = job.request.published_commit, job.request.target_ref
-    if not earlier or job.request.rescue or not remote_value(git, job.request.url, ref):
+    ref = job.request.target_ref
+    found = "" if job.request.rescue or job.request.attempt == 1 else remote_value(git, job.request.url, ref)
+    earlier = found and (job.request.published_commit or (found if _is_of_this_work(clean, found, head) else ""))
+    if not earlier:
         return head, ""
     if clean.is_commit(earlier) and clean.is_ancestor(earlier, head):
         return head, earlier
@@ -66,6 +68,13 @@ def _continued(job: Job, git: Git, clean: CleanRepository, head: str, manifest: 
         if clean.is_commit(earlier):
             return commit_on_top(job, clean, head, earlier), earlier
     raise PushRejected(f"the work does not continue {earlier}, to which an earlier attempt has pushed the branch")
+
+
+def _is_of_this_work(clean: CleanRepository, found: str, head: str) -> bool:
+    """An earlier attempt pushed it, and ended before it could say so: it is part of what is pushed now, on the base."""
+    if not clean.is_commit(found) or clean.is_ancestor(found, BASE_REF):
+        return False
+    return clean.is_ancestor(BASE_REF, found) and clean.is_ancestor(found, head)
 
 
 def _fetch(git: Git, clean: CleanRepository, url: str, ref: str, into: str, *options: str) -> None:

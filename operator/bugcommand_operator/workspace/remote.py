@@ -8,7 +8,7 @@ import os
 from binascii import b2a_base64
 
 from bugcommand_operator.core.light_typing import NamedTuple
-from bugcommand_operator.core.ref_name import FULL_SHA
+from bugcommand_operator.core.ref_name import FULL_SHA, ref_problem
 from bugcommand_operator.workspace.base import names_of
 from bugcommand_operator.workspace.certificates import write_certificates
 from bugcommand_operator.workspace.errors import (
@@ -79,6 +79,7 @@ def remote_value(git: Git, url: str, ref: str) -> str:
 
 
 def _parse(text: str) -> tuple[dict[str, str], str]:
+    """Each ref's value, and the default branch: a name that the remote chooses, and a path in the mirror afterwards."""
     refs: dict[str, str] = {}
     head = ""
     for line in text.splitlines():
@@ -87,7 +88,7 @@ def _parse(text: str) -> tuple[dict[str, str], str]:
             head = value.removeprefix("ref: ")
         elif FULL_SHA.match(value):
             refs[name] = value
-    return refs, head if head.startswith("refs/heads/") else ""
+    return refs, head if head.startswith("refs/heads/") and not ref_problem(head) else ""
 
 
 def _secret(job: Job, key: str) -> str:

@@ -170,6 +170,14 @@ def test_the_same_decision_twice_is_harmless_and_another_one_comes_too_late(insi
     assert inside.gateway.posted == []
 
 
+def test_one_more_attempt_of_an_approved_command_is_approved_anew(inside: Inside) -> None:
+    status = {"attempt": 1, "approval": {"decision": "Approved", "by": "jane"}}
+    put(inside, bugcommand("fix", "AwaitingApproval", status=status))
+    done = inside.run("approve", "fix")
+
+    assert (done.returncode, len(inside.gateway.posted)) == (0, 1), done.stderr
+
+
 def test_with_a_certificate_nobody_decides_by_the_token_that_readers_share(inside: Inside) -> None:
     put(inside, bugcommand("fix", "AwaitingApproval"))
     inside.state["config"] = {"users": [{"name": "me", "user": {"client-certificate-data": "AAAA"}}]}

@@ -151,6 +151,9 @@ BEHAVIOURS: dict[str, Callable[[], object]] = {
 def main() -> None:
     signal.signal(signal.SIGINT, on_interrupt)
     (HOME / "asked").write_text(json.dumps(ARGS))
+    if RESUMES and "unreadable" in FILE.read_text():
+        complain(f"No conversation found with session ID: {SESSION}")
+        sys.exit(1)
     if "undying" in PROMPT:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     turn(PROMPT)

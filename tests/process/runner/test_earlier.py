@@ -47,6 +47,19 @@ def test_an_attempt_after_one_whose_session_is_gone_is_told_that_there_is_work(v
     assert argv[-1] == f"{WORKED_HERE}\n\nfix it"
 
 
+@pytest.mark.parametrize("mode", ["Terminal", "Headless"])
+def test_a_session_that_cannot_be_resumed_is_tried_once(volume: Volume, mode: str) -> None:
+    volume.run("fix it").end()
+    (file,) = (volume.root / "home").rglob(f"{session_of(volume)}.jsonl")
+    with file.open("a") as end:
+        end.write("unreadable\n")
+    told = volume.run("fix it", attempt=2, mode=mode).end()
+    assert (told["reason"], told["exitCode"]) == ("AgentFailed", 1)
+    volume.run("fix it", attempt=3, mode=mode).end()
+    assert "--resume" not in asked(volume)
+    assert asked(volume)[-1] == f"{WORKED_HERE}\n\nfix it"
+
+
 def test_an_attempt_after_one_that_never_began_is_a_first_one(volume: Volume) -> None:
     volume.run("fix it", attempt=2).end()
     assert asked(volume)[-1] == "fix it"

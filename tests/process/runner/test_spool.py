@@ -187,6 +187,15 @@ def test_a_spool_that_may_only_be_read_is_read_on_and_left_as_it_was(tmp_path: P
     assert sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir()) == before
 
 
+def test_a_file_that_is_larger_than_any_of_ours_is_not_read(tmp_path: Path) -> None:
+    filled(tmp_path, 1).close()
+    filled(tmp_path, 1, attempt=2).close()
+    os.truncate(tmp_path / "2.jsonl", 1 << 40)
+    assert [spool.attempt for spool in earlier_spools(tmp_path, 3, read_only=True)] == [1]
+    with pytest.raises(OSError, match="larger than any"):
+        Spool(tmp_path, 2)
+
+
 def test_an_endless_line_that_somebody_wrote_there_does_not_fill_the_memory(tmp_path: Path) -> None:
     first = filled(tmp_path, 1)
     first.close()

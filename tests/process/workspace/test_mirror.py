@@ -8,11 +8,27 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from tests.process.workspace.conftest import Place, Remote, git, snapshot
 
 from bugcommand_operator.workspace import mirror_lock
+from bugcommand_operator.workspace.errors import BaseRefNotFound
+from bugcommand_operator.workspace.git import Result
+from bugcommand_operator.workspace.remote import advertised
+
+
+@pytest.mark.parametrize("head", ["refs/heads/../../locks", "refs/heads/a b", "refs/heads/.hidden", "refs/tags/v1"])
+def test_a_default_branch_of_a_name_that_no_branch_may_have_is_none(head: str) -> None:
+    class Remote:
+        ls_seconds = 1.0
+
+        def run(self, *_: Any, **__: Any) -> Result:
+            return Result(0, f"ref: {head}\tHEAD\n{'1' * 40}\tHEAD\n".encode(), "")
+
+    with pytest.raises(BaseRefNotFound):
+        advertised(cast(Any, Remote()), "https://git.example.test/shop.git", "")
 
 
 def test_twenty_four_commands_prepare_at_once_on_one_mirror(

@@ -75,6 +75,24 @@ def test_a_later_attempt_pushes_on_from_where_an_earlier_one_had_pushed_to(place
     assert remote.value(place.branch) == second
 
 
+def test_a_later_attempt_pushes_on_although_nobody_has_heard_of_the_earlier_push(place: Place, remote: Remote) -> None:
+    place.prepare()
+    place.agent_commits({"src/app.py": "half fixed\n"})
+    place.take_out()
+    second = place.agent_commits({"src/app.py": "fixed\n"})
+    place.take_out(attempt=2)
+    assert remote.value(place.branch) == second
+
+
+def test_a_branch_at_the_base_is_not_taken_for_an_earlier_attempt_s(place: Place, remote: Remote) -> None:
+    place.prepare()
+    git(remote.bare, "update-ref", place.branch, place.note)
+    place.agent_commits({"src/app.py": "fixed\n"})
+    place.run("export", attempt=2)
+    assert place.fails("publish", attempt=2)["reason"] == "PushRejected"
+    assert remote.value(place.branch) == place.note
+
+
 def test_a_branch_that_was_deleted_since_an_earlier_attempt_pushed_it_is_pushed_anew(
     place: Place, remote: Remote
 ) -> None:

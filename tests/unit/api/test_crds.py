@@ -134,7 +134,14 @@ def test_the_fields_of_the_contract_are_there() -> None:
     assert set(told.split()) <= set(status("BugCommand")["properties"])
     assert set(status("BugCommand")["properties"]["logs"]["properties"]) == {"tail", "lines", "lastSequence"}
     assert set(status("BugCommand")["properties"]["claim"]["properties"]) == {"executor", "machine", "epoch", "at"}
-    assert set(status("BugCommand")["properties"]["approval"]["properties"]) == {"decision", "by", "at", "message"}
+    assert set(status("BugCommand")["properties"]["approval"]["properties"]) == {
+        "decision",
+        "by",
+        "at",
+        "message",
+        "retryLimit",
+        "afterAttempt",
+    }
     assert "costUSD" in status("BugCommand")["properties"]["usage"]["properties"]
     assert status("BugCommand")["properties"]["phase"]["enum"] == [p.value for p in Phase]
     tail = status("BugCommand")["properties"]["logs"]["properties"]["tail"]

@@ -22,7 +22,7 @@ from tests.support.builders import (
     spec,
 )
 
-from bugcommand_operator.api.bugcommand import BugCommandStatus, Claim, Logs
+from bugcommand_operator.api.bugcommand import Attempt, BugCommandStatus, Claim, Logs
 from bugcommand_operator.api.conditions import ConditionType, Reason
 from bugcommand_operator.api.names import FINALIZER, agent_pod_name, publish_pod_name, rescue_pod_name, ship_pod_name
 from bugcommand_operator.core.observed import Command, Container, Load, Observed, Pod, Volume
@@ -65,16 +65,28 @@ def claims() -> st.SearchStrategy[Claim | None]:
     return st.one_of(st.none(), mine, mine, mine, theirs)
 
 
+def attempts() -> st.SearchStrategy[list[Attempt]]:
+    """None, one, or all that are told with all that there is to tell."""
+    ended = {"pod_name": agent_pod_name(NAME, 1), "start_time": NOW, "head_commit": "1" * 40, "exit_code": 137}
+    told = {"message": as_stored("<" * 160)[:30], "rescue_ref": f"refs/mentu/rescue/{'c' * 63}/1000", **ended}
+    return st.sampled_from([0, 0, 1, 16]).map(
+        lambda n: [Attempt(attempt=i + 1, reason="ModelOverloaded", completion_time=NOW, **told) for i in range(n)]
+    )
+
+
 def statuses() -> st.SearchStrategy[BugCommandStatus]:
     return st.builds(
         BugCommandStatus,
         conditions=conditions(),
         claim=claims(),
-        attempt=st.sampled_from([None, 1]),
+        attempt=st.sampled_from([None, 1, 1, 2]),
+        attempts=attempts(),
+        retries=st.sampled_from([None, 1]),
+        next_attempt_time=st.none() | MOMENTS,
         pod_name=st.sampled_from([None, agent_pod_name(NAME, 1)]),
         agent_start_time=st.none() | MOMENTS,
         completion_time=st.none() | MOMENTS,
-        logs=st.sampled_from([None, Logs(tail=["<" * 50] * 50, lines=50, last_sequence=50)]),
+        logs=st.sampled_from([None, Logs(tail=["<" * 54] * 50, lines=50, last_sequence=50)]),
         branch=st.sampled_from([None, "bug/cmt_x"]),
     )
 
@@ -88,6 +100,7 @@ def specs() -> st.SearchStrategy[Any]:
         output=st.sampled_from(["Branch", "None"]),
         timeoutSeconds=st.sampled_from([1, 600, 604800]),
         targetMachine=st.sampled_from(["", ME.machine, "other"]),
+        retry=st.sampled_from([None, {"limit": 1}, {"afterAttempt": 1}, {"limit": 2, "afterAttempt": 2}]),
         ttlSecondsAfterFinished=TIMES_TO_LIVE,
     )
 

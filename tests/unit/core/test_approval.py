@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.support.builders import NOW, claimed, command, observed, repository
+from tests.support.builders import NOW, claimed, command, ended_pod, held_command, observed, repository, working
 
 from bugcommand_operator.api.approval import Decided, Decision
-from bugcommand_operator.api.bugcommand import BugCommandStatus
+from bugcommand_operator.api.bugcommand import Attempt, BugCommandStatus
 from bugcommand_operator.api.conditions import Phase, Reason
 from bugcommand_operator.core.decide import decide
 from bugcommand_operator.core.observed import Load
@@ -67,6 +67,42 @@ def test_a_rejected_one_ends_as_refused_and_says_who_when_and_why(spec: dict[str
     (event,) = plan.events
     assert (event.reason, event.type) == (Reason.APPROVAL_REJECTED, "Warning")
     assert event.message == "Rejected by jane at 2026-03-01T12:00:00Z: Not on a Friday."
+
+
+def test_attempts_begin_by_themselves_only_as_often_as_was_approved() -> None:
+    """What is asked for can be changed later, by whoever may edit the command."""
+    for approved, again in ((0, False), (1, True)):
+        decided = APPROVED.model_copy(update={"retry_limit": approved})
+        of = held_command(working(approval=decided), approval="Required", retry={"limit": 10})
+        plan = decide(observed(of, agent_pod=ended_pod(69, says={"reason": "ModelOverloaded"})), NOW)
+        assert plan.status is not None
+        assert (plan.status.phase == Phase.PENDING) == again
+
+
+def test_an_approval_of_what_needs_none_limits_nothing() -> None:
+    of = held_command(working(approval=APPROVED), retry={"limit": 1})
+    plan = decide(observed(of, agent_pod=ended_pod(69, says={"reason": "ModelOverloaded"})), NOW)
+    assert plan.status is not None
+    assert plan.status.phase == Phase.PENDING
+
+
+@pytest.mark.parametrize(("covers", "phase"), [(None, Phase.AWAITING_APPROVAL), (1, Phase.CLAIMED)])
+def test_one_more_attempt_that_somebody_asks_for_needs_an_approval_of_its_own(covers: int | None, phase: Phase) -> None:
+    first = Attempt(attempt=1, reason="Completed", completion_time=NOW)
+    decided = APPROVED.model_copy(update={"after_attempt": covers})
+    between = BugCommandStatus(attempt=1, attempts=[first], approval=decided)
+    plan = decide(observed(held_command(between, approval="Required", retry={"afterAttempt": 1})), NOW)
+    assert plan.status is not None
+    assert plan.status.phase == phase
+
+
+def test_who_does_not_wait_for_the_back_off_needs_no_other_approval() -> None:
+    first = Attempt(attempt=1, reason="PodLost", completion_time=NOW)
+    soon = NOW + timedelta(seconds=10)
+    between = BugCommandStatus(attempt=1, attempts=[first], approval=APPROVED, next_attempt_time=soon)
+    plan = decide(observed(held_command(between, approval="Required", retry={"limit": 1, "afterAttempt": 1})), NOW)
+    assert plan.status is not None
+    assert plan.status.phase == Phase.CLAIMED
 
 
 def test_a_rejection_that_comes_after_the_claim_changes_nothing() -> None:

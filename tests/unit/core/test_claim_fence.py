@@ -7,11 +7,25 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.support.builders import LIMITS, NOW, claimed, command, held_command, observed, pod, repository, working
+from tests.support.builders import (
+    LIMITS,
+    NOW,
+    claimed,
+    command,
+    held_command,
+    observed,
+    pod,
+    repository,
+    volume,
+    working,
+)
 
+from bugcommand_operator.api.bugcommand import Attempt
 from bugcommand_operator.api.conditions import Phase, Reason
+from bugcommand_operator.api.names import agent_pod_name
 from bugcommand_operator.core.decide import decide
 from bugcommand_operator.core.observed import Command, Load, Observed
+from bugcommand_operator.core.plan import DeleteVolume, OwnVolume, Plan
 from bugcommand_operator.core.policies.claim_fence import SETTLES_AFTER, comes_before
 
 LATER = NOW + SETTLES_AFTER
@@ -103,3 +117,32 @@ def test_earlier_claims_come_first_and_so_does_what_was_made_for() -> None:
     assert not comes_before(replace(mine, resource_version="101"), mine)
     assert comes_before(replace(held_command(claimed()), resource_version="101"), mine)
     assert comes_before(replace(command(working()), resource_version="101"), mine)
+
+
+def given_back_for_the_second_time() -> Command:
+    """Its first attempt was parked, and of its pod nothing is left; the claim of the second was one too many."""
+    first = Attempt(attempt=1, reason="Suspended", pod_name=agent_pod_name(command().name, 1), completion_time=NOW)
+    second = held_command(claimed(attempt=2, attempts=[first]))
+    plan = decide(observed(second, volume=volume(), **TOO_MUCH["a Repository"]), LATER)
+    assert plan.status is not None
+    assert (plan.status.claim, plan.status.attempt) == (None, 1)
+    return held_command(plan.status)
+
+
+@pytest.mark.parametrize("way_out", ["deleted", "cancelled"])
+def test_work_of_the_attempt_before_is_not_taken_for_nothing(way_out: str) -> None:
+    stored = given_back_for_the_second_time()
+    how = {"deleted_at": LATER} if way_out == "deleted" else {"spec": replace_spec(stored, cancel=True)}
+    seen = observed(replace(stored, **how), volume=volume())
+
+    for plan in (first := decide(seen, LATER), decide(after(seen, first), LATER)):
+        assert not [a for a in plan.actions if isinstance(a, OwnVolume | DeleteVolume)], way_out
+
+
+def replace_spec(of: Command, **fields: Any) -> Any:
+    return of.spec.model_copy(update=fields)
+
+
+def after(seen: Observed, plan: Plan) -> Observed:
+    assert plan.status is not None
+    return replace(seen, command=replace(seen.command, status=plan.status))

@@ -212,6 +212,13 @@ def test_publishing_ends_at_its_deadline(name: str) -> None:
     assert found(decide(seen, LATE), ConditionType.SUCCEEDED) == ("False", reason)
 
 
+@pytest.mark.parametrize("tried", [None, publish_pod(EXPORTED, running("publish")), ended_push(21, reason="PodLost")])
+def test_publishing_has_its_time_also_when_nobody_was_there_as_the_agent_ended(tried: Pod | None) -> None:
+    began = condition(ConditionType.PUBLISHED, "False", Reason.PUBLISHING, at=LATE)
+    plan = decide(pushing(tried, stored=working(began)), LATE + timedelta(seconds=10))
+    assert plan.status is None or plan.status.completion_time is None
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [({"refused": "over quota"}, Reason.POD_REJECTED), ({"repository": None}, Reason.REPOSITORY_NOT_FOUND)],

@@ -239,6 +239,21 @@ def test_a_request_does_not_wait_for_the_back_off() -> None:
     assert plan.status.attempt == 2
 
 
+def test_an_attempt_begins_after_the_end_of_the_last_one_whatever_the_clocks_say() -> None:
+    """Its row in `bridge_commands` is opened again by an attempt that began after the end that the row tells of."""
+    slow = NOW - timedelta(seconds=30)
+    ended_at = NOW + timedelta(microseconds=500)
+    first = Attempt(attempt=1, reason="Completed", completion_time=ended_at)
+    stored = finished("Completed", succeeded="True").model_copy(update={"attempts": [first]})
+    seen = observed(held_command(stored, retry={"afterAttempt": 1}))
+    released = decide(seen, slow).status
+    assert released is not None
+    plan = decide(replace(seen, command=replace(seen.command, status=released)), slow)
+    assert plan.status is not None
+    assert plan.status.start_time is not None
+    assert (plan.status.attempt, plan.status.start_time > ended_at) == (2, True)
+
+
 def test_a_command_that_has_begun_waits_for_its_commitment_and_is_not_refused() -> None:
     plan = decide(between(load=Load(commitment_taken_by="other")), LATER)
     assert plan.status is not None

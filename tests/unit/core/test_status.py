@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from tests.support.builders import NOW, claimed, command, condition, status, working
 
-from bugcommand_operator.api.bugcommand import BugCommandStatus
+from bugcommand_operator.api.approval import Decided, Decision
+from bugcommand_operator.api.bugcommand import MOST_ATTEMPTS_TOLD, Attempt, BugCommandStatus
 from bugcommand_operator.api.conditions import REFUSALS, Condition, ConditionType, Phase, Reason
-from bugcommand_operator.core.status import MAX_MESSAGE_BYTES, StatusEditor, phase_of
-from bugcommand_operator.core.tail import tail_of
+from bugcommand_operator.core.status import MAX_MESSAGE_BYTES, StatusEditor, phase_of, room_for_tail
+from bugcommand_operator.core.tail import MAX_BYTES, tail_of
+from bugcommand_operator.core.text import stored_bytes
 
 LATER = NOW + timedelta(minutes=1)
 READY = ConditionType.READY
@@ -105,9 +107,14 @@ def test_the_largest_status_stays_below_its_limit() -> None:
     worst = "<" * 4000
     stored = working(*(condition(t, "False", "Preparing", "x") for t in ConditionType if t != "Claimed"))
     logs = {"tail": tail_of([Line()] * 50), "lines": 2**53, "lastSequence": 2**53}
-    full = StatusEditor(
-        command(stored.model_copy(update={"logs": BugCommandStatus.model_validate({"logs": logs}).logs})), LATER
-    )
+    told = {"pod_name": "p" * 64, "start_time": NOW, "head_commit": "1" * 40, "rescue_ref": "r" * 90, "exit_code": 137}
+    attempts = [
+        Attempt(attempt=n, reason="ModelAuthenticationFailed", message="x" * 160, completion_time=NOW, **told)
+        for n in range(1, MOST_ATTEMPTS_TOLD + 1)
+    ]
+    agreed = Decided(decision=Decision.APPROVED, by="b" * 512, at=NOW, message="m" * 1024)
+    known = {"logs": BugCommandStatus.model_validate({"logs": logs}).logs, "attempts": attempts, "approval": agreed}
+    full = StatusEditor(command(stored.model_copy(update=known)), LATER)
     for type_ in ConditionType:
         full.condition(type_, "True", Reason.WORKING_DIRECTORY_OUTSIDE_TREE, worst)
     got = full.done()
@@ -115,6 +122,20 @@ def test_the_largest_status_stays_below_its_limit() -> None:
     assert got is not None
     text = json.dumps(got.to_dict(), ensure_ascii=False)
     assert len(text.encode()) + 5 * sum(text.count(c) for c in "<>&") <= 32 * 1024
+    assert got.attempts == attempts
+    assert got.logs is not None
+    assert 0 < len(got.logs.tail) < len(tail_of([Line()] * 50))
+
+
+def test_a_tail_has_the_room_that_the_rest_of_the_status_leaves() -> None:
+    assert room_for_tail(BugCommandStatus()) == MAX_BYTES
+    told = [
+        Attempt(attempt=n, reason="PodLost", message="x" * 160, rescue_ref="r" * 800, completion_time=NOW)
+        for n in range(1, MOST_ATTEMPTS_TOLD + 1)
+    ]
+    room = room_for_tail(BugCommandStatus(attempts=told))
+    assert 8 * 1024 < room < MAX_BYTES
+    assert sum(map(stored_bytes, tail_of([Line()] * 50, room))) <= room
 
 
 PHASES: dict[str, tuple[BugCommandStatus, Phase]] = {

@@ -181,6 +181,20 @@ def test_what_runs_on_is_no_reason_to_call_anybody_up() -> None:
     assert world.line_has_changed
 
 
+def test_a_commitment_between_two_attempts_is_held_also_where_nobody_has_named_it() -> None:
+    world = World()
+    resting = world.put_command(raw(5, status={"attempt": 1}))
+    assert resting is not None
+    other = world.put_command(raw(6, name="other", uid=OTHER_UID, commitmentId=resting.commitment_id))
+    assert other is not None
+    assert (world.commitment_held_by(other), world.commitment_held_by(resting)) == (NAME, None)
+    world.put_command(claimed(7))
+    assert world.commitment_held_by(other) is None
+    world.put_command(raw(8, status={"attempt": 1}))
+    world.drop_command(KEY)
+    assert world.commitment_held_by(other) is None
+
+
 def test_rivals_are_commands_of_one_named_commitment_that_have_not_ended() -> None:
     world = World()
     first = world.put_command(raw(1, name="first", uid=uid(1), commitmentId="cmt_a"))

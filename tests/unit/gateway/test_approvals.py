@@ -116,6 +116,23 @@ async def test_the_same_again_gives_the_first_answer_and_another_decision_is_ref
     assert (await gateway.post(APPROVE)).status_code == 200, "also once it is claimed"
 
 
+async def test_it_covers_the_attempts_that_were_asked_for_and_no_others(gateway: Gateway) -> None:
+    spec = {"prompt": "Fix it.", "approval": "Required", "retry": {"limit": 2}}
+    gateway.api.put("bugcommands", NAMESPACE, NAME, spec, generation=3)
+    first = (await gateway.post({**APPROVE, "message": "Go on."})).json()
+    assert (first["retryLimit"], first.get("afterAttempt")) == (2, None)
+
+    decided = gateway.decided()
+    gateway.api.put("bugcommands", NAMESPACE, NAME, {**spec, "retry": {"limit": 9, "afterAttempt": 1}}, generation=4)
+    gateway.status(attempt=1, approval=decided)
+    second = await gateway.post(APPROVE)
+    assert second.status_code == 200
+    again = gateway.decided()
+    assert again is not None
+    assert (again["retryLimit"], again["afterAttempt"], again.get("message")) == (9, 1, "")
+    assert (await gateway.post(REJECT)).json()["reason"] == "AlreadyDecided"
+
+
 @pytest.mark.parametrize(
     ("status", "reason"),
     [

@@ -10,6 +10,7 @@ from bugcommand_operator.api.conditions import WAITING_FOR_ROOM, ConditionType, 
 from bugcommand_operator.api.names import worktree_volume_name
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import Event, Plan
+from bugcommand_operator.core.pod_template import template_problem
 from bugcommand_operator.core.policies.approval import awaits_approval, rejected
 from bugcommand_operator.core.policies.attempts import begin, in_charge, wait_for_pods
 from bugcommand_operator.core.policies.ending import failed
@@ -24,6 +25,7 @@ from bugcommand_operator.core.status import StatusEditor
 Wait = tuple[Reason, str]
 LOOK_AGAIN = timedelta(minutes=5)
 """Whatever it waits for wakes it; this is for what was missed, and there may be ten thousand of them."""
+AFTER_ITS_END = timedelta(milliseconds=1)
 MAX_CONTEXT_BYTES = 96 * 1024
 """Linux hands a process no variable of more than 128 KiB."""
 
@@ -66,12 +68,13 @@ def _refused(seen: Observed, now: datetime) -> Plan | None:
 
 
 def _problem(seen: Observed) -> str:
-    """What no schema can say: a context within all its bounds may still be more than a process can be handed."""
+    """What no schema can say: a context within all its bounds may still be more than a process can be handed, and
+    which labels give rights the installation knows best."""
     context = seen.command.spec.context
     size = len(json.dumps(context.to_dict(), ensure_ascii=False).encode()) if context else 0
-    if size <= MAX_CONTEXT_BYTES:
-        return ""
-    return f"spec.context takes {size} bytes as JSON, at most {MAX_CONTEXT_BYTES} are possible: make it shorter."
+    if size > MAX_CONTEXT_BYTES:
+        return f"spec.context takes {size} bytes as JSON, at most {MAX_CONTEXT_BYTES} are possible: make it shorter."
+    return template_problem(seen.command.spec.pod_template, seen.limits.pod_template_keys)
 
 
 def claim(seen: Observed, now: datetime) -> Plan:
@@ -86,12 +89,19 @@ def claim(seen: Observed, now: datetime) -> Plan:
         command_id=command.command_id,
         commitment_id=command.commitment_id,
         volume_name=worktree_volume_name(command.name) if command.spec.with_worktree else None,
-        start_time=now,
+        start_time=_begins_at(seen, now),
     )
     status.condition(ConditionType.CLAIMED, "True", Reason.CLAIMED, message)
     status.condition(ConditionType.SUCCEEDED, "Unknown", Reason.IN_PROGRESS)
     status.progressing(Reason.CLAIMED, message)
     return Plan(status=status.done(), events=(Event("Claimed", message),), go_on=True)
+
+
+def _begins_at(seen: Observed, now: datetime) -> datetime:
+    """After the end of the last attempt, which may have been told by a clock that is ahead of ours: whoever follows the
+    command tells a new beginning from an old one by it."""
+    ends = [attempt.completion_time + AFTER_ITS_END for attempt in seen.command.status.attempts[-1:]]
+    return max([now, *ends])
 
 
 def _waits_for_people(seen: Observed) -> Wait | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bugcommand_operator.api.approval import Approval, Decision
 from bugcommand_operator.api.conditions import Reason
-from bugcommand_operator.core.observed import Observed
+from bugcommand_operator.core.observed import Command, Observed
 from bugcommand_operator.core.plan import Plan
 from bugcommand_operator.core.policies.attempts import in_charge
 from bugcommand_operator.core.policies.ending import failed
@@ -28,10 +28,24 @@ def rejected(seen: Observed, now: datetime) -> Plan | None:
 
 
 def awaits_approval(seen: Observed) -> tuple[Reason, str] | None:
-    if not approval_is_required(seen) or seen.command.status.approval is not None:
-        return None
     command = seen.command
+    if not approval_is_required(seen) or (command.status.approval is not None and not _asks_for_more(command)):
+        return None
     return Reason.AWAITING_APPROVAL, AWAITS.format(namespace=command.namespace, name=command.name)
+
+
+def _asks_for_more(command: Command) -> bool:
+    """An attempt that somebody has asked for since; one that begins by itself after a back-off was agreed to."""
+    decided = command.status.approval
+    covered = decided is not None and decided.after_attempt == command.attempt
+    return command.is_asked_again and command.status.next_attempt_time is None and not covered
+
+
+def agreed_retries(seen: Observed) -> int:
+    """How many attempts may begin by themselves: what was asked for, but no more than was approved."""
+    wanted = seen.command.spec.retry.limit if seen.command.spec.retry else 0
+    decided = seen.command.status.approval
+    return min(wanted, decided.retry_limit) if decided is not None and approval_is_required(seen) else wanted
 
 
 def approval_is_required(seen: Observed) -> bool:

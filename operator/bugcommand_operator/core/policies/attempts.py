@@ -17,7 +17,7 @@ from bugcommand_operator.core.plan import DeletePod, Plan
 from bugcommand_operator.core.status import StatusEditor
 from bugcommand_operator.core.text import clean, shortened
 
-MAX_MESSAGE_BYTES = 240
+MAX_MESSAGE_BYTES = 160
 LOOK_AGAIN = timedelta(seconds=5)
 OF_ONE_ATTEMPT = (ConditionType.WORKSPACE_READY, ConditionType.AGENT_RUNNING, ConditionType.PUBLISHED)
 

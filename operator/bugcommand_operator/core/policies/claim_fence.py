@@ -68,6 +68,8 @@ def _give_back(seen: Observed, now: datetime, reason: Reason, message: str) -> P
     )
     if command.attempt == 1:
         status.set(agent=None, volume_name=None)
+    elif command.status.attempts:  # by its pod it is known that the attempt before may have left work
+        status.set(pod_name=command.status.attempts[-1].pod_name)
     status.condition(ConditionType.CLAIMED, "False", Reason.CLAIM_GIVEN_BACK, "Another executor's claim came first.")
     status.progressing(Reason.CONCURRENCY_LIMIT_REACHED if reason == Reason.COMMITMENT_ACTIVE else reason, message)
     return Plan(status=status.done(), events=(Event(Reason.CLAIM_GIVEN_BACK, message),))

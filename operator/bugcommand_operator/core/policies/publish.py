@@ -9,7 +9,7 @@ from bugcommand_operator.api.conditions import WORKSPACE_REASONS, ConditionType,
 from bugcommand_operator.api.names import publish_pod_name
 from bugcommand_operator.core.observed import Container, Observed, Pod
 from bugcommand_operator.core.plan import CreatePod, DeletePod, Event, Plan
-from bugcommand_operator.core.policies.agent import AGENT, facts
+from bugcommand_operator.core.policies.agent import facts
 from bugcommand_operator.core.policies.ending import failed, succeeded
 from bugcommand_operator.core.policies.pushing import failed_container, has_pushed, is_too_large, may_pass
 from bugcommand_operator.core.status import StatusEditor
@@ -159,8 +159,7 @@ def _how_it_failed(pod: Pod, container: Container) -> str:
 
 
 def _is_late(seen: Observed, now: datetime) -> bool:
-    """Counted from the agent's end; where its pod is gone, from when publishing was first told of."""
-    ended = seen.agent_pod.container(AGENT).finished_at if seen.agent_pod else None
+    """Counted from when it was first told of: while no executor was there nobody has tried."""
     told = (c.last_transition_time for c in seen.command.status.conditions if c.type == ConditionType.PUBLISHED)
-    began = ended or next(told, None)
+    began = next(told, None)
     return began is not None and now - began > seen.limits.publish

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from bugcommand_operator.api.conditions import Reason
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import Event, Plan
+from bugcommand_operator.core.policies.approval import agreed_retries
 from bugcommand_operator.core.policies.attempts import release, wait_for_pods
 from bugcommand_operator.core.policies.ending import attempt_over, failed
 from bugcommand_operator.core.policies.share import is_ours_to_tell
@@ -64,10 +65,9 @@ def attempt_failed(
 
 def may_try_again(seen: Observed, reason: str) -> bool:
     command = seen.command
-    limit = command.spec.retry.limit if command.spec.retry else 0
     if reason not in WORTH_RETRYING or not command.spec.with_worktree or command.spec.cancel:
         return False
-    return (command.status.retries or 0) < limit
+    return (command.status.retries or 0) < agreed_retries(seen)
 
 
 def _told(status: StatusEditor) -> str:
