@@ -97,7 +97,8 @@ def test_work_whose_command_was_torn_away_is_kept_and_told_of_and_a_safe_volume_
         return [v["metadata"]["labels"].get("mentu.dev/kept") for v in seen.values()] == ["true"]
 
     [kept] = eventually(lambda: failed.volumes(uid), is_kept, SWEPT, "the volume is marked as kept").values()
-    [told] = failed.events("LeakedVolumeKept", uid=kept["metadata"]["uid"])
+    seen = failed.events("LeakedVolumeKept", uid=kept["metadata"]["uid"])
+    [told] = [event for event in seen if event.reason == "LeakedVolumeKept"]
     assert (told.type, volume in told.message) == ("Warning", True)
     done.leaves_nothing(safe)
     found = "cat /workspace/repo/.worktrees/*/tried.txt"
