@@ -13,7 +13,17 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.chart.rendering import CHART, NAMESPACE, POSTGRES, RELEASE, Manifest, helm, render
+from tests.chart.rendering import (
+    CHART,
+    NAMESPACE,
+    POSTGRES,
+    RELEASE,
+    Manifest,
+    environment,
+    helm,
+    of_kind,
+    render,
+)
 
 PREVIOUS = Path(__file__).parent / "previous"
 FIXED: dict[str, tuple[str, ...]] = {
@@ -65,6 +75,15 @@ def test_the_values_of_the_release_before_are_enough(reused: Path, case: str) ->
     names = {(o["kind"], o["metadata"]["name"]) for o in objects}
     assert names == {(o["kind"], o["metadata"]["name"]) for o in render(**CASES[case])}
     assert "<nil>" not in text
+
+
+def test_what_the_release_before_had_no_value_for_is_as_in_a_new_one(reused: Path) -> None:
+    text = helm("template", RELEASE, str(reused), "--namespace", NAMESPACE)
+    before, now = [o for o in yaml.safe_load_all(text) if o is not None], render()
+    told, wanted = environment("executor", before), environment("executor", now)
+    given = {"MENTU_NETWORK_POLICY"}  # made of ranges that those values name
+    assert told.items() - wanted.items() <= {(name, told[name]) for name in given}
+    assert [o["spec"]["replicas"] for o in of_kind("StatefulSet", before)] == [1]
 
 
 def test_an_upgrade_brings_the_definitions_and_a_hook_does_not_touch_them() -> None:

@@ -15,7 +15,6 @@
   "MENTU_CONCURRENCY_LIMIT" ($values.concurrencyLimit | int64 | toString)
   "MENTU_MACHINE_LIMIT" ($values.machineLimit | int64 | toString)
   "MENTU_NAMESPACE_LIMIT" ($values.namespaceLimit | int64 | toString)
-  "MENTU_AGEING_SECONDS" ($values.ageingSeconds | int64 | toString)
   "MENTU_START_DEADLINE_SECONDS" ($values.startDeadlineSeconds | int64 | toString)
   "MENTU_PUBLISH_DEADLINE_SECONDS" ($values.publishDeadlineSeconds | int64 | toString)
   "MENTU_RESCUE_DEADLINE_SECONDS" ($values.rescueDeadlineSeconds | int64 | toString)
@@ -23,8 +22,16 @@
   "MENTU_DRAIN_SECONDS" ($values.drainSeconds | int64 | toString)
   "MENTU_SCRATCH_LIMIT" $values.agentPods.scratchLimit
   "MENTU_METRICS_PORT" "9090"
-  "MENTU_LEASE_SECONDS" ($values.executor.leaseSeconds | int64 | toString)
 -}}
+{{- /* An older release's values know nothing of these: then the program's own default holds. */ -}}
+{{- range $name, $value := dict
+  "MENTU_AGEING_SECONDS" $values.ageingSeconds
+  "MENTU_LEASE_SECONDS" $values.executor.leaseSeconds
+  "MENTU_SWEEP_EVERY_SECONDS" ($values.executor.sweep | default dict).everySeconds
+  "MENTU_SWEEP_GRACE_SECONDS" ($values.executor.sweep | default dict).graceSeconds
+-}}
+{{- if not (kindIs "invalid" $value) }}{{ $_ := set $env $name ($value | int64 | toString) }}{{ end -}}
+{{- end -}}
 {{- if include "mentu.hasProxy" . -}}
 {{- $_ := set $env "MENTU_HTTP_PROXY" ($values.proxy.http | default "") -}}
 {{- $_ := set $env "MENTU_HTTPS_PROXY" ($values.proxy.https | default "") -}}
@@ -34,10 +41,6 @@
 {{- with ($values.tracing | default dict).endpoint }}{{ $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" . }}{{ end -}}
 {{- with $values.executorId }}{{ $_ := set $env "MENTU_EXECUTOR_ID" . }}{{ end -}}
 {{- if $values.executor.solo }}{{ $_ := set $env "MENTU_SOLO" "true" }}{{ end -}}
-{{- with $values.executor.sweep -}}
-{{- $_ := set $env "MENTU_SWEEP_EVERY_SECONDS" (.everySeconds | int64 | toString) -}}
-{{- $_ := set $env "MENTU_SWEEP_GRACE_SECONDS" (.graceSeconds | int64 | toString) -}}
-{{- end -}}
 {{- if $values.networkPolicy.enabled -}}
 {{- $_ := set $env "MENTU_NETWORK_POLICY" (include "mentu.agentsNetworkPolicy" . | fromYaml | toJson) -}}
 {{- end -}}
