@@ -67,8 +67,17 @@ def claims() -> st.SearchStrategy[Claim | None]:
 
 def attempts() -> st.SearchStrategy[list[Attempt]]:
     """None, one, or all that are told with all that there is to tell."""
-    ended = {"pod_name": agent_pod_name(NAME, 1), "start_time": NOW, "head_commit": "1" * 40, "exit_code": 137}
-    told = {"message": as_stored("<" * 160)[:30], "rescue_ref": f"refs/mentu/rescue/{'c' * 63}/1000", **ended}
+    ended: dict[str, Any] = {
+        "pod_name": agent_pod_name(NAME, 1),
+        "start_time": NOW,
+        "head_commit": "1" * 40,
+        "exit_code": 137,
+    }
+    told: dict[str, Any] = {
+        "message": as_stored("<" * 160)[:30],
+        "rescue_ref": f"refs/mentu/rescue/{'c' * 63}/1000",
+        **ended,
+    }
     return st.sampled_from([0, 0, 1, 16]).map(
         lambda n: [Attempt(attempt=i + 1, reason="ModelOverloaded", completion_time=NOW, **told) for i in range(n)]
     )

@@ -132,7 +132,7 @@ def given_back_for_the_second_time() -> Command:
 @pytest.mark.parametrize("way_out", ["deleted", "cancelled"])
 def test_work_of_the_attempt_before_is_not_taken_for_nothing(way_out: str) -> None:
     stored = given_back_for_the_second_time()
-    how = {"deleted_at": LATER} if way_out == "deleted" else {"spec": replace_spec(stored, cancel=True)}
+    how: dict[str, Any] = {"deleted_at": LATER} if way_out == "deleted" else {"spec": replace_spec(stored, cancel=True)}
     seen = observed(replace(stored, **how), volume=volume())
 
     for plan in (first := decide(seen, LATER), decide(after(seen, first), LATER)):

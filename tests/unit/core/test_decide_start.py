@@ -20,6 +20,7 @@ from tests.support.builders import (
     observed,
     pod,
     volume,
+    waiting,
     working,
 )
 
@@ -187,3 +188,16 @@ def test_a_repository_that_is_deleted_before_the_pod_has_its_volumes_is_waited_f
 
     assert plan.actions == ()
     assert reason_of(plan) == Reason.REPOSITORY_NOT_FOUND
+
+
+def test_who_comes_back_after_the_start_deadline_gives_the_agent_its_time_to_start() -> None:
+    """Claimed, and then nobody could reach the API server for a while."""
+    long_ago = NOW - LIMITS.start - timedelta(minutes=1)
+    made = decide(observed(held_command(claimed(at=long_ago))), NOW)
+    assert made.actions == (Prepare(agent_pod=True),)
+    assert made.status is not None
+    seen = observed(held_command(made.status), agent_pod=pod(waiting("workspace"), phase="Pending"))
+    assert decide(seen, NOW + timedelta(seconds=30)).status is None
+    ended = decide(seen, LATE).status
+    assert ended is not None
+    assert ended.phase == "Failed"

@@ -107,7 +107,13 @@ def test_the_largest_status_stays_below_its_limit() -> None:
     worst = "<" * 4000
     stored = working(*(condition(t, "False", "Preparing", "x") for t in ConditionType if t != "Claimed"))
     logs = {"tail": tail_of([Line()] * 50), "lines": 2**53, "lastSequence": 2**53}
-    told = {"pod_name": "p" * 64, "start_time": NOW, "head_commit": "1" * 40, "rescue_ref": "r" * 90, "exit_code": 137}
+    told: dict[str, Any] = {
+        "pod_name": "p" * 64,
+        "start_time": NOW,
+        "head_commit": "1" * 40,
+        "rescue_ref": "r" * 90,
+        "exit_code": 137,
+    }
     attempts = [
         Attempt(attempt=n, reason="ModelAuthenticationFailed", message="x" * 160, completion_time=NOW, **told)
         for n in range(1, MOST_ATTEMPTS_TOLD + 1)

@@ -70,5 +70,10 @@ def definition_gone(seen: Observed, now: datetime) -> Plan:
 
 
 def start_deadline_has_passed(seen: Observed, now: datetime) -> bool:
+    """Counted from when its pod was made, by what the status says: between the claim and that the API server or every
+    executor may have been away for longer."""
     claim = seen.command.status.claim
-    return claim is not None and now - claim.at > seen.limits.start
+    if claim is None:
+        return False
+    made = [c.last_transition_time for c in seen.command.status.conditions if c.type == ConditionType.WORKSPACE_READY]
+    return now - max([claim.at, *made]) > seen.limits.start
