@@ -1,9 +1,9 @@
 """Pages of rows as JSON. A page is read in one snapshot, with an engine that `open_reader` has opened.
 
-Of Postgres, a page of short rows is read as it is: that takes half the time of letting the database write JSON. Its
-statement is kept for the next question of its shape, for building it anew takes longer than most of its rows. Any other
-page the database itself writes, in pieces of bounded size: the first tells how many rows the page has, the rest follows
-for as long as the caller asks for it.
+Of Postgres, a page of short rows is read column by column and made objects here: that takes half the time of letting
+the database write them. Its statement is kept for the next question of its shape, for building it anew takes longer
+than most of its rows. Any other page the database itself writes, in pieces of bounded size: the first tells how many
+rows the page has, the rest follows for as long as the caller asks for it.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -104,8 +104,7 @@ class PageReader:
                     return
 
     async def _at_once(self, query: RowQuery, names: tuple[Named, ...]) -> Piece | None:
-        """The whole page by one statement, or None when it may be too big for that. The rows stay the driver's tuples:
-        wrapped, they would cost as much again."""
+        """The whole page by one statement, or None when it may be too big for that."""
         limit = query.limit
         if self._engine.dialect.name == "sqlite" or limit > _SHORT_PAGE or limit > self._piece:
             return None
@@ -114,11 +113,11 @@ class PageReader:
         bounds = {_LIMIT: limit, _OFFSET: query.offset, _LONGEST: self._piece * 2 // limit}
         async with asking(self._single, self._time_limit) as connection:
             result = await connection.exec_driver_sql(statement.text, {**statement.constants, **values, **bounds})
-            rows: Sequence[Sequence[Any]] = result.cursor.fetchall() if result.cursor is not None else []
-        if any(None in [row[place] for row in rows] for place in statement.bounded):
+            columns = [orjson.loads(column or "[]") for column in result.one()]
+        if any(None in columns[place] for place in statement.bounded):
             return None
-        found = orjson.dumps(list(map(dict, map(zip, repeat(statement.keys), rows)))).decode()
-        return Piece(len(rows), len(rows), found[1:-1])
+        rows = list(map(dict, map(zip, repeat(statement.keys), zip(*columns, strict=True))))
+        return Piece(len(rows), len(rows), orjson.dumps(rows).decode()[1:-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +142,11 @@ def _write(dialect: Dialect, shape: RowQuery, names: tuple[Named, ...]) -> _Writ
 
 
 def _short(page: Select[Any], names: Sequence[Named], longest: ColumnElement[int]) -> Select[Any]:
-    """The page's rows, with NULL for each text that is longer than this many bytes: it never leaves the database."""
+    """The page's columns, each a list in JSON: ten values for the driver, and not ten for each row. With null for each
+    text that is longer than this many bytes: it never leaves the database."""
     rows = page.subquery("page")
-    return select(*(_bounded(_stamped(rows.columns[name]), name, longest).label(alias) for name, alias in names))
+    found = (_bounded(_stamped(rows.columns[name]), name, longest) for name, _ in names)
+    return select(*(cast(func.json_agg(one), Text) for one in found))
 
 
 def _bounded(found: ColumnElement[Any], name: str, longest: ColumnElement[int]) -> ColumnElement[Any]:
