@@ -22,6 +22,7 @@ from bugcommand_operator.core.settings import Identity, Limits
 from bugcommand_operator.executor.act import Actor
 from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.handlers import Routes
+from bugcommand_operator.executor.news import News
 from bugcommand_operator.executor.reconcile import Reconciler
 from bugcommand_operator.executor.resync import Resync
 from bugcommand_operator.executor.turns import Turns
@@ -63,6 +64,7 @@ class OperatorProcess:
     def __post_init__(self) -> None:
         self.kube = self.kube_of(self.cluster)
         self.world = World(self.limits.ageing)
+        self.news = News(self.world)
         self.told = Told(self.kube)
         actor = Actor(self.kube, self.world, self.install)
         self.turns = Turns(self.world, self.identity, self.limits, self.enqueue)
@@ -111,7 +113,7 @@ class OperatorProcess:
         events, self._pending = self._pending[:most], self._pending[len(self._pending[:most]) :]
         for kind, obj in events:
             line = json.dumps({"type": kind, "object": obj}, separators=(",", ":")).encode()
-            if self.world.echoes.is_echo(obj["kind"], line):
+            if not self.news.is_news(obj["kind"], line):
                 continue
             route = {
                 "BugCommand": self.routes.command,

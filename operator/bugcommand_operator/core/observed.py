@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from bugcommand_operator.api.agent import AgentSpec
 from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus
-from bugcommand_operator.api.conditions import REFUSALS, WAITING_FOR_ROOM, ConditionType, Reason
+from bugcommand_operator.api.conditions import REFUSALS, WAITING_FOR_ROOM, Condition, ConditionType, Reason
 from bugcommand_operator.api.names import FINALIZER, VOLUME_GATE, branch_name, commitment_id_from_uid
 from bugcommand_operator.api.repository import RepositorySpec
 from bugcommand_operator.core.executors import ALONE, Executors
@@ -108,11 +109,17 @@ class Command:
     def holds_finalizer(self) -> bool:
         return FINALIZER in self.finalizers
 
+    @cached_property
+    def _conditions(self) -> dict[str, Condition]:
+        return {condition.type: condition for condition in self.status.conditions}
+
     def condition_status(self, type_: ConditionType) -> str | None:
-        return next((c.status for c in self.status.conditions if c.type == type_), None)
+        condition = self._conditions.get(type_)
+        return condition.status if condition is not None else None
 
     def condition_reason(self, type_: ConditionType) -> str | None:
-        return next((c.reason for c in self.status.conditions if c.type == type_), None)
+        condition = self._conditions.get(type_)
+        return condition.reason if condition is not None else None
 
 
 @dataclass(frozen=True)
@@ -155,7 +162,7 @@ class Pod:
     """Keep it from the scheduler; ours is there until its volumes are bound."""
     containers: dict[str, Container] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def has_ended(self) -> bool:
         """None of its work goes on: none of our containers restarts, so one that failed, or the main one's end, says it
         before the phase does. A sidecar that somebody injected has no say."""

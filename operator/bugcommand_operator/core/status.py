@@ -27,20 +27,25 @@ class StatusEditor:
         self._generation = command.generation
         self._now = now
         self._fields: dict[str, Any] = {}
-        self._conditions = {c.type: c for c in command.status.conditions}
+        self._told = {c.type: c for c in command.status.conditions}
+        self._conditions = dict(self._told)
 
     def set(self, **fields: Any) -> StatusEditor:
         self._fields.update(fields)
         return self
 
     def condition(self, type_: ConditionType, status: Truth, reason: str, message: str = "") -> StatusEditor:
-        before = next((c for c in self._before.conditions if c.type == type_), None)
+        before, message = self._told.get(type_), shortened(clean(message), MAX_MESSAGE_BYTES)
+        now = (status, reason, message, self._generation)
+        if before is not None and now == (before.status, before.reason, before.message, before.observed_generation):
+            self._conditions[type_] = before
+            return self
         same = before is not None and before.status == status
         self._conditions[type_] = Condition(
             type=type_,
             status=status,
             reason=reason,
-            message=shortened(clean(message), MAX_MESSAGE_BYTES),
+            message=message,
             last_transition_time=before.last_transition_time if before and same else self._now.replace(microsecond=0),
             observed_generation=self._generation,
         )
@@ -81,7 +86,7 @@ class StatusEditor:
     def done(self) -> BugCommandStatus | None:
         after = self._before.model_copy(update={**self._fields, "conditions": list(self._conditions.values())})
         after = after.model_copy(update={"observed_generation": self._generation, "phase": phase_of(after)})
-        if not stands_in_the_queue(after):
+        if after.queue_position is not None and not stands_in_the_queue(after):
             after = after.model_copy(update={"queue_position": None})
         return None if after == self._before else _small(after)
 

@@ -7,6 +7,8 @@ import unicodedata
 
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _ESCAPED_BY_THE_API_SERVER = "<>&\u2028\u2029"
+_MOST_BYTES_OF_ONE = 6
+"""Of one character, escaped."""
 
 
 def clean(text: str) -> str:
@@ -30,7 +32,7 @@ def stored_bytes(text: str) -> int:
 
 def shortened(text: str, most_bytes: int) -> str:
     """As much of its beginning as fits, with a mark that more was there."""
-    if stored_bytes(text) <= most_bytes:
+    if len(text) * _MOST_BYTES_OF_ONE <= most_bytes or stored_bytes(text) <= most_bytes:
         return text
     low, high = 0, min(len(text), most_bytes)
     while low < high:

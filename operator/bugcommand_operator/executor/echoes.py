@@ -8,10 +8,7 @@ like any other: it changes nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
-
-from aiohttp import StreamReader
 
 MOST_EXPECTED = 10_000
 _VERSION = re.compile(rb'"resourceVersion":"(\d+)"')
@@ -41,28 +38,3 @@ class Echoes:
         for version in versions:
             del self._expected[version]
         return True
-
-
-class WithoutEchoes:
-    """A watch's body as kopf reads it: in chunks of whole lines."""
-
-    def __init__(self, body: StreamReader, kind: str, echoes: Echoes) -> None:
-        self._body = body
-        self._kind = kind
-        self._echoes = echoes
-
-    async def iter_chunked(self, most: int) -> AsyncIterator[bytes]:
-        rest = b""
-        async for chunk in self._body.iter_chunked(most):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if news := [line for line in lines if not self._echoes.is_echo(self._kind, line)]:
-                yield b"\n".join((*news, b""))
-        if rest:
-            yield rest
-
-    def exception(self) -> BaseException | None:
-        """Asked, and set, by aiohttp when it closes an answer."""
-        return self._body.exception()
-
-    def set_exception(self, error: BaseException, *cause: BaseException) -> None:
-        self._body.set_exception(error, *cause)

@@ -175,8 +175,9 @@ class Reconciler:
             log_store_away_since=world.log_store_away_since,
             log_store_answers=world.log_store_answers,
         )
-        seen = replace(seen, unchanged_for=self._patience.unchanged_for(seen))
-        return replace(seen, volumes_bind_at_once=await self._bind_at_once(seen))
+        if unchanged_for := self._patience.unchanged_for(seen):
+            seen = replace(seen, unchanged_for=unchanged_for)
+        return replace(seen, volumes_bind_at_once=True) if await self._bind_at_once(seen) else seen
 
     def _stray_pods(self, command: Command) -> tuple[Pod, ...]:
         attempts = set(range(1, command.attempt + 2 * command.is_finished)) - {command.attempt}

@@ -98,7 +98,12 @@ class Tails:
     def _is_followed(self, command: Command) -> bool:
         ended = command.status.completion_time
         still_arrives = ended is not None and datetime.now(UTC) - ended < STILL_ARRIVING
-        return self._is_ours(command) and (command.is_active or still_arrives)
+        return self._is_ours(command) and (still_arrives or (command.is_active and self._may_have_spoken(command)))
+
+    def _may_have_spoken(self, command: Command) -> bool:
+        """Nothing has run of a pod that no node has: the store need not be asked."""
+        pod = self._world.pods.items.get((command.namespace, command.status.pod_name or ""))
+        return pod is None or pod.is_scheduled
 
     async def _write(self, key: AttemptKey, command_key: Key, reached: Progress) -> None:
         lines = await self._source.tail(key, MAX_TAIL_LINES)

@@ -1,4 +1,4 @@
-"""What kopf's watches hear comes through here: without echoes (`echoes.py`), and with signs of life, told by the HTTP
+"""What kopf's watches hear comes through here: only what is news (`news.py`), and with signs of life, told by the HTTP
 requests that they make: that one was tried, that it was answered.
 
 Events alone say little: where nothing happens none come. A watch is opened anew every five minutes at the latest, so
@@ -17,7 +17,8 @@ import aiohttp
 import kopf
 
 from bugcommand_operator.executor import metrics
-from bugcommand_operator.executor.echoes import Echoes, WithoutEchoes
+from bugcommand_operator.executor.news import News, OnlyNews
+from bugcommand_operator.executor.world import World
 
 KINDS = {
     "bugcommands": "BugCommand",
@@ -35,9 +36,9 @@ class Watch:
 
 
 class Watches:
-    def __init__(self, clock: Callable[[], float] = time.monotonic, echoes: Echoes | None = None) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, news: News | None = None) -> None:
         self._clock = clock
-        self._echoes = echoes or Echoes()
+        self._news = news or News(World())
         self._by_kind = {kind: Watch(clock()) for kind in KINDS.values()}
         for kind in KINDS.values():
             metrics.LAST_ANSWER.labels(kind).set_to_current_time()
@@ -102,7 +103,7 @@ class Watches:
         if kind := KINDS.get(told.url.name):
             self.answered(kind, told.response.status)
             if "watch" in told.url.query and told.response.status == 200:
-                body = WithoutEchoes(told.response.content, kind, self._echoes)
+                body = OnlyNews(told.response.content, kind, self._news)
                 told.response.content = cast(aiohttp.StreamReader, body)
 
     async def _on_exception(

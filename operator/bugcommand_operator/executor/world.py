@@ -143,8 +143,18 @@ class World:
 
     def hear_pod(self, obj: Raw) -> bool:
         """Whether it is news: much of what a kubelet writes down changes nothing that is looked at."""
-        before, pod = self.pods.items.get(key_of(obj)), pod_from(obj)
-        return self.pods.put(obj, pod) and (before is None or replace(before, version=pod.version) != pod)
+        pod = pod_from(obj)
+        is_news = not _shows_nothing_new(self.pods, obj, pod)
+        self.pods.put(obj, pod)
+        return is_news
+
+    def knows_pod(self, obj: Raw) -> bool:
+        """It shows nothing new: but for its version it is left alone, for whoever hears it as news."""
+        pod = pod_from(obj)
+        is_known = _shows_nothing_new(self.pods, obj, pod)
+        if is_known:
+            self.pods.put(obj, pod)
+        return is_known
 
     def put_volume(self, obj: Raw) -> Volume:
         """The echo of one that commands share is for the others."""
@@ -155,8 +165,17 @@ class World:
         return volume
 
     def hear_volume(self, obj: Raw) -> bool:
-        before, volume = self.volumes.items.get(key_of(obj)), volume_from(obj)
-        return self.volumes.put(obj, volume) and (before is None or replace(before, version=volume.version) != volume)
+        volume = volume_from(obj)
+        is_news = not _shows_nothing_new(self.volumes, obj, volume)
+        self.volumes.put(obj, volume)
+        return is_news
+
+    def knows_volume(self, obj: Raw) -> bool:
+        volume = volume_from(obj)
+        is_known = _shows_nothing_new(self.volumes, obj, volume)
+        if is_known:
+            self.volumes.put(obj, volume)
+        return is_known
 
     def put_repository(self, obj: Raw) -> None:
         self.repositories.put(obj, Definition(obj["metadata"]["uid"], RepositorySpec.model_validate(obj["spec"])))
@@ -271,6 +290,18 @@ class World:
         self.line.drop(key)
         if self.room.free(key):
             self.line_has_changed = True
+
+
+Child = TypeVar("Child", Pod, Volume)
+
+
+def _shows_nothing_new(shelf: Shelf[Child], obj: Raw, shown: Child) -> bool:
+    """Older than what is known, or the same but for its version."""
+    key = key_of(obj)
+    before = shelf.items.get(key)
+    if before is None:
+        return False
+    return version_of(obj) < shelf.versions[key] or replace(before, version=shown.version) == shown
 
 
 def key_of(obj: Raw) -> Key:

@@ -187,3 +187,9 @@ def test_kstatus_sees_where_it_stands(edit: Any, ready: str, reconciling: str, s
     shown = {c.type: c.status for c in got.conditions}
 
     assert (shown["Ready"], shown["Reconciling"], shown["Stalled"]) == (ready, reconciling, stalled)
+
+
+def test_a_condition_that_says_what_it_said_is_not_built_anew() -> None:
+    same = condition(READY, "False", "Preparing", "one").model_copy(update={"observed_generation": 1})
+
+    assert ready(editor(status(same)).condition(READY, "False", "Preparing", "one").set(attempt=1).done()) is same

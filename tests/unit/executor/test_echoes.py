@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from aiohttp import StreamReader
 from tests.support.builders import NAME, NAMESPACE, UID
 from tests.support.cluster_model import bug_command
 
 from bugcommand_operator.executor import echoes as module
-from bugcommand_operator.executor.echoes import Echoes, WithoutEchoes
+from bugcommand_operator.executor.echoes import Echoes
 from bugcommand_operator.executor.world import World
 
 
@@ -69,27 +67,6 @@ def test_what_never_comes_is_not_remembered_for_ever(monkeypatch: pytest.MonkeyP
     echoes = expecting(1, 2, 3)
 
     assert [echoes.is_echo("Pod", line("ADDED", version)) for version in (1, 2, 3)] == [False, True, True]
-
-
-class Body:
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = chunks
-
-    async def iter_chunked(self, _most: int) -> AsyncIterator[bytes]:
-        for chunk in self._chunks:
-            yield chunk
-
-
-@pytest.mark.parametrize("size", [1, 10, 100, 1000])
-async def test_news_is_told_whole_and_in_order_however_it_arrives(size: int) -> None:
-    lines = [line("ADDED", version) for version in range(1, 9)]
-    sent = b"\n".join(lines)  # the last one has no end: the connection was closed
-    chunks = (sent[start : start + size] for start in range(0, len(sent), size))
-    body = WithoutEchoes(cast(StreamReader, Body(chunks)), "Pod", expecting(1, 2, 4, 7))
-
-    told = [chunk async for chunk in body.iter_chunked(1)]
-
-    assert b"".join(told).split(b"\n") == [lines[index] for index in (2, 4, 5, 7)]
 
 
 def test_the_echo_of_a_claim_is_news_since_it_comes_after_all_earlier_claims() -> None:

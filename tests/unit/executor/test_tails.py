@@ -55,10 +55,17 @@ class Following:
         self.woken: list[tuple[str, str]] = []
         self.tails = Tails(FakeKube(self.cluster), self.world, self.lines, CLAIM["executor"], self.woken.append)
 
-    def add(self, number: int = 0, *, ended: datetime | None = None, claimed: bool = True) -> AttemptKey:
+    def add(
+        self,
+        number: int = 0,
+        *,
+        ended: datetime | None = None,
+        claimed: bool = True,
+        more: Mapping[str, Any] | None = None,
+    ) -> AttemptKey:
         uid = f"{number:08d}" + UID[8:]
         self.cluster.create(bug_command(f"bug-{number}", NAMESPACE, uid))
-        status: dict[str, Any] = {"claim": CLAIM, "attempt": 1} if claimed else {}
+        status: dict[str, Any] = {"claim": CLAIM, "attempt": 1, **(more or {})} if claimed else {}
         if ended is not None:
             how = {"type": "Succeeded", "status": "True", "reason": "r", "lastTransitionTime": "2026-03-01T12:00:00Z"}
             status |= {"completionTime": ended.isoformat(), "conditions": [how]}
@@ -89,6 +96,18 @@ async def test_the_tail_is_what_was_said_last(following: Following) -> None:
     logs = following.logs()
     assert (logs["lines"], logs["lastSequence"], len(logs["tail"])) == (80, 80, 50)
     assert (logs["tail"][0], logs["tail"][-1]) == ("line 30", "line 79")
+
+
+@pytest.mark.parametrize(("node", "asked"), [(None, 0), ("node-1", 1)])
+async def test_the_store_is_not_asked_for_what_a_pod_said_that_no_node_has(
+    following: Following, node: str | None, asked: int
+) -> None:
+    following.add(more={"podName": "bug-0-1-agent"})
+    meta = {"name": "bug-0-1-agent", "namespace": NAMESPACE, "resourceVersion": "9"}
+    following.world.put_pod({"metadata": meta, "spec": {"nodeName": node}})
+    await following.tails.once()
+
+    assert following.lines.asked == asked
 
 
 async def test_nothing_new_is_not_written_again(following: Following) -> None:

@@ -9,8 +9,9 @@ import pytest
 from aiohttp import ClientConnectionError, web
 from prometheus_client import REGISTRY
 
-from bugcommand_operator.executor.echoes import Echoes
+from bugcommand_operator.executor.news import News
 from bugcommand_operator.executor.watches import Watches
+from bugcommand_operator.executor.world import World
 
 PATH = "/apis/mentu.dev/v1alpha1/namespaces/team-a/bugcommands"
 
@@ -64,9 +65,9 @@ async def test_an_answer_is_a_sign_of_life_and_a_refusal_says_so(server: Server)
 
 
 async def test_a_watch_is_read_without_echoes_and_a_list_as_it_is(server: Server) -> None:
-    echoes = Echoes()
-    echoes.expect("BugCommand", {"metadata": {"resourceVersion": "7"}})
-    info = Watches(echoes=echoes).session(kopf.ConnectionInfo(server=server.url))
+    world = World()
+    world.echoes.expect("BugCommand", {"metadata": {"resourceVersion": "7"}})
+    info = Watches(news=News(world)).session(kopf.ConnectionInfo(server=server.url))
     shown = [b'{"type":"MODIFIED","object":{"metadata":{"resourceVersion":"%d"}}}\n' % version for version in (7, 8)]
     server.body = b"".join(shown)
     async with info.aiohttp_session as session:

@@ -100,13 +100,12 @@ def agent_ended(seen: Observed, now: datetime) -> Plan | None:
     pod = seen.agent_pod
     if pod is None or not pod.has_ended:
         return None
-    status = facts(seen, now, pod)
     reason, message = _how_it_ended(seen, pod)
     if reason != Reason.COMPLETED:
-        return attempt_failed(seen, now, reason, message, status, lasting=_would_fail_again(pod))
+        return attempt_failed(seen, now, reason, message, facts(seen, now, pod), lasting=_would_fail_again(pod))
     if seen.command.spec.output == Output.BRANCH:
         return None
-    return succeeded(seen, now, "The agent has completed.", status)
+    return succeeded(seen, now, "The agent has completed.", facts(seen, now, pod))
 
 
 def _would_fail_again(pod: Pod) -> bool:
