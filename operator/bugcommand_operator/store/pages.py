@@ -146,7 +146,7 @@ def _short(page: Select[Any], names: Sequence[Named], longest: ColumnElement[int
     text that is longer than this many bytes: it never leaves the database."""
     rows = page.subquery("page")
     found = (_bounded(_stamped(rows.columns[name]), name, longest) for name, _ in names)
-    return select(*(cast(func.json_agg(one), Text) for one in found))
+    return select().add_columns(*(cast(func.json_agg(one), Text) for one in found))
 
 
 def _bounded(found: ColumnElement[Any], name: str, longest: ColumnElement[int]) -> ColumnElement[Any]:
