@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ async def send(port: int, first: int, last: int, *, size: int = 10, attempt: int
                 try:
                     if sender.send(body).status == 200:
                         break
-                except OSError:
+                except (OSError, HTTPException):  # the second: killed in the middle of its answer
                     sender = Sender(port, "good")
                 asyncio.run(asyncio.sleep(0.05))
             else:

@@ -90,7 +90,8 @@ async def test_a_gateway_that_is_killed_costs_its_readers_no_line_and_doubles_no
     reading = [asyncio.create_task(reader.read(2000)) for reader in readers]
     sending = asyncio.create_task(send(gateway.port, 1, 2000))
     for goal in (500, 1200):
-        await until(lambda goal=goal: all(len(reader.found) > goal for reader in readers), 60)
+        await until(lambda goal=goal: sending.done() or all(len(reader.found) > goal for reader in readers), 60)
+        assert not sending.done(), sending.exception()
         gateway.kill()
         await asyncio.to_thread(gateway.start)
     await asyncio.wait_for(asyncio.gather(sending, *reading), 120)
