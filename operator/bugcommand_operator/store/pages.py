@@ -1,16 +1,16 @@
 """Pages of rows as JSON. A page is read in one snapshot, with an engine that `open_reader` has opened.
 
-Of Postgres, a page of short rows is read column by column and made objects here: that takes half the time of letting
-the database write them. Its statement is kept for the next question of its shape, for building it anew takes longer
-than most of its rows. Any other page the database itself writes, in pieces of bounded size: the first tells how many
-rows the page has, the rest follows for as long as the caller asks for it.
+Of Postgres, a page of short rows is read column by column, each in JSON, and put together here: that takes half the
+time of letting the database write the objects. Its statement is kept for the next question of its shape, for building
+it anew takes longer than most of its rows. Any other page the database itself writes, in pieces of bounded size: the
+first tells how many rows the page has, the rest follows for as long as the caller asks for it.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import (
@@ -33,6 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bugcommand_operator.store.bounded import asking, in_time, single
 from bugcommand_operator.store.queries import (
     RowQuery,
+    equalled,
     in_order,
     lifted,
     named_commands,
@@ -51,6 +52,7 @@ FAST = frozenset({"spawn_logs", "spawn_recordings"})
 """The tables whose columns both databases write in JSON alike."""
 _LONG = frozenset({"message", "data"})
 _LIMIT, _OFFSET, _LONGEST = "page_limit", "page_offset", "page_longest"
+_BETWEEN = "\n"
 _KEPT = 128
 """Statements: strangers make up shapes, and each may be as long as what they may ask."""
 _UTC = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
@@ -113,11 +115,18 @@ class PageReader:
         bounds = {_LIMIT: limit, _OFFSET: query.offset, _LONGEST: self._piece * 2 // limit}
         async with asking(self._single, self._time_limit) as connection:
             result = await connection.exec_driver_sql(statement.text, {**statement.constants, **values, **bounds})
-            columns = [orjson.loads(column or "[]") for column in result.one()]
-        if any(None in columns[place] for place in statement.bounded):
+            count, *columns = result.one()
+        written = [column.split(_BETWEEN) if column else [] for column in columns]
+        if any(len(column) != count for column in written):
             return None
-        rows = list(map(dict, map(zip, repeat(statement.keys), zip(*columns, strict=True))))
-        return Piece(len(rows), len(rows), orjson.dumps(rows).decode()[1:-1])
+        return Piece(count, count, _objects(statement.members, values, written, count))
+
+
+class _Member(NamedTuple):
+    """Of each object. `value`: that of the question which its column equals, so that nobody needs to ask for it."""
+
+    key: str
+    value: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,30 +136,43 @@ class _Written:
     text: str
     constants: Mapping[str, Any]
     """Its parameters that are the same for all of them."""
-    keys: Sequence[str]
-    bounded: Sequence[int]
-    """The places of the columns that are NULL where their text is too long."""
+    members: Sequence[_Member]
 
 
 def _write(dialect: Dialect, shape: RowQuery, names: tuple[Named, ...]) -> _Written:
     limit, offset, longest = (bindparam(name, type_=Integer, required=False) for name in (_LIMIT, _OFFSET, _LONGEST))
-    page = in_order(rows_matching(shape, None), shape).limit(limit).offset(offset)
-    compiled = _short(page, names, longest).compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    keys = [str(alias) for _, alias in names]
-    bounded = [place for place, (name, _) in enumerate(names) if name in _LONG]
-    return _Written(str(compiled), dict(compiled.params), keys, bounded)
+    page = in_order(rows_matching(shape, None), shape).limit(limit).offset(offset).subquery("page")
+    given = equalled(shape)
+    equal = {one.name: given[one.name] for one in page.columns if one.name in given and not _is_moment(one)}
+    asked = [_fragments(page.columns[name], longest) for name, _ in names if name not in equal]
+    statement = select(func.count(), *asked).select_from(page)
+    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    members = [_Member(orjson.dumps(alias).decode(), equal.get(name)) for name, alias in names]
+    return _Written(str(compiled), dict(compiled.params), members)
 
 
-def _short(page: Select[Any], names: Sequence[Named], longest: ColumnElement[int]) -> Select[Any]:
-    """The page's columns, each a list in JSON: ten values for the driver, and not ten for each row. With null for each
-    text that is longer than this many bytes: it never leaves the database."""
-    rows = page.subquery("page")
-    found = (_bounded(_stamped(rows.columns[name]), name, longest) for name, _ in names)
-    return select().add_columns(*(cast(func.json_agg(one), Text) for one in found))
+def _fragments(found: ColumnElement[Any], longest: ColumnElement[int]) -> ColumnElement[str]:
+    """A column's values as JSON, which has no line break of its own: one value for the driver, and not one for each
+    row. Without each text that is longer than this many bytes: it never leaves the database."""
+    whole = isinstance(found.type, Integer)
+    one: ColumnElement[Any] = cast(found if whole else func.to_json(_stamped(found)), Text)
+    short = case((func.octet_length(found) <= longest, one)) if found.name in _LONG else one
+    return func.string_agg(short, literal(_BETWEEN))
 
 
-def _bounded(found: ColumnElement[Any], name: str, longest: ColumnElement[int]) -> ColumnElement[Any]:
-    return case((func.octet_length(found) <= longest, found)) if name in _LONG else found
+def _objects(
+    members: Sequence[_Member], values: Mapping[str, Any], columns: Iterable[Iterable[str]], count: int
+) -> str:
+    """The rows as objects in JSON, with commas between them."""
+    parts, constant, rest = list[Iterable[str]](), "{", iter(columns)
+    for place, (key, value) in enumerate(members):
+        constant += f"{',' * (place > 0)}{key}:"
+        if value is not None:
+            constant += orjson.dumps(values[value]).decode()
+            continue
+        parts += repeat(constant, count), next(rest)
+        constant = ""
+    return ",".join(map("".join, zip(*parts, repeat(constant + "}", count), strict=True)))
 
 
 async def _one_snapshot(connection: AsyncConnection) -> None:
@@ -181,8 +203,12 @@ def _postgres(page: Select[Any], names: Sequence[Named], most: int) -> Select[An
     return select(func.count(), whole, func.string_agg(record, ",")).select_from(shown.subquery("shown"))
 
 
+def _is_moment(found: ColumnElement[Any]) -> bool:
+    return isinstance(found.type, Timestamp)
+
+
 def _stamped(found: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.to_char(func.timezone("UTC", found), _UTC) if isinstance(found.type, Timestamp) else found
+    return func.to_char(func.timezone("UTC", found), _UTC) if _is_moment(found) else found
 
 
 def _sqlite(page: Select[Any], names: Sequence[Named], most: int) -> Select[Any]:

@@ -166,6 +166,12 @@ def lifted(query: RowQuery) -> tuple[RowQuery, dict[str, Any]]:
     return replace(query, filters=tuple(map(lift, query.filters)), limit=0, offset=0), values
 
 
+def equalled(shape: RowQuery) -> dict[str, str]:
+    """The columns that have to equal a value, and that value's mark."""
+    conditions = (one for one in shape.filters if isinstance(one, Filter) and one.op == "eq" and not one.negated)
+    return {one.column: one.value.name for one in conditions if isinstance(one.value, Mark)}
+
+
 def page_of(statement: Select[Any], query: RowQuery) -> Select[Any]:
     return in_order(statement, query).limit(query.limit).offset(query.offset)
 

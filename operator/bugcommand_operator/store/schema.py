@@ -54,7 +54,7 @@ spawn_logs = Table(
     CheckConstraint("attempt >= 1", name="spawn_logs_attempt"),
     CheckConstraint("seq >= 1", name="spawn_logs_seq"),
     CheckConstraint("stream IN ('stdout', 'stderr')", name="spawn_logs_stream"),
-    Index("spawn_logs_by_time", "command_id", "ts", "seq"),
+    Index("spawn_logs_in_order", "command_id", "ts", "seq", "attempt"),
 )
 
 spawn_log_progress = Table(

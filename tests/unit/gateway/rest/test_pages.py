@@ -64,6 +64,20 @@ async def test_columns_get_the_names_that_were_asked_for(store_url: str) -> None
     assert found == [{'the "50 %(s)s"': "line 1", "seq": 1}]
 
 
+async def test_columns_that_the_question_itself_gives_are_shown_like_any_other(store_url: str) -> None:
+    lines = [LogLine(n, "stdout", batch([n]).lines[0].ts, '\n"é\\\x01') for n in (1, 2)]
+    async with open_store(store_url) as store, open_reading(store_url) as reader:
+        await store.append([LogBatch(KEY, 1, "lab", lines)])
+        engine = open_reader(store_url)
+        asked = query(filters=(*query().filters, Filter("message", "eq", lines[0].message)))
+        pages = PageReader(engine, reader)
+        given = joined(await read(pages, asked, [("command_id", "id"), ("message", "m")]))
+        mixed = joined(await read(pages, asked, [("command_id", "id"), ("seq", "seq"), ("message", "m")]))
+        await engine.dispose()
+    assert given == [{"id": KEY.command_id, "m": lines[0].message}] * 2
+    assert mixed == [{"id": KEY.command_id, "seq": n, "m": lines[0].message} for n in (1, 2)]
+
+
 async def test_a_page_shows_what_was_asked_for_and_not_what_another_question_of_its_shape_did(store_url: str) -> None:
     ours = Filter("command_id", "eq", KEY.command_id)
     later, first_or = Filter("ts", "gte", batch([3]).lines[0].ts), Filter("seq", "eq", 1)
@@ -72,6 +86,11 @@ async def test_a_page_shows_what_was_asked_for_and_not_what_another_question_of_
         query(limit=2, offset=4),
         *(query(filters=(ours, Filter("seq", "gt", seq))) for seq in (2, 7, 1 << 70)),
         *(query(filters=(ours, Filter("seq", "in", some))) for some in ((1, 2), (4, 5), (6,), ())),
+        *(query(filters=(ours, Filter("seq", "eq", seq))) for seq in (3, 99, 1 << 70)),
+        query(filters=(ours, Filter("seq", "eq", 3), Filter("seq", "eq", 4))),
+        query(filters=(ours, Filter("seq", "eq", 3, negated=True))),
+        *(query(filters=(ours, Filter("message", "eq", text))) for text in ("line 4", "line 5")),
+        query(filters=(ours, Filter("ts", "eq", batch([6]).lines[0].ts))),
         *(query(filters=(ours, Filter("message", "like", f"%{n}", negated=n > 5))) for n in (1, 8)),
         *(query(filters=(ours, Filter("stream", "is", None, negated=negated))) for negated in (False, True)),
         *(query(filters=(ours, Group((later, first_or), any=any_))) for any_ in (False, True)),
