@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dev.demo import install, objects, project_tests, render
+from rich.text import Text
+from tests.support.prometheus import Prometheus
+
+from dev.demo import figures, install, objects, project_tests, render
 from dev.demo.errors import DemoError
 from dev.demo.kubectl import Kubectl
 from dev.demo.screen import Screen
@@ -16,6 +19,8 @@ from dev.demo.seed import Git
 from dev.demo.settings import Deadlines, Settings
 from dev.demo.watching import Watch
 from dev.gitserver.access import GitAccess, make_access
+
+NO_FIGURES = (DemoError, RuntimeError, AssertionError, OSError)
 
 
 class Demo:
@@ -29,11 +34,15 @@ class Demo:
     def run(self) -> None:
         """Returns when the pushed branch makes the failing test pass; raises DemoError in any other case."""
         access = self._prepare()
-        with TemporaryDirectory(prefix="mentu-demo-") as folder:
-            base = self._seed(Path(folder) / "seed", access)
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="mentu-demo-")))
+            prometheus = self._prometheus(stack, folder)
+            base = self._seed(folder / "seed", access)
             self._failing(access, base)
             watch = self._command(access)
-            self._result(Path(folder) / "result", access, watch, base)
+            self._result(folder / "result", access, watch, base)
+            if prometheus is not None:
+                self._figures(prometheus)
 
     def _prepare(self) -> GitAccess:
         settings, deadlines = self.settings, self.deadlines
@@ -47,6 +56,23 @@ class Demo:
         with self.screen.step("Start the git server" + (" and the replay server" if settings.replay else ""), 15):
             install.services(self.kubectl, settings, access, deadlines)
         return access
+
+    def _prometheus(self, stack: ExitStack, folder: Path) -> Prometheus | None:
+        """None where it cannot be had: whether the bug gets fixed does not hang on it."""
+        system = Kubectl(self.settings.kubeconfig, self.settings.operator_namespace)
+        try:
+            with self.screen.step("Watch the operator with a Prometheus on this machine", 2):
+                return stack.enter_context(figures.watched(system, self.settings, folder))
+        except NO_FIGURES as error:
+            self.screen.show(Text(f"  the dashboards' figures will not be shown: {error}", "yellow"))
+            return None
+
+    def _figures(self, prometheus: Prometheus) -> None:
+        self.screen.title("What the dashboards show of it")
+        try:
+            self.screen.show(figures.table(prometheus))
+        except NO_FIGURES as error:
+            self.screen.show(Text(f"  nothing: {error}", "yellow"))
 
     def _seed(self, folder: Path, access: GitAccess) -> str:
         self.screen.title("A project with a bug")

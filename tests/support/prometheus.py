@@ -35,12 +35,14 @@ def promtool(*arguments: str, given: str = "", cwd: Path | None = None) -> str:
 
 
 class Prometheus:
-    def __init__(self, folder: Path, targets: Mapping[str, int], rules: Sequence[Path] = ()) -> None:
-        """`targets`: a job's name, and its port on loopback."""
+    def __init__(
+        self, folder: Path, targets: Mapping[str, int], rules: Sequence[Path] = (), *, every: str = "1s"
+    ) -> None:
+        """`targets`: a job's name, and its port on loopback, to be scraped so often."""
         with socket.create_server(("127.0.0.1", 0)) as reserved:
             self._port: int = reserved.getsockname()[1]
         config = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": "1s"},
             "rule_files": [str(path) for path in rules],
             "scrape_configs": [
                 {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
