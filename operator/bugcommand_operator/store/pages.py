@@ -115,8 +115,8 @@ class PageReader:
         bounds = {_LIMIT: limit, _OFFSET: query.offset, _LONGEST: self._piece * 2 // limit}
         async with asking(self._single, self._time_limit) as connection:
             result = await connection.exec_driver_sql(statement.text, {**statement.constants, **values, **bounds})
-            count, *columns = result.one()
-        written = [column.split(_BETWEEN) if column else [] for column in columns]
+            count, *columns = tuple(result.one())
+        written: list[list[str]] = [column.split(_BETWEEN) if column else [] for column in columns]
         if any(len(column) != count for column in written):
             return None
         return Piece(count, count, _objects(statement.members, values, written, count))
