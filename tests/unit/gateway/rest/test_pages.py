@@ -134,9 +134,10 @@ async def test_no_rows_are_one_empty_piece(store_url: str, asked: RowQuery) -> N
 
 async def test_lines_that_come_meanwhile_do_not_move_those_of_the_page(store_url: str) -> None:
     newest_first = query(order=(Order("seq", descending=True),))
-    async with open_store(store_url) as store, open_reading(store_url) as reader:
+    async with open_store(store_url) as store:
         await store.append([batch(range(1, 101))])
         engine = open_reader(store_url)
+        reader = LogReader(engine)  # its questions of one statement have been on the same connection
         found: list[Piece] = []
         async with aclosing(PageReader(engine, reader, piece=100).pieces(newest_first, ALL)) as pieces:
             async for piece in pieces:
