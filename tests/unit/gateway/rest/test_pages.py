@@ -78,6 +78,28 @@ async def test_columns_that_the_question_itself_gives_are_shown_like_any_other(s
     assert mixed == [{"id": KEY.command_id, "seq": n, "m": lines[0].message} for n in (1, 2)]
 
 
+@pytest.mark.parametrize(
+    ("what", "size", "named", "given"),
+    [
+        ("a long text that the question itself gives is no shorter", 5000, ["message"], True),
+        ("a text that is shown four times is four times as long", 1500, ["message", "m", "and", "again"], False),
+    ],
+)
+async def test_a_piece_is_bounded_whatever_is_asked_for(
+    store_url: str, what: str, size: int, named: list[str], given: bool
+) -> None:
+    given_too = (Filter("message", "eq", "x" * size),) if given else ()
+    async with open_store(store_url) as store, open_reading(store_url) as reader:
+        await store.append([batch(range(1, 11), message="x" * size)])
+        engine = open_reader(store_url)
+        asked = query(filters=(*query().filters, *given_too), limit=10)
+        names = [("seq", "seq"), *(("message", name) for name in named)]
+        pieces = await read(PageReader(engine, reader, piece=10_000), asked, names)
+        await engine.dispose()
+    assert max(len(piece.text) for piece in pieces) < 20_000, what
+    assert [row["seq"] for row in joined(pieces)] == list(range(1, 11))
+
+
 async def test_a_page_shows_what_was_asked_for_and_not_what_another_question_of_its_shape_did(store_url: str) -> None:
     ours = Filter("command_id", "eq", KEY.command_id)
     later, first_or = Filter("ts", "gte", batch([3]).lines[0].ts), Filter("seq", "eq", 1)
