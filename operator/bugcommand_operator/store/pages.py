@@ -199,7 +199,7 @@ def _sized(page: Select[Any]) -> Select[Any]:
 def _postgres(page: Select[Any], names: Sequence[Named], most: int) -> Select[Any]:
     sized = _sized(page).cte("sized")
     whole = select(func.count()).select_from(sized).scalar_subquery()
-    record = cast(func.row_to_json(literal_column("shown")), Text)
+    record = cast(func.row_to_json(literal_column("shown.*")), Text)
     shown = select(*(_stamped(sized.c[name]).label(alias) for name, alias in names)).where(sized.c.before_ < most)
     return select(func.count(), whole, func.string_agg(record, ",")).select_from(shown.subquery("shown"))
 

@@ -64,6 +64,18 @@ async def test_columns_get_the_names_that_were_asked_for(store_url: str) -> None
     assert found == [{'the "50 %(s)s"': "line 1", "seq": 1}]
 
 
+async def test_a_name_may_be_one_that_the_statement_has_for_itself(store_url: str) -> None:
+    names = ["shown", "sized", "page", "before_", "rows"]
+    async with open_store(store_url) as store, open_reading(store_url) as reader:
+        await store.append([batch(range(1, 21))])
+        engine = open_reader(store_url)
+        pages = PageReader(engine, reader, piece=50)
+        for name in names:
+            found = joined(await read(pages, query(), [("message", name)]))
+            assert found == [{name: f"line {n}"} for n in range(1, 21)]
+        await engine.dispose()
+
+
 async def test_columns_that_the_question_itself_gives_are_shown_like_any_other(store_url: str) -> None:
     lines = [LogLine(n, "stdout", batch([n]).lines[0].ts, '\n"é\\\x01') for n in (1, 2)]
     async with open_store(store_url) as store, open_reading(store_url) as reader:
