@@ -62,13 +62,21 @@ class Prometheus:
             "--log.level=error",
         ]
         self._process = subprocess.Popen(command, cwd=self._folder)
-        self.wait_for("up == 1")
+        try:
+            self.wait_for("up == 1")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_exception: object) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(30)
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(30)
 
     def query(self, expr: str) -> list[dict[str, Any]]:
         """The result, at this moment; raises HTTPError for an expression that Prometheus does not take."""

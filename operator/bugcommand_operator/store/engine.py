@@ -62,7 +62,7 @@ def open_reader(url: str, *, lock_wait_seconds: float = 5.0) -> AsyncEngine:
     """An engine that cannot write, and that does not create a file which is not there yet."""
     path = sqlite_path(url)
     if path is None:
-        return _postgres(url, _READER)
+        return _postgres(url, _READER, isolation_level="REPEATABLE READ")
     read_only = URL.create(make_url(url).drivername, database=f"file:{path}", query={"mode": "ro", "uri": "true"})
     return _sqlite(read_only, lock_wait_seconds, ("PRAGMA query_only=ON", "PRAGMA case_sensitive_like=ON"))
 
@@ -118,7 +118,9 @@ def _open_sqlite(name: str, lock_wait_seconds: float, pragmas: Sequence[str]) ->
     return connection
 
 
-def _postgres(url: str, settings: tuple[str, ...]) -> AsyncEngine:
+def _postgres(url: str, settings: tuple[str, ...], *, isolation_level: str | None = None) -> AsyncEngine:
+    """`isolation_level`: what a connection goes back to that was used without transactions. It would be the server's
+    own otherwise, whatever the session's is."""
     from bugcommand_operator.store.postgres_link import KEEPALIVE, is_whole
 
     def look(connection: Any, _record: Any, _proxy: Any) -> None:
@@ -126,7 +128,7 @@ def _postgres(url: str, settings: tuple[str, ...]) -> AsyncEngine:
         if not is_whole(connection.driver_connection):
             raise InvalidatePoolError("the database has hung up")
 
-    engine = create_async_engine(url, pool_timeout=10, connect_args=KEEPALIVE)
+    engine = create_async_engine(url, pool_timeout=10, connect_args=KEEPALIVE, isolation_level=isolation_level)
     _on_connect(engine, settings)
     event.listen(engine.sync_engine, "checkout", look)
     return engine

@@ -46,7 +46,7 @@ from bugcommand_operator.store.schema import has_days
 from bugcommand_operator.store.types import Timestamp
 
 PIECE = 4 << 20
-"""Characters of text after which a piece is full; it has at least one row."""
+"""Characters of text after which a piece is full, however often each is shown; it has at least one row."""
 _SHORT_PAGE = 2000
 FAST = frozenset({"spawn_logs", "spawn_recordings"})
 """The tables whose columns both databases write in JSON alike."""
@@ -88,7 +88,8 @@ class PageReader:
             rows_matching(query, None)  # what makes no sense is refused all the same
             yield Piece(0, 0, "")
             return
-        if (whole_page := await self._at_once(query, tuple(names))) is not None:
+        most = max(1, self._piece // max(1, sum(name in _LONG for name, _ in names)))
+        if (whole_page := await self._at_once(query, tuple(names), most)) is not None:
             yield whole_page
             return
         statement = rows_matching(query, None)
@@ -98,21 +99,21 @@ class PageReader:
             while done == 0 or done < whole:
                 rest = replace(query, limit=query.limit - done, offset=query.offset + done)
                 async with in_time(connection, self._time_limit):
-                    piece = await _piece(connection, page_of(statement, rest), names, self._piece)
+                    piece = await _piece(connection, page_of(statement, rest), names, most)
                 whole = done + piece.whole
                 done += piece.rows
                 yield piece
                 if piece.rows == 0:
                     return
 
-    async def _at_once(self, query: RowQuery, names: tuple[Named, ...]) -> Piece | None:
+    async def _at_once(self, query: RowQuery, names: tuple[Named, ...], most: int) -> Piece | None:
         """The whole page by one statement, or None when it may be too big for that."""
         limit = query.limit
-        if self._engine.dialect.name == "sqlite" or limit > _SHORT_PAGE or limit > self._piece:
+        if self._engine.dialect.name == "sqlite" or limit > _SHORT_PAGE or limit > most:
             return None
         shape, values = lifted(query)
         statement = self._written(shape, names)
-        bounds = {_LIMIT: limit, _OFFSET: query.offset, _LONGEST: self._piece * 2 // limit}
+        bounds = {_LIMIT: limit, _OFFSET: query.offset, _LONGEST: most * 2 // limit}
         async with asking(self._single, self._time_limit) as connection:
             result = await connection.exec_driver_sql(statement.text, {**statement.constants, **values, **bounds})
             count, *columns = tuple(result.one())
@@ -142,8 +143,8 @@ class _Written:
 def _write(dialect: Dialect, shape: RowQuery, names: tuple[Named, ...]) -> _Written:
     limit, offset, longest = (bindparam(name, type_=Integer, required=False) for name in (_LIMIT, _OFFSET, _LONGEST))
     page = in_order(rows_matching(shape, None), shape).limit(limit).offset(offset).subquery("page")
-    given = equalled(shape)
-    equal = {one.name: given[one.name] for one in page.columns if one.name in given and not _is_moment(one)}
+    asked_for = {one.name for one in page.columns if not _is_moment(one) and one.name not in _LONG}
+    equal = {name: mark for name, mark in equalled(shape).items() if name in asked_for}
     asked = [_fragments(page.columns[name], longest) for name, _ in names if name not in equal]
     statement = select(func.count(), *asked).select_from(page)
     compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
@@ -198,7 +199,7 @@ def _sized(page: Select[Any]) -> Select[Any]:
 def _postgres(page: Select[Any], names: Sequence[Named], most: int) -> Select[Any]:
     sized = _sized(page).cte("sized")
     whole = select(func.count()).select_from(sized).scalar_subquery()
-    record = cast(func.row_to_json(literal_column("shown")), Text)
+    record = cast(func.row_to_json(literal_column("shown.*")), Text)
     shown = select(*(_stamped(sized.c[name]).label(alias) for name, alias in names)).where(sized.c.before_ < most)
     return select(func.count(), whole, func.string_agg(record, ",")).select_from(shown.subquery("shown"))
 

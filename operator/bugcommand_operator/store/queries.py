@@ -35,7 +35,7 @@ TableName = Literal["spawn_logs", "spawn_recordings", "bridge_commands"]
 
 _TABLES: Mapping[str, Table] = {table.name: table for table in (spawn_logs, spawn_recordings, bridge_commands)}
 _LAST_ORDER: Mapping[str, tuple[str, ...]] = {
-    "spawn_logs": ("seq", "attempt"),  # after `ts` an index has them in this order
+    "spawn_logs": ("seq", "attempt", "command_id"),  # after `ts` an index has a command's in this order
     "spawn_recordings": ("command_id", "attempt", "part"),
     "bridge_commands": ("created_at", "id"),
 }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from dev.demo import figures
+from tests.support import prometheus
 
 
 def samples(*values: str) -> list[dict[str, object]]:
@@ -36,3 +39,16 @@ def test_a_figure_is_shown_in_its_unit(what: str, unit: str, value: str, shown: 
 
 def test_a_query_without_a_result_is_shown_as_a_dash() -> None:
     assert figures.shown("short", samples()) == "–"
+
+
+def test_a_prometheus_that_cannot_scrape_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "prometheus"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(prometheus, "program", lambda _name: str(program))
+    monkeypatch.setattr(prometheus, "SECONDS", 0.3)
+    scraping = prometheus.Prometheus(tmp_path, {"nobody": 1})
+    with pytest.raises(AssertionError, match="nothing came of up"), scraping:
+        pass
+    assert scraping._process is not None
+    assert scraping._process.poll() is not None

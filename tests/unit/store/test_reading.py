@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
@@ -189,6 +190,26 @@ async def test_pages_follow_each_other_though_many_rows_have_the_same_time(store
         query = RowQuery(("attempt", "seq"), (MINE,), order=(Order("ts", descending=True),), limit=7, offset=offset)
         seen += [(row["attempt"], row["seq"]) for row in await store.reader.rows(query)]
     assert len(seen) == len(set(seen)) == 60
+
+
+@pytest.mark.parametrize("table", ["spawn_logs", "spawn_recordings", "bridge_commands"])
+def test_an_order_ends_with_the_whole_key_of_the_table(table: TableName) -> None:
+    columns = schema.metadata.tables[table]
+    asked = RowQuery(order=(Order(columns.columns.keys()[1]),), table=table)
+    order = str(page_of(rows_matching(asked, None), asked)).partition("ORDER BY ")[2]
+    assert {one.name for one in columns.primary_key} <= set(re.findall(r"\.(\w+) ASC", order))
+
+
+async def test_pages_of_a_namespace_follow_each_other_though_its_commands_have_the_same_lines(store: Store) -> None:
+    keys = [replace(KEY, command_id=f"command-{number}") for number in range(40)]
+    await store.logs.append([batch([1, 2, 3], key) for key in keys])
+
+    seen = []
+    for offset in range(0, 120, 7):
+        order, scope = (Order("attempt"), Order("seq")), Scope(frozenset({"team-a"}))
+        asked = RowQuery(("command_id", "seq"), order=order, limit=7, offset=offset, scope=scope)
+        seen += [(row["command_id"], row["seq"]) for row in await store.reader.rows(asked)]
+    assert len(seen) == len(set(seen)) == 120
 
 
 async def test_a_count_goes_no_further_than_its_bound(store: Store) -> None:

@@ -64,6 +64,18 @@ async def test_columns_get_the_names_that_were_asked_for(store_url: str) -> None
     assert found == [{'the "50 %(s)s"': "line 1", "seq": 1}]
 
 
+async def test_a_name_may_be_one_that_the_statement_has_for_itself(store_url: str) -> None:
+    names = ["shown", "sized", "page", "before_", "rows"]
+    async with open_store(store_url) as store, open_reading(store_url) as reader:
+        await store.append([batch(range(1, 21))])
+        engine = open_reader(store_url)
+        pages = PageReader(engine, reader, piece=50)
+        for name in names:
+            found = joined(await read(pages, query(), [("message", name)]))
+            assert found == [{name: f"line {n}"} for n in range(1, 21)]
+        await engine.dispose()
+
+
 async def test_columns_that_the_question_itself_gives_are_shown_like_any_other(store_url: str) -> None:
     lines = [LogLine(n, "stdout", batch([n]).lines[0].ts, '\n"é\\\x01') for n in (1, 2)]
     async with open_store(store_url) as store, open_reading(store_url) as reader:
@@ -76,6 +88,28 @@ async def test_columns_that_the_question_itself_gives_are_shown_like_any_other(s
         await engine.dispose()
     assert given == [{"id": KEY.command_id, "m": lines[0].message}] * 2
     assert mixed == [{"id": KEY.command_id, "seq": n, "m": lines[0].message} for n in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("what", "size", "named", "given"),
+    [
+        ("a long text that the question itself gives is no shorter", 5000, ["message"], True),
+        ("a text that is shown four times is four times as long", 1500, ["message", "m", "and", "again"], False),
+    ],
+)
+async def test_a_piece_is_bounded_whatever_is_asked_for(
+    store_url: str, what: str, size: int, named: list[str], given: bool
+) -> None:
+    given_too = (Filter("message", "eq", "x" * size),) if given else ()
+    async with open_store(store_url) as store, open_reading(store_url) as reader:
+        await store.append([batch(range(1, 11), message="x" * size)])
+        engine = open_reader(store_url)
+        asked = query(filters=(*query().filters, *given_too), limit=10)
+        names = [("seq", "seq"), *(("message", name) for name in named)]
+        pieces = await read(PageReader(engine, reader, piece=10_000), asked, names)
+        await engine.dispose()
+    assert max(len(piece.text) for piece in pieces) < 20_000, what
+    assert [row["seq"] for row in joined(pieces)] == list(range(1, 11))
 
 
 async def test_a_page_shows_what_was_asked_for_and_not_what_another_question_of_its_shape_did(store_url: str) -> None:
@@ -134,9 +168,10 @@ async def test_no_rows_are_one_empty_piece(store_url: str, asked: RowQuery) -> N
 
 async def test_lines_that_come_meanwhile_do_not_move_those_of_the_page(store_url: str) -> None:
     newest_first = query(order=(Order("seq", descending=True),))
-    async with open_store(store_url) as store, open_reading(store_url) as reader:
+    async with open_store(store_url) as store:
         await store.append([batch(range(1, 101))])
         engine = open_reader(store_url)
+        reader = LogReader(engine)  # its questions of one statement have been on the same connection
         found: list[Piece] = []
         async with aclosing(PageReader(engine, reader, piece=100).pieces(newest_first, ALL)) as pieces:
             async for piece in pieces:
