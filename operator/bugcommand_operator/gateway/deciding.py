@@ -21,13 +21,15 @@ class Settled(Refusal):
     status = 409
 
 
-async def decide(kube: Kube, namespace: str, name: str, wanted: Decided, *, generation: int | None = None) -> Raw:
-    """What is decided about it now. `generation`: of the object that whoever decides has seen. Raises `Settled`, and
-    `NotFound` and its like."""
+async def decide(
+    kube: Kube, namespace: str, name: str, wanted: Decided, *, generation: int | None = None, only_first: bool = False
+) -> Raw:
+    """What is decided about it now. `generation`: of the object that whoever decides has seen. `only_first`: about the
+    command, not about an attempt that was asked for after it. Raises `Settled`, and `NotFound` and its like."""
     for _ in range(_TRIES):
         found = await kube.get("BugCommand", namespace, name)
         known = (found.get("status") or {}).get("approval")
-        if known and not _asks_for_more(found, known):
+        if known and (only_first or not _asks_for_more(found, known)):
             return _the_same(known, wanted)
         _must_be_open(found, generation)
         decided = _covering(found, wanted)
