@@ -10,7 +10,7 @@ from bugcommand_operator.api.bugcommand import BugCommandStatus
 from bugcommand_operator.api.conditions import REFUSALS, WAITING_FOR_ROOM, Condition, ConditionType, Phase, Reason
 from bugcommand_operator.core.observed import Command
 from bugcommand_operator.core.tail import MAX_BYTES, MAX_LINE_BYTES, newest
-from bugcommand_operator.core.text import clean, shortened
+from bugcommand_operator.core.text import clean, shortened, stored_json_bytes
 
 MAX_MESSAGE_BYTES = 1024
 MOST_BYTES = 32 * 1024
@@ -108,8 +108,7 @@ def room_for_tail(status: BugCommandStatus) -> int:
 
 
 def _size(status: BugCommandStatus) -> int:
-    text = json.dumps(status.to_dict(), ensure_ascii=False)
-    return len(text.encode()) + 5 * sum(text.count(character) for character in "<>&")
+    return stored_json_bytes(json.dumps(status.to_dict(), ensure_ascii=False))
 
 
 def stands_in_the_queue(status: BugCommandStatus) -> bool:

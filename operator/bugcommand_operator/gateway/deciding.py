@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from bugcommand_operator.api.approval import Decided, Decision
-from bugcommand_operator.api.conditions import FINISHED_PHASES
+from bugcommand_operator.api.conditions import FINISHED_PHASES, ConditionType, Reason
 from bugcommand_operator.cluster.errors import Conflict
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.gateway.refusals import Refusal, TryLater
@@ -21,13 +21,15 @@ class Settled(Refusal):
     status = 409
 
 
-async def decide(kube: Kube, namespace: str, name: str, wanted: Decided, *, generation: int | None = None) -> Raw:
-    """What is decided about it now. `generation`: of the object that whoever decides has seen. Raises `Settled`, and
-    `NotFound` and its like."""
+async def decide(
+    kube: Kube, namespace: str, name: str, wanted: Decided, *, generation: int | None = None, only_first: bool = False
+) -> Raw:
+    """What is decided about it now. `generation`: of the object that whoever decides has seen. `only_first`: about the
+    command, not about an attempt that was asked for after it. Raises `Settled`, and `NotFound` and its like."""
     for _ in range(_TRIES):
         found = await kube.get("BugCommand", namespace, name)
         known = (found.get("status") or {}).get("approval")
-        if known and not _asks_for_more(found, known):
+        if known and (only_first or not _asks_for_more(found, known)):
             return _the_same(known, wanted)
         _must_be_open(found, generation)
         decided = _covering(found, wanted)
@@ -44,15 +46,26 @@ async def decide(kube: Kube, namespace: str, name: str, wanted: Decided, *, gene
 def _covering(found: Raw, wanted: Decided) -> Raw:
     """What is approved is the command with the attempts that it asks for now."""
     retry = found["spec"].get("retry") or {}
-    covers = {"retry_limit": retry.get("limit") or 0, "after_attempt": retry.get("afterAttempt")}
+    after = _one_more_after(found) or retry.get("afterAttempt")
+    covers = {"retry_limit": retry.get("limit") or 0, "after_attempt": after}
     return wanted.model_copy(update=covers).to_dict()
 
 
 def _asks_for_more(found: Raw, known: Raw) -> bool:
     """Somebody has asked for one more attempt since it was approved."""
+    after = _one_more_after(found)
+    is_new = after is not None and after != known.get("afterAttempt")
+    return known.get("decision") == Decision.APPROVED and is_new
+
+
+def _one_more_after(found: Raw) -> int | None:
+    """The attempt after which somebody has asked for one more. Once the command was released for it, it waits for it
+    though nobody asks any more."""
+    status = found.get("status") or {}
     asked = (found["spec"].get("retry") or {}).get("afterAttempt")
-    is_new = asked is not None and asked != known.get("afterAttempt")
-    return known.get("decision") == Decision.APPROVED and is_new and asked == found["status"].get("attempt")
+    claimed = next((c for c in status.get("conditions") or () if c.get("type") == ConditionType.CLAIMED), {})
+    last = status.get("attempt")
+    return last if last and (asked == last or claimed.get("reason") == Reason.RETRY_REQUESTED) else None
 
 
 def _the_same(known: Raw, wanted: Decided) -> Raw:

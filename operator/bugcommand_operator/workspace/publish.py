@@ -58,7 +58,7 @@ def _continued(job: Job, git: Git, clean: CleanRepository, head: str, manifest: 
     """What to push, and what an earlier attempt has pushed that it may replace: the branch never loses a commit."""
     ref = job.request.target_ref
     found = "" if job.request.rescue or job.request.attempt == 1 else remote_value(git, job.request.url, ref)
-    earlier = found and (job.request.published_commit or (found if _is_of_this_work(clean, found, head) else ""))
+    earlier = found and (found if _is_of_this_work(clean, found, head) else job.request.published_commit)
     if not earlier:
         return head, ""
     if clean.is_commit(earlier) and clean.is_ancestor(earlier, head):

@@ -84,6 +84,17 @@ def test_a_later_attempt_pushes_on_although_nobody_has_heard_of_the_earlier_push
     assert remote.value(place.branch) == second
 
 
+def test_nor_need_anybody_have_heard_of_the_last_of_several(place: Place, remote: Remote) -> None:
+    place.prepare()
+    first = place.agent_commits({"src/app.py": "half fixed\n"})
+    place.take_out()
+    place.agent_commits({"src/app.py": "nearly fixed\n"})
+    place.take_out(attempt=2, publishedCommit=first)
+    third = place.agent_commits({"src/app.py": "fixed\n"})
+    place.take_out(attempt=3, publishedCommit=first)
+    assert remote.value(place.branch) == third
+
+
 def test_a_branch_at_the_base_is_not_taken_for_an_earlier_attempt_s(place: Place, remote: Remote) -> None:
     place.prepare()
     git(remote.bare, "update-ref", place.branch, place.note)

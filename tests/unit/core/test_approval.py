@@ -6,11 +6,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.support.builders import NOW, claimed, command, ended_pod, held_command, observed, repository, working
+from tests.support.builders import (
+    NOW,
+    claimed,
+    command,
+    condition,
+    ended_pod,
+    held_command,
+    observed,
+    repository,
+    working,
+)
 
 from bugcommand_operator.api.approval import Decided, Decision
 from bugcommand_operator.api.bugcommand import Attempt, BugCommandStatus
-from bugcommand_operator.api.conditions import Phase, Reason
+from bugcommand_operator.api.conditions import ConditionType, Phase, Reason
 from bugcommand_operator.core.decide import decide
 from bugcommand_operator.core.observed import Load
 
@@ -92,6 +102,24 @@ def test_one_more_attempt_that_somebody_asks_for_needs_an_approval_of_its_own(co
     decided = APPROVED.model_copy(update={"after_attempt": covers})
     between = BugCommandStatus(attempt=1, attempts=[first], approval=decided)
     plan = decide(observed(held_command(between, approval="Required", retry={"afterAttempt": 1})), NOW)
+    assert plan.status is not None
+    assert plan.status.phase == phase
+
+
+@pytest.mark.parametrize("retry", [None, {"limit": 10}, {"afterAttempt": 7}])
+@pytest.mark.parametrize(("covers", "phase"), [(None, Phase.AWAITING_APPROVAL), (1, Phase.CLAIMED)])
+def test_it_needs_one_also_when_nobody_asks_any_more(
+    covers: int | None, phase: Phase, retry: dict[str, Any] | None
+) -> None:
+    """By then the command has been released for it, and would begin."""
+    decided = APPROVED.model_copy(update={"after_attempt": covers})
+    succeeded = condition(ConditionType.SUCCEEDED, "True", Reason.COMPLETED)
+    finished = working(succeeded, approval=decided, attempts=[Attempt(attempt=1, reason="x", completion_time=NOW)])
+    released = decide(observed(held_command(finished, approval="Required", retry={"afterAttempt": 1})), NOW).status
+    assert released is not None
+    assert released.claim is None
+
+    plan = decide(observed(held_command(released, approval="Required", retry=retry)), NOW)
     assert plan.status is not None
     assert plan.status.phase == phase
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.builders import LIMITS, NOW, command, observed
+from tests.support.builders import LIMITS, NOW, command, held_command, observed, status
 
-from bugcommand_operator.api.conditions import Phase, Reason
+from bugcommand_operator.api.bugcommand import Attempt
+from bugcommand_operator.api.conditions import ConditionType, Phase, Reason
 from bugcommand_operator.core.decide import decide
+from bugcommand_operator.core.policies.share import ONLOOKING
 from bugcommand_operator.core.settings import Limits
 
 REFUSED: dict[str, dict[str, Any]] = {
@@ -59,3 +61,26 @@ def test_an_installation_may_allow_more() -> None:
     assert phase_and_message({"labels": {"example.com/team": "a"}}, more)[0] == Phase.CLAIMED
     assert phase_and_message({"annotations": {"iam.amazonaws.com/role": "ci"}}, more)[0] == Phase.CLAIMED
     assert phase_and_message({"annotations": {"iam.amazonaws.com/roles": "ci"}}, more)[0] == Phase.REFUSED
+
+
+def test_one_that_has_begun_waits_until_it_is_allowed() -> None:
+    """It was taken by an installation that allowed it, and what it has done could never be gone on with."""
+    between = status(attempt=1, attempts=[Attempt(attempt=1, reason="PodLost", completion_time=NOW)])
+    seen = observed(held_command(between, podTemplate=REFUSED["an identity at a cloud"]))
+    plan = decide(seen, NOW)
+    assert plan.status is not None
+    ready = next(c for c in plan.status.conditions if c.type == ConditionType.READY)
+    assert (plan.status.phase, ready.reason) == (Phase.PENDING, Reason.INVALID_SPEC)
+    assert "azure.workload.identity/use" in ready.message
+
+    allowed = decide(replace(seen, limits=replace(LIMITS, pod_template_keys=("azure.workload.identity/use",))), NOW)
+    assert allowed.status is not None
+    assert allowed.status.phase == Phase.CLAIMED
+
+
+def test_what_another_machine_allows_is_not_for_us_to_refuse() -> None:
+    of = command(podTemplate=REFUSED["an identity at a cloud"], targetMachine="site-2")
+    plan = decide(observed(of, unchanged_for=ONLOOKING), NOW)
+    assert plan.status is not None
+    ready = next(c for c in plan.status.conditions if c.type == ConditionType.READY)
+    assert (plan.status.phase, ready.reason) == (Phase.PENDING, Reason.WAITING_FOR_MACHINE)

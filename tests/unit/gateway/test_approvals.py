@@ -133,6 +133,18 @@ async def test_it_covers_the_attempts_that_were_asked_for_and_no_others(gateway:
     assert (await gateway.post(REJECT)).json()["reason"] == "AlreadyDecided"
 
 
+async def test_an_attempt_that_the_command_was_released_for_is_decided_though_nobody_asks_any_more(
+    gateway: Gateway,
+) -> None:
+    decided = (await gateway.post(APPROVE)).json()
+    released = {"type": "Claimed", "status": "False", "reason": "RetryRequested"}
+    gateway.status(attempt=2, phase="AwaitingApproval", approval=gateway.decided(), conditions=[released])
+    again = await gateway.post(APPROVE)
+
+    assert (decided.get("afterAttempt"), again.status_code, again.json()["afterAttempt"]) == (None, 200, 2)
+    assert (gateway.decided() or {})["afterAttempt"] == 2
+
+
 @pytest.mark.parametrize(
     ("status", "reason"),
     [

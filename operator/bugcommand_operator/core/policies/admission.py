@@ -74,7 +74,15 @@ def _problem(seen: Observed) -> str:
     size = len(json.dumps(context.to_dict(), ensure_ascii=False).encode()) if context else 0
     if size > MAX_CONTEXT_BYTES:
         return f"spec.context takes {size} bytes as JSON, at most {MAX_CONTEXT_BYTES} are possible: make it shorter."
-    return template_problem(seen.command.spec.pod_template, seen.limits.pod_template_keys)
+    return "" if seen.command.attempt else _template_problem(seen)
+
+
+def _template_problem(seen: Observed) -> str:
+    """Each installation allows what it likes: whether another machine's does, its executors know."""
+    spec = seen.command.spec
+    if spec.target_machine not in {"", seen.identity.machine}:
+        return ""
+    return template_problem(spec.pod_template, seen.limits.pod_template_keys)
 
 
 def claim(seen: Observed, now: datetime) -> Plan:
@@ -108,6 +116,8 @@ def _waits_for_people(seen: Observed) -> Wait | None:
     spec = seen.command.spec
     if spec.suspend:
         return Reason.SUSPENDED, SUSPENDED
+    if seen.command.attempt and (problem := _template_problem(seen)):  # it was taken before, and has work to go on with
+        return Reason.INVALID_SPEC, problem
     if seen.repository is None:
         name = spec.repository.name
         return (

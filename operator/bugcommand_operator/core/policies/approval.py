@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bugcommand_operator.api.approval import Approval, Decision
-from bugcommand_operator.api.conditions import Reason
+from bugcommand_operator.api.conditions import ConditionType, Reason
 from bugcommand_operator.core.observed import Command, Observed
 from bugcommand_operator.core.plan import Plan
 from bugcommand_operator.core.policies.attempts import in_charge
@@ -35,10 +35,12 @@ def awaits_approval(seen: Observed) -> tuple[Reason, str] | None:
 
 
 def _asks_for_more(command: Command) -> bool:
-    """An attempt that somebody has asked for since; one that begins by itself after a back-off was agreed to."""
+    """An attempt that somebody has asked for since; one that begins by itself after a back-off was agreed to. Once the
+    command was released for it, it would begin though nobody asks any more."""
     decided = command.status.approval
     covered = decided is not None and decided.after_attempt == command.attempt
-    return command.is_asked_again and command.status.next_attempt_time is None and not covered
+    was_released = command.condition_reason(ConditionType.CLAIMED) == Reason.RETRY_REQUESTED
+    return not covered and (was_released or (command.is_asked_again and command.status.next_attempt_time is None))
 
 
 def agreed_retries(seen: Observed) -> int:

@@ -128,11 +128,12 @@ class Claims:
         return await translated(await self.cluster.kube(), self.repositories, command, command_id, namespace)
 
     async def _decide(self, command_id: str, namespace: str, decision: Decision) -> bool:
-        """What the row's owner has decided. False: it is settled otherwise."""
+        """What the row's owner has decided: once, for the row goes on saying it whatever is asked for later. False: it
+        is settled otherwise."""
         now = datetime.now(UTC).replace(microsecond=0)
         wanted = Decided(decision=decision, by=BY_THE_ROW, at=now)
         try:
-            await decide(await self.cluster.kube(), namespace, name_of(command_id), wanted)
+            await decide(await self.cluster.kube(), namespace, name_of(command_id), wanted, only_first=True)
         except (Settled, NotFound):
             return False
         except TryLater as error:
