@@ -63,7 +63,7 @@ def _one_more_after(found: Raw) -> int | None:
     though nobody asks any more."""
     status = found.get("status") or {}
     asked = (found["spec"].get("retry") or {}).get("afterAttempt")
-    claimed = next((c for c in status.get("conditions") or () if c.get("type") == ConditionType.CLAIMED), {})
+    claimed: Raw = next((c for c in status.get("conditions") or () if c.get("type") == ConditionType.CLAIMED), {})
     last = status.get("attempt")
     return last if last and (asked == last or claimed.get("reason") == Reason.RETRY_REQUESTED) else None
 
