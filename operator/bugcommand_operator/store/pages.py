@@ -51,6 +51,8 @@ _SHORT_PAGE = 2000
 FAST = frozenset({"spawn_logs", "spawn_recordings"})
 """The tables whose columns both databases write in JSON alike."""
 _LONG = frozenset({"message", "data"})
+_WORDS = frozenset({"stream"})
+"""Columns whose values the schema lists: none needs to be escaped."""
 _LIMIT, _OFFSET, _LONGEST = "page_limit", "page_offset", "page_longest"
 _BETWEEN = "\n"
 _KEPT = 128
@@ -124,10 +126,12 @@ class PageReader:
 
 
 class _Member(NamedTuple):
-    """Of each object. `value`: that of the question which its column equals, so that nobody needs to ask for it."""
+    """Of each object. `value`: that of the question which its column equals, so that nobody needs to ask for it.
+    `quote`: what stands around what was asked for."""
 
     key: str
     value: str | None
+    quote: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +152,19 @@ def _write(dialect: Dialect, shape: RowQuery, names: tuple[Named, ...]) -> _Writ
     asked = [_fragments(page.columns[name], longest) for name, _ in names if name not in equal]
     statement = select(func.count(), *asked).select_from(page)
     compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    members = [_Member(orjson.dumps(alias).decode(), equal.get(name)) for name, alias in names]
+    members = [
+        _Member(orjson.dumps(alias).decode(), equal.get(name), '"' * _lacks_quotes(page.columns[name]))
+        for name, alias in names
+    ]
     return _Written(str(compiled), dict(compiled.params), members)
 
 
 def _fragments(found: ColumnElement[Any], longest: ColumnElement[int]) -> ColumnElement[str]:
-    """A column's values as JSON, which has no line break of its own: one value for the driver, and not one for each
-    row. Without each text that is longer than this many bytes: it never leaves the database."""
-    whole = isinstance(found.type, Integer)
-    one: ColumnElement[Any] = cast(found if whole else func.to_json(_stamped(found)), Text)
+    """A column's values as JSON, some without their quotes. None has a line break of its own, so that they are one
+    value for the driver, and not one for each row. Without each text that is longer than this many bytes: it never
+    leaves the database."""
+    is_plain = isinstance(found.type, Integer) or _lacks_quotes(found)
+    one: ColumnElement[Any] = cast(_stamped(found) if is_plain else func.to_json(found), Text)
     short = case((func.octet_length(found) <= longest, one)) if found.name in _LONG else one
     return func.string_agg(short, literal(_BETWEEN))
 
@@ -166,13 +174,13 @@ def _objects(
 ) -> str:
     """The rows as objects in JSON, with commas between them."""
     parts, constant, rest = list[Iterable[str]](), "{", iter(columns)
-    for place, (key, value) in enumerate(members):
+    for place, (key, value, quote) in enumerate(members):
         constant += f"{',' * (place > 0)}{key}:"
         if value is not None:
             constant += orjson.dumps(values[value]).decode()
             continue
-        parts += repeat(constant, count), next(rest)
-        constant = ""
+        parts += repeat(constant + quote, count), next(rest)
+        constant = quote
     return ",".join(map("".join, zip(*parts, repeat(constant + "}", count), strict=True)))
 
 
@@ -202,6 +210,11 @@ def _postgres(page: Select[Any], names: Sequence[Named], most: int) -> Select[An
     record = cast(func.row_to_json(literal_column("shown.*")), Text)
     shown = select(*(_stamped(sized.c[name]).label(alias) for name, alias in names)).where(sized.c.before_ < most)
     return select(func.count(), whole, func.string_agg(record, ",")).select_from(shown.subquery("shown"))
+
+
+def _lacks_quotes(found: ColumnElement[Any]) -> bool:
+    """Of those that need no escaping, JSON is the text in quotes."""
+    return _is_moment(found) or found.name in _WORDS
 
 
 def _is_moment(found: ColumnElement[Any]) -> bool:
