@@ -36,10 +36,17 @@ RETURNING *
 """  # noqa: S608 (all of it is ours)
 
 _CLAIM_OUTRIGHT = f"""
-UPDATE bridge_commands
+UPDATE bridge_commands AS asked
 SET status = 'claimed', claimed_by_machine_id = :machine, claimed_at = now(), updated_at = now()
-WHERE id = :id AND {_CLAIMABLE} AND namespace IS NULL
-  AND (CAST(:any AS boolean) OR lower(CAST(workspace_id AS text)) = ANY (CAST(:workspaces AS text[])))
+WHERE id = :id AND {_CLAIMABLE} AND (
+  EXISTS (
+    SELECT FROM unnest(CAST(:workspaces AS text[]), CAST(:namespaces AS text[])) AS known (workspace, namespace)
+    WHERE known.workspace = lower(CAST(asked.workspace_id AS text))
+      AND coalesce(asked.namespace, known.namespace) = known.namespace
+  )
+  OR CAST(:elsewhere AS text) <> ''
+    AND (asked.namespace IS NULL OR asked.workspace_id IS NULL AND asked.namespace = :elsewhere)
+)
 RETURNING *
 """  # noqa: S608
 
@@ -223,10 +230,12 @@ class BridgeCommands:
         claimed = await self._rows(_CLAIM, values)
         return claimed[0] if claimed else None
 
-    async def claim_outright(self, command_id: str, workspaces: Sequence[str], *, any_workspace: bool) -> Row | None:
-        """The same without having seen the row, if it is of one of these workspaces: one turn with the server less
-        for a row that is new. Where it runs is written down once its BugCommand is made."""
-        chosen = {"workspaces": list(workspaces), "any": any_workspace}
+    async def claim_outright(self, command_id: str, known: Mapping[str, str], elsewhere: str) -> Row | None:
+        """The same without having seen the row: turns with the server less for a row that is new. `known`: the
+        workspaces whose rows are taken, and their namespaces; `elsewhere`: the namespace of all other rows, empty if
+        those are not. Not taken is a row that names another namespace: somebody has to look at it. Where a row runs is
+        written down once its BugCommand is made."""
+        chosen = {"workspaces": list(known), "namespaces": list(known.values()), "elsewhere": elsewhere}
         claimed = await self._rows(_CLAIM_OUTRIGHT, {"id": command_id, "machine": self.machine_id, **chosen})
         return claimed[0] if claimed else None
 

@@ -515,6 +515,45 @@ async def test_a_bugcommand_that_loses_its_label_goes_on_and_its_row_does_not_fa
         assert (await table.row(unlabelled))["status"] == "claimed"
 
 
+HERE, THERE = "33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-444444444444"
+
+
+@pytest.mark.parametrize(
+    ("what", "row", "elsewhere", "is_taken"),
+    [
+        ("of a workspace that is known", {"workspace_id": HERE}, "", True),
+        (
+            "that a sender over HTTP gave its workspace's namespace",
+            {"workspace_id": HERE, "namespace": "team"},
+            "",
+            True,
+        ),
+        ("that names another namespace than its workspace's", {"workspace_id": HERE, "namespace": "other"}, "", False),
+        ("of an unknown workspace, where those are nobody's", {"workspace_id": THERE}, "", False),
+        ("of an unknown workspace, where those go elsewhere", {"workspace_id": THERE}, "rest", True),
+        (
+            "of no workspace that a sender over HTTP gave the namespace of all others",
+            {"namespace": "rest"},
+            "rest",
+            True,
+        ),
+        ("of an unknown workspace that names a namespace", {"workspace_id": THERE, "namespace": "rest"}, "rest", False),
+        ("of no workspace that names another namespace", {"namespace": "team"}, "rest", False),
+        ("of no workspace, where those are nobody's", {}, "", False),
+        ("that somebody has claimed", {"workspace_id": HERE, "status": "claimed"}, "rest", False),
+        ("for another machine", {"workspace_id": HERE, "target_machine_id": "mac-9"}, "rest", False),
+    ],
+)
+async def test_a_row_is_claimed_unseen(
+    url: str, table: Table, what: str, row: dict[str, str], elsewhere: str, is_taken: bool
+) -> None:
+    command = await table.insert(**{"workspace_id": None, **row})
+    claimed = await BridgeCommands(table.engine, "lab").claim_outright(command, {HERE: "team"}, elsewhere)
+    assert (claimed is not None) == is_taken, what
+    if claimed is not None:
+        assert (claimed["status"], claimed["claimed_by_machine_id"]) == ("claimed", "lab")
+
+
 async def test_what_is_noted_of_a_bugcommand_that_was_followed_first_is_whole(url: str, table: Table) -> None:
     rows = BridgeCommands(table.engine, "lab")
     columns = {"claimed_by_machine_id": "lab", "namespace": NAMESPACE, "error": "CannotCreate: no room"}

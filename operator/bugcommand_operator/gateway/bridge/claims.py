@@ -98,10 +98,10 @@ class Claims:
 
     async def _claimed_outright(self, command_id: str) -> bool:
         territory = self.territory
-        sure, everybody_s = territory.sure_workspaces(), territory.takes_any_workspace()
-        if not (sure or everybody_s):
+        known, elsewhere = territory.sure_workspaces(), territory.namespace_of_all_others()
+        if not (known or elsewhere):
             return False
-        row = await self.rows.claim_outright(command_id, sure, any_workspace=everybody_s)
+        row = await self.rows.claim_outright(command_id, known, elsewhere)
         if row is None:
             return False
         await self._create(command_id, row, territory.namespace_of(row) or "")

@@ -63,14 +63,14 @@ class Territory:
             return known[0]
         return None if namespace == self.default_namespace else derived_workspace(namespace)
 
-    def sure_workspaces(self) -> list[str]:
-        """Whose rows are ours whatever else they hold."""
-        return [workspace for workspace, namespace in self.workspaces.items() if self.covers(namespace)]
+    def sure_workspaces(self) -> dict[str, str]:
+        """Whose rows are ours whatever else they hold, and where they run."""
+        return {workspace: namespace for workspace, namespace in self.workspaces.items() if self.covers(namespace)}
 
-    def takes_any_workspace(self) -> bool:
-        """Whether a row that names no namespace is ours whatever its workspace."""
+    def namespace_of_all_others(self) -> str:
+        """Where a row runs that names no namespace, whatever its workspace; empty when some of them are not ours."""
         everywhere = [self.default_namespace, *self.workspaces.values()]
-        return bool(self.default_namespace) and all(self.covers(namespace) for namespace in everywhere)
+        return self.default_namespace if all(self.covers(namespace) for namespace in everywhere) else ""
 
     def step(self, row: Row) -> Step:
         if self.namespace_of(row) is None:

@@ -137,7 +137,7 @@ class Sync:
     async def _look_at_all(self) -> None:
         """From where the last look found no more room, or from the beginning."""
         territory = self.claims.territory
-        workspaces, everybody_s = territory.sure_workspaces(), bool(territory.default_namespace)
+        workspaces, everybody_s = list(territory.sure_workspaces()), bool(territory.default_namespace)
         while page := await self.rows.due(
             self._after, _PAGE, self.grace_seconds, workspaces, any_workspace=everybody_s
         ):

@@ -119,13 +119,17 @@ TERRITORIES = st.builds(
 )
 
 
-@given(TERRITORIES, st.sampled_from([None, "w1", "w2", "w3"]))
-def test_a_row_that_is_claimed_unseen_is_always_one_that_would_have_been_claimed_seen(
-    territory: Territory, workspace: str | None
+@given(TERRITORIES, st.sampled_from([None, "w1", "w2", "w3"]), st.sampled_from([None, "a", "b"]))
+def test_a_row_that_is_claimed_unseen_is_one_that_would_have_been_claimed_seen_and_for_the_same_namespace(
+    territory: Territory, workspace: str | None, named: str | None
 ) -> None:
-    row = {"workspace_id": workspace, "namespace": None, "status": "pending"}
-    if territory.takes_any_workspace() or workspace in territory.sure_workspaces():
+    row = {"workspace_id": workspace, "namespace": named, "status": "pending"}
+    known, elsewhere = territory.sure_workspaces().get(workspace or ""), territory.namespace_of_all_others()
+    if known and named in (None, known):
+        assert (territory.step(row), territory.namespace_of(row)) == (Step.CLAIM, known)
+    elif elsewhere and (named is None or (workspace is None and named == elsewhere)):
         assert territory.step(row) is Step.CLAIM
+        assert named is None or territory.namespace_of(row) == elsewhere
 
 
 def bug(phase: str = "", truth: str | None = None, **status: Any) -> dict[str, Any]:
