@@ -1,6 +1,9 @@
 """Which lines of a watch go on to kopf. Not echoes of our own writes (`echoes.py`), nor what kubelets and volume
 controllers write of pods and volumes without changing anything that is looked at: kopf would parse, queue and wrap each
 of them for a handler that has nothing to do.
+
+Of what was kept from it kopf still hears how far the watch has come, as a bookmark: else it would take a watch that
+shows nothing but that for stalled, and begin it anew from before all of it, again and again.
 """
 
 from __future__ import annotations
@@ -36,6 +39,17 @@ class News:
         return is_known
 
 
+def bookmark(line: bytes) -> bytes:
+    """As the API server itself says how far a watch has come, without an object: here to this line's."""
+    shown = orjson.loads(line)["object"]
+    meta = {"resourceVersion": shown["metadata"]["resourceVersion"]}
+    return orjson.dumps({"type": "BOOKMARK", "object": {**_names(shown), "metadata": meta}})
+
+
+def _names(shown: dict[str, object]) -> dict[str, object]:
+    return {name: shown[name] for name in ("apiVersion", "kind") if name in shown}
+
+
 class OnlyNews:
     """A watch's body as kopf reads it: in chunks of whole lines."""
 
@@ -48,7 +62,10 @@ class OnlyNews:
         rest = b""
         async for chunk in self._body.iter_chunked(most):
             *lines, rest = (rest + chunk).split(b"\n")
-            if told := [line for line in lines if self._news.is_news(self._kind, line)]:
+            told = [line for line in lines if self._news.is_news(self._kind, line)]
+            if lines and (not told or told[-1] is not lines[-1]):
+                told.append(bookmark(lines[-1]))
+            if told:
                 yield b"\n".join((*told, b""))
         if rest:
             yield rest

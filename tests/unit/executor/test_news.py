@@ -99,6 +99,36 @@ class Body:
             yield chunk
 
 
+def body_of(chunks: Iterable[bytes], world: World) -> OnlyNews:
+    return OnlyNews(cast(StreamReader, Body(chunks)), "Pod", News(world))
+
+
+def is_bookmark(told: bytes) -> bool:
+    return told.startswith(b'{"type":"BOOKMARK"')
+
+
+async def test_a_watch_that_shows_nothing_new_is_alive_and_gets_on() -> None:
+    """Begun anew from before what was kept from kopf, it would show the same again, and be taken for stalled again."""
+    known = [line("MODIFIED", child("Pod", version, hostIP="10.0.0.1")) for version in (6, 7)]
+    echo = line("MODIFIED", child("Pod", 8, phase="Running"))
+    world = knowing("Pod", 5)
+    world.echoes.expect("Pod", child("Pod", 8))
+    chunks = [b"\n".join((*known, b"")), echo + b"\n"]
+
+    told = [json.loads(chunk) for chunk in [c async for c in body_of(chunks, world).iter_chunked(1)]]
+
+    assert [one["type"] for one in told] == ["BOOKMARK", "BOOKMARK"]
+    assert [one["object"] for one in told] == [
+        {"kind": "Pod", "metadata": {"resourceVersion": version}} for version in ("7", "8")
+    ]
+
+
+async def test_news_that_comes_last_says_itself_how_far_the_watch_has_come() -> None:
+    known, news = line("MODIFIED", child("Pod", 6)), line("MODIFIED", child("Pod", 7, phase="Running"))
+    told = [chunk async for chunk in body_of([b"\n".join((known, news, b""))], knowing("Pod", 5)).iter_chunked(1)]
+    assert told == [news + b"\n"]
+
+
 @pytest.mark.parametrize("size", [1, 10, 100, 1000])
 async def test_news_is_told_whole_and_in_order_however_it_arrives(size: int) -> None:
     lines = [line("ADDED", child("Pod", version)) for version in range(1, 9)]
@@ -107,8 +137,7 @@ async def test_news_is_told_whole_and_in_order_however_it_arrives(size: int) -> 
     world = World()
     for version in (1, 2, 4, 7):
         world.echoes.expect("Pod", child("Pod", version))
-    body = OnlyNews(cast(StreamReader, Body(chunks)), "Pod", News(world))
 
-    told = [chunk async for chunk in body.iter_chunked(1)]
+    told = b"".join([chunk async for chunk in body_of(chunks, world).iter_chunked(1)]).split(b"\n")
 
-    assert b"".join(told).split(b"\n") == [lines[index] for index in (2, 4, 5, 7)]
+    assert [one for one in told if not is_bookmark(one)] == [lines[index] for index in (2, 4, 5, 7)]
