@@ -143,18 +143,11 @@ class World:
 
     def hear_pod(self, obj: Raw) -> bool:
         """Whether it is news: much of what a kubelet writes down changes nothing that is looked at."""
-        pod = pod_from(obj)
-        is_news = not _shows_nothing_new(self.pods, obj, pod)
-        self.pods.put(obj, pod)
-        return is_news
+        return _hear(self.pods, obj, pod_from(obj))
 
     def knows_pod(self, obj: Raw) -> bool:
         """It shows nothing new: but for its version it is left alone, for whoever hears it as news."""
-        pod = pod_from(obj)
-        is_known = _shows_nothing_new(self.pods, obj, pod)
-        if is_known:
-            self.pods.put(obj, pod)
-        return is_known
+        return _knows(self.pods, obj, pod_from(obj))
 
     def put_volume(self, obj: Raw) -> Volume:
         """The echo of one that commands share is for the others."""
@@ -165,17 +158,10 @@ class World:
         return volume
 
     def hear_volume(self, obj: Raw) -> bool:
-        volume = volume_from(obj)
-        is_news = not _shows_nothing_new(self.volumes, obj, volume)
-        self.volumes.put(obj, volume)
-        return is_news
+        return _hear(self.volumes, obj, volume_from(obj))
 
     def knows_volume(self, obj: Raw) -> bool:
-        volume = volume_from(obj)
-        is_known = _shows_nothing_new(self.volumes, obj, volume)
-        if is_known:
-            self.volumes.put(obj, volume)
-        return is_known
+        return _knows(self.volumes, obj, volume_from(obj))
 
     def put_repository(self, obj: Raw) -> None:
         self.repositories.put(obj, Definition(obj["metadata"]["uid"], RepositorySpec.model_validate(obj["spec"])))
@@ -293,6 +279,19 @@ class World:
 
 
 Child = TypeVar("Child", Pod, Volume)
+
+
+def _hear(shelf: Shelf[Child], obj: Raw, shown: Child) -> bool:
+    is_news = not _shows_nothing_new(shelf, obj, shown)
+    shelf.put(obj, shown)
+    return is_news
+
+
+def _knows(shelf: Shelf[Child], obj: Raw, shown: Child) -> bool:
+    is_known = _shows_nothing_new(shelf, obj, shown)
+    if is_known:
+        shelf.put(obj, shown)
+    return is_known
 
 
 def _shows_nothing_new(shelf: Shelf[Child], obj: Raw, shown: Child) -> bool:
