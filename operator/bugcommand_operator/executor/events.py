@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,16 +15,19 @@ from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.core.observed import Command
 from bugcommand_operator.core.plan import Event
 
-MOST_WAITING = 1000
+MOST_WAITING = 5000
+LONGEST_PAUSE, PAUSE = 30.0, 0.25
 Reference = dict[str, str]
 """To an object: apiVersion, kind, namespace, name, uid, resourceVersion."""
 log = structlog.get_logger()
 
 
 class EventPoster:
-    def __init__(self, kube: Kube, instance: str) -> None:
+    def __init__(self, kube: Kube, instance: str, others_go_first: Callable[[], bool] = lambda: False) -> None:
+        """While others go first, nothing is posted, for at most `LONGEST_PAUSE` seconds at a time."""
         self._kube = kube
         self._instance = instance
+        self._others_go_first = others_go_first
         self._waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MOST_WAITING)
 
     def post(self, command: Command, event: Event) -> None:
@@ -39,10 +43,16 @@ class EventPoster:
     async def run(self) -> None:
         while True:
             manifest = await self._waiting.get()
+            await self._let_others_go_first()
             try:
                 await self._kube.create(manifest)
             except ClusterError as error:
                 log.warning("event not posted", reason=manifest["reason"], error=str(error))
+
+    async def _let_others_go_first(self) -> None:
+        until = asyncio.get_running_loop().time() + LONGEST_PAUSE
+        while self._others_go_first() and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(PAUSE)
 
 
 def reference_to(command: Command) -> Reference:

@@ -32,6 +32,8 @@ class KeyedQueue:
         self._ready: asyncio.PriorityQueue[tuple[int, int, Key]] = asyncio.PriorityQueue()
         self._numbers = count()
         self._waiting: dict[Key, float] = {}
+        self._first: set[Key] = set()
+        """Those of them that go first."""
         self._working: set[Key] = set()
         self._again: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
@@ -47,8 +49,13 @@ class KeyedQueue:
         """Before all that were added in turn, also when it is among them: a burst of others does not hold it up."""
         if key in self._working:
             self._again.add(key)
-        else:
+        elif key not in self._first:
+            self._first.add(key)
             self._put(_FIRST, key)
+
+    @property
+    def somebody_goes_first(self) -> bool:
+        return bool(self._first)
 
     def _put(self, lane: int, key: Key) -> None:
         self._waiting.setdefault(key, time.monotonic())
@@ -89,6 +96,7 @@ class KeyedQueue:
             if key not in self._waiting:
                 continue  # it went first meanwhile
             self._waited(time.monotonic() - self._waiting.pop(key))
+            self._first.discard(key)
             self._working.add(key)
             try:
                 await self._one(key)

@@ -85,14 +85,14 @@ class Executor:
         self._config = config
         identity, limits = config.identity(), config.limits()
         self._world = World(limits.ageing)
-        self._events = EventPoster(kube, config.executor_id)
         self._watches = Watches(news=News(self._world))
         self._registry = self._with_registry(kube)
         self._health = Health(self._watches, may_claim=self._may_claim)
         self._queue = KeyedQueue(self._timed_pass, waited=metrics.QUEUE_WAIT.observe)
+        self._events = EventPoster(kube, config.executor_id, self._somebody_waits_for_a_claim)
         confirm = Fence(kube, self._world, self._registry).confirm if self._registry else unfenced
         actor = Actor(kube, self._world, config.install(), confirm)
-        self._turns = Turns(self._world, identity, limits, self._queue.add_first)
+        self._turns = Turns(self._world, identity, limits, self._queue.add_first, self._somebody_waits_for_a_claim)
         self._reconciler = Reconciler(kube, self._world, actor, self._events, identity, limits, self._turns)
         self._traces = open_traces()
         if self._traces is not None:
@@ -123,6 +123,9 @@ class Executor:
         if is_for_strangers(command, self._config.machine_id, executors):
             return False
         return falls_to(self._config.executor_id, command.uid, (peer.id for peer in executors.live))
+
+    def _somebody_waits_for_a_claim(self) -> bool:
+        return self._queue.somebody_goes_first
 
     def _may_claim(self) -> bool:
         return self._registry is None or self._registry.executors().may_claim

@@ -38,6 +38,7 @@ from bugcommand_operator.executor.world import Key, World
 from bugcommand_operator.manifests.volumes import workspace_volume_name
 
 MOST_STEPS = 8
+AT_ONCE = 0.0
 DEFAULT_AGENT = "claude"
 log = structlog.get_logger()
 
@@ -84,9 +85,18 @@ class Reconciler:
                 return None
             plan = await self._one_step(command)
             told += [(command, event) for event in plan.events]
+            if self._may_wait(command):
+                return AT_ONCE
             if not (plan.go_on or plan.actions or plan.status):  # what it has written no watch tells us again
                 return plan.look_again_after.total_seconds() if plan.look_again_after is not None else None
         return 1.0
+
+    def _may_wait(self, before: Command) -> bool:
+        """It has just been claimed: in a burst the others' claims, one write each, come before its pod and volume. Who
+        has made a hundred commands soon sees them all taken, and what nobody of ours takes is free for others."""
+        after = self._world.commands.items.get(before.key)
+        is_new = before.is_waiting and after is not None and after.is_claimed
+        return is_new and self._turns.others_were_called()
 
     async def _one_step(self, command: Command) -> Plan:
         seen = Observed(command, self._identity, self._limits, executors=self._world.executors)

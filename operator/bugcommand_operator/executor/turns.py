@@ -17,11 +17,20 @@ from bugcommand_operator.executor.world import Key, World
 
 
 class Turns:
-    def __init__(self, world: World, identity: Identity, limits: Limits, call: Callable[[Key], None]) -> None:
+    def __init__(
+        self,
+        world: World,
+        identity: Identity,
+        limits: Limits,
+        call: Callable[[Key], None],
+        others_were_called: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`others_were_called`: whether any that were called up still wait for the pass that claims them."""
         self._world = world
         self._identity = identity
         self._limits = limits
         self._call = call
+        self.others_were_called = others_were_called
 
     def call_up(self, but: Key | None = None) -> None:
         """Cheap when there is no room, or nothing has changed since nobody could be called."""

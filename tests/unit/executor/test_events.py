@@ -12,7 +12,7 @@ from tests.support.fake_kube import FakeKube
 
 from bugcommand_operator.cluster.errors import ClusterUnavailable
 from bugcommand_operator.core.plan import Event
-from bugcommand_operator.executor.events import MOST_WAITING, EventPoster, event_manifest, reference_to
+from bugcommand_operator.executor.events import LONGEST_PAUSE, MOST_WAITING, EventPoster, event_manifest, reference_to
 
 
 def test_an_event_is_about_its_command_and_says_who_tells_it() -> None:
@@ -85,3 +85,24 @@ async def test_more_events_than_may_wait_are_dropped_and_never_block(number: int
         poster.post(command(), Event("x", "y"))
 
     assert poster._waiting.qsize() == MOST_WAITING
+
+
+@pytest.mark.looptime
+async def test_events_let_others_go_first_but_not_for_ever() -> None:
+    cluster, others = ClusterModel(), [True]
+    poster = EventPoster(FakeKube(cluster), "bridge-0", lambda: others[0])
+    task = asyncio.create_task(poster.run())
+
+    poster.post(command(), Event("Claimed", "one"))
+    await asyncio.sleep(5)
+    assert cluster.calls == []
+    others[0] = False
+    await asyncio.sleep(1)
+    assert len(cluster.calls) == 1
+
+    others[0] = True
+    poster.post(command(), Event("Claimed", "two"))
+    await asyncio.sleep(LONGEST_PAUSE + 1)
+    assert len(cluster.calls) == 2
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
