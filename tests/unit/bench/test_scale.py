@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from bench import kwok, many, p2, p10, scale
+from bench import kwok, many, p10, peer_jobs, scale
 from bench.census import Census, Watching
 from bench.kube import Raw, WentWrong
 from bench.subject import total
@@ -178,7 +178,7 @@ def test_a_metric_is_the_sum_of_its_series() -> None:
 def test_a_job_s_pod_has_a_volume_of_its_own_and_shares_nothing() -> None:
     claims = [{"name": n, "persistentVolumeClaim": {"claimName": n}} for n in ("workspace", "mirror")]
     spec = {"containers": [], "volumes": [*claims, {"name": "tmp", "emptyDir": {}}], "schedulingGates": [{"name": "g"}]}
-    made = p2.job_pod({"spec": spec})
+    made = peer_jobs.job_pod({"spec": spec})
 
     assert [list(volume) for volume in made["volumes"]] == [
         ["name", "ephemeral"],
