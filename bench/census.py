@@ -24,6 +24,9 @@ class Life:
     """One command's; times are of the monotonic clock, as the events were read."""
 
     seen: float
+    uid: str = ""
+    is_resting: bool = False
+    """Made suspended: it is there, and nothing else."""
     phase: str = ""
     claimed: float | None = None
     running: float | None = None
@@ -48,7 +51,8 @@ class Census:
 
     def command(self, event: Raw, now: float) -> None:
         meta, status = event["object"]["metadata"], event["object"].get("status") or {}
-        life = self.lives.setdefault(meta["name"], Life(now))
+        is_resting = bool((event["object"].get("spec") or {}).get("suspend"))
+        life = self.lives.setdefault(meta["name"], Life(now, meta.get("uid", ""), is_resting))
         if event["type"] == "DELETED":
             self.leaves(meta["name"])
         self._turns(life, status.get("phase") or life.phase)
@@ -93,10 +97,21 @@ class Census:
 
     def waits(self) -> list[float]:
         """Seconds from the command's first event to that of its claim."""
-        return [life.claimed - life.seen for life in self.lives.values() if life.claimed is not None]
+        return [life.claimed - life.seen for life in self.executed() if life.claimed is not None]
 
     def unended(self) -> int:
-        return sum(life.ended is None and not life.gone for life in self.lives.values())
+        return sum(life.ended is None and not life.gone for life in self.executed())
+
+    def executed(self) -> list[Life]:
+        """Those that are, or were meant to be."""
+        return [life for life in self.lives.values() if not life.is_resting]
+
+    def resting(self) -> list[Life]:
+        return [life for life in self.lives.values() if life.is_resting]
+
+    def has_begun(self, life: Life) -> bool:
+        """Claimed, brought to an end, or given a pod."""
+        return life.claimed is not None or life.ended is not None or life.uid in self.agents
 
 
 class Watching:

@@ -50,9 +50,11 @@ class Api:
             )
             yield cls(await stack.enter_async_context(session), server)
 
-    async def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Raw:
+    async def request(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json", seconds: float = 30
+    ) -> Raw:
         data = None if body is None else json.dumps(body).encode()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(seconds):
             headers = {"Content-Type": content_type}
             async with self._session.request(method, self._server + path, data=data, headers=headers) as response:
                 answer = json.loads(await response.read() or b"{}")
@@ -105,6 +107,12 @@ class Api:
     async def items(self, path: str) -> list[Raw]:
         answer = await self.get(path)
         return list(answer["items"])
+
+    async def count(self, path: str) -> int:
+        """However many there are, one is read. Of what a selector picks it is only told whether there are more."""
+        answer = await self.get(f"{path}{'&' if '?' in path else '?'}limit=1")
+        meta = answer["metadata"]
+        return len(answer["items"]) + (meta.get("remainingItemCount") or bool(meta.get("continue")))
 
     async def watch(self, path: str, version: str = "") -> AsyncIterator[Raw]:
         """Events from now on, or after a version; the first item is {"type": "LISTED"}, once the watch is open."""

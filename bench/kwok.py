@@ -11,7 +11,8 @@ from pathlib import Path
 import yaml
 from dev.scale import pretended
 
-from bench.kube import Api, kubeconfig
+from bench import many
+from bench.kube import Api, Raw, kubeconfig
 from bench.programs import ROOT, program
 from bench.wait import until
 
@@ -46,7 +47,7 @@ async def pretended_nodes(api: Api, folder: Path, count: int = NODES) -> AsyncIt
     try:
         async with program(arguments, {}, folder / "kwok.log", ready, executable=controller):
             yield
-            await until("end of the pretended volumes", lambda: _no_volumes(api), GONE_SECONDS, every=0.5)
+            await volumes_gone(api)
     finally:
         for name in names:
             await api.delete(f"/api/v1/nodes/{name}")
@@ -77,9 +78,19 @@ def is_ready(node: dict[str, object]) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions or ())
 
 
-async def _no_volumes(api: Api) -> bool:
+async def volumes_gone(api: Api) -> None:
+    """Those of claims that are gone."""
+
+    async def none_left() -> bool:
+        return not await _volumes(api)
+
+    seconds = many.patience(len(await _volumes(api)), GONE_SECONDS)
+    await until("end of the pretended volumes", none_left, seconds, every=2)
+
+
+async def _volumes(api: Api) -> list[Raw]:
     volumes = await api.items("/api/v1/persistentvolumes")
-    return not any(volume["spec"].get("storageClassName") == pretended.STORAGE_CLASS for volume in volumes)
+    return [volume for volume in volumes if volume["spec"].get("storageClassName") == pretended.STORAGE_CLASS]
 
 
 async def ensure_crds(api: Api) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from dev.scale import pretended
 
@@ -32,7 +33,7 @@ def commands_path(namespace: str) -> str:
     return f"{GROUP}/namespaces/{namespace}/bugcommands"
 
 
-def command(name: str, seconds: float) -> Raw:
+def command(name: str, seconds: float, **spec: Any) -> Raw:
     """Its agent pretends to work for so long; then its work is pretended to be pushed."""
     return objects.command(
         name,
@@ -41,4 +42,5 @@ def command(name: str, seconds: float) -> Raw:
         agent="bench",
         targetMachine=MACHINE,
         podTemplate=pretended.pod_template(seconds),
+        **spec,
     )

@@ -1,8 +1,9 @@
 """`make scale`: thousands of commands on pretended nodes. Fails where a bound is missed.
 
 Commands arrive at a steady rate, whatever becomes of the earlier ones; each agent works for so long that the wanted
-number runs at a time. In the middle the executor is killed and started again. Then comes a burst. A watch of the run's
-own counts each pod that was ever made: what was executed twice would show.
+number runs at a time. The rate is what was asked for, or what the machine can carry: first it is measured how many Jobs
+a second it makes. Under load the executor is killed and started again. Then comes a burst. A watch of the run's own
+counts each pod that was ever made: what was executed twice would show.
 """
 
 from __future__ import annotations
@@ -15,61 +16,29 @@ import sys
 import tempfile
 import time
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
-from bench import installed, kwok, many, report
-from bench.census import OVER, Census, Watching
-from bench.kube import Api
-from bench.outcome import Figure, Row
+from bench import installed, kwok, many, peer_jobs, report
+from bench.census import Census, Watching
+from bench.kube import Api, Raw
+from bench.load import SMOKE, Fitted, Load, fit
+from bench.outcome import Row
 from bench.pretending import command, commands_path, pretending
-from bench.stats import percentile
+from bench.scale_row import Found, row
 from bench.subject import Subject, executor_subject
 from bench.wait import TookTooLong, until
 
 NAMESPACE = "mentu-scale"
-MOST_MIB, MOST_RESTART, MOST_BURST = 350, 10, 20
-BEYOND_SECONDS = 300.0
-"""How long the last commands may take after the last one was due to end."""
-
-
-@dataclass(frozen=True)
-class Load:
-    minutes: float = 10
-    rate: float = 20
-    running: int = 1000
-    total: int = 5000
-    burst: int = 2000
-
-    @property
-    def seconds(self) -> float:
-        """How long each agent works, so that so many run at a time."""
-        return self.running / self.rate
-
-
-SMOKE = Load(minutes=1, rate=4, running=80, total=200, burst=150)
-
-
-@dataclass
-class Found:
-    """What was measured on the way."""
-
-    reconciled: float = 0.0
-    peak_mib: list[float] = field(default_factory=list)
-    most_running: int = 0
-    most_present: int = 0
-    cpu_seconds: float = 0.0
-    unended: int = 0
-    burst_seconds: float = 0.0
-    waits: list[float] = field(default_factory=list)
-    """In the steady load, from a command's first event to that of its claim."""
+JOBS = 150
+BURST_AGENT_SECONDS = 20.0
+CLAIMED_SECONDS, RECONCILED_SECONDS, LOOKED_AT_SECONDS = 300.0, 120.0, 60.0
 
 
 class Run:
-    def __init__(self, api: Api, folder: Path, load: Load, census: Census, progress: Progress) -> None:
+    def __init__(self, api: Api, folder: Path, load: Fitted, census: Census, progress: Progress) -> None:
         self.api, self.load, self.census, self.progress = api, load, census, progress
         self.found = Found()
         self._folder = folder
@@ -86,19 +55,33 @@ class Run:
         await self._instances.aclose()
 
     async def _start(self) -> Subject:
-        limit = self.load.total + self.load.burst
+        limit = self.load.asked.total + self.load.asked.burst
         return await self._instances.enter_async_context(executor_subject(self._folder, NAMESPACE, limit))
 
+    async def rest(self) -> None:
+        """Those that can not arrive in time are there from the beginning, and looked at."""
+        count = self.load.resting
+        if not count:
+            return
+        task = self.progress.add_task(f"{count} that are suspended", total=count)
+        await many.make(self.api, self._path, (resting(f"r{number}") for number in range(count)))
+
+        async def looked_at() -> bool:
+            done = sum(bool(life.phase) for life in self.census.resting())
+            self.progress.update(task, completed=done)
+            return done == count
+
+        await until("a look at each suspended one", looked_at, many.patience(count, LOOKED_AT_SECONDS), every=0.5)
+
     async def steady(self) -> None:
-        seconds = self.load.minutes * 60
-        arrivals = round(seconds * self.load.rate)
-        task = self.progress.add_task(f"{self.load.rate:g} arrivals a second", total=arrivals)
+        load = self.load
+        task = self.progress.add_task(f"{load.rate:.3g} arrivals a second", total=load.arrivals)
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
-            trouble = group.create_task(self._kill_and_start_again(seconds * 0.6))
-            for number in range(arrivals):
-                await asyncio.sleep(max(began + number / self.load.rate - time.monotonic(), 0))
-                group.create_task(self._arrive(self.load.seconds))
+            trouble = group.create_task(self._kill_and_start_again(load.kill_after))
+            for number in range(load.arrivals):
+                await asyncio.sleep(max(began + number / load.rate - time.monotonic(), 0))
+                group.create_task(self._arrive(load.seconds))
                 self._look()
                 self.progress.advance(task)
             await trouble
@@ -106,7 +89,7 @@ class Run:
     async def _arrive(self, seconds: float) -> None:
         """With more than are to be kept, the one that ended first goes."""
         await self.api.post(self._path, command(f"c{next(self._numbers)}", seconds))
-        if self.census.present > self.load.total and self._deleted < len(self.census.ended):
+        if self.census.present > self.load.asked.total and self._deleted < len(self.census.ended):
             oldest = self.census.ended[self._deleted]
             self._deleted += 1
             self.census.leaves(oldest)
@@ -121,105 +104,126 @@ class Run:
         await asyncio.sleep(after)
         self.note()
         await self.subject.kill()
-        known = self.census.present
+        self.found.known = known = self.census.present
         began = time.monotonic()
         self.subject = await self._start()
 
         async def looked_at_all() -> bool:
             return await self.subject.metric("mentu_reconcile_total") >= known
 
-        await until("a pass over each command", looked_at_all, 120, every=0.1)
+        with suppress(TookTooLong):  # then the time says so
+            await until("a pass over each command", looked_at_all, RECONCILED_SECONDS, every=0.1)
         self.found.reconciled = time.monotonic() - began
 
     def note(self) -> None:
         self.found.peak_mib.append(self.subject.peak_mib())
         self.found.cpu_seconds += self.subject.cpu_seconds()
 
-    async def all_end(self) -> None:
+    async def all_end(self, within: float) -> None:
         task = self.progress.add_task("until all have ended", total=None)
 
         async def have_ended() -> bool:
+            self._look()
             left = self.census.unended()
             self.progress.update(task, description=f"until all have ended: {left}")
             return not left
 
         with suppress(TookTooLong):
-            await until("the end of all commands", have_ended, self.load.seconds + BEYOND_SECONDS, every=0.5)
+            await until("the end of all commands", have_ended, within, every=0.5)
         self.found.unended = self.census.unended()
 
     async def burst(self) -> None:
         """Timed from the first request to the last claim."""
-        task = self.progress.add_task(f"a burst of {self.load.burst}", total=self.load.burst)
-        names = [f"b{number}" for number in range(self.load.burst)]
+        size = self.load.asked.burst
+        task = self.progress.add_task(f"a burst of {size}", total=size)
+        names = [f"b{number}" for number in range(size)]
         began = time.perf_counter()
-        manifests = (command(name, self.load.seconds) for name in names)
+
+        def claims() -> list[float]:
+            lives = [self.census.lives.get(name) for name in names]
+            return [life.claimed for life in lives if life is not None and life.claimed is not None]
 
         async def claimed() -> bool:
-            lives = [self.census.lives.get(name) for name in names]
-            done = sum(life is not None and life.claimed is not None for life in lives)
+            done = len(claims())
             self.progress.update(task, completed=done)
-            return done == len(names)
+            return done == size
 
-        await many.make(self.api, self._path, manifests)
-        await until("all claims", claimed, BEYOND_SECONDS)
-        self.found.burst_seconds = max(self.census.lives[name].claimed or 0.0 for name in names) - began
+        await many.make(self.api, self._path, (command(name, BURST_AGENT_SECONDS) for name in names))
+        try:
+            await until("all claims", claimed, CLAIMED_SECONDS)
+            self.found.burst_seconds = max(claims()) - began
+        except TookTooLong:
+            self.found.burst_seconds = time.perf_counter() - began
 
 
-async def scale(load: Load, console: Console) -> Row:
+def resting(name: str) -> Raw:
+    return command(name, BURST_AGENT_SECONDS, suspend=True)
+
+
+async def scale(asked: Load, console: Console, is_fitted: bool) -> Row:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mentu-scale-")))
         api = await stack.enter_async_context(Api.connect())
+        progress = stack.enter_context(Progress(console=console))
         await kwok.ensure_crds(api)
         await stack.enter_async_context(installed.resting(api))
         await stack.enter_async_context(kwok.pretended_nodes(api, folder))
+        load = fit(asked, await _jobs(api, folder, progress) if is_fitted else None)
+        console.print(load.reason, highlight=False)
         await stack.enter_async_context(pretending(api, NAMESPACE))
-        census = await stack.enter_async_context(Watching(api, NAMESPACE))
-        progress = stack.enter_context(Progress(console=console))
-        async with Run(api, folder, load, census, progress) as run:
-            await run.steady()
-            await run.all_end()
-            run.found.waits = census.waits()
-            await run.burst()
-            await run.all_end()
-            run.note()
-    return _row(load, census, run.found)
+        async with Watching(api, NAMESPACE) as census, Run(api, folder, load, census, progress) as run:
+            await _through(run)
+        found = row(load, census, run.found)
+        _tell(found, console)
+        await _clear(api, progress)
+    return found
 
 
-def _row(load: Load, census: Census, found: Found) -> Row:
-    failed = sum(life.phase in OVER - {"Succeeded"} for life in census.lives.values())
-    every = len(census.lives)
-    cases = (
-        Figure("commands executed twice", "commands", census.executed_twice, 0, every),
-        Figure("commands that did not end", "commands", found.unended, 0, every),
-        Figure("commands that did not succeed", "commands", failed, 0, every),
-        Figure(f"burst of {load.burst:,}, all claimed", "s", found.burst_seconds, MOST_BURST, load.burst),
-        Figure("killed under load, a pass over each command", "s", found.reconciled, MOST_RESTART, 1),
-        Figure("memory, at most", "MiB", max(found.peak_mib), MOST_MIB, len(found.peak_mib)),
-    )
-    notes = {
-        "commands": f"{every:,}, {load.rate:g} a second for {load.minutes:g} min; at most {found.most_present:,} there",
-        "agents at a time, at most": f"{found.most_running:,}",
-        "seen → claimed, p50 / p99 (ms)": " / ".join(f"{percentile(found.waits, p) * 1000:.0f}" for p in (0.5, 0.99)),
-        "executor's CPU per command (ms)": round(found.cpu_seconds / every * 1000, 1),
-    }
-    return Row("SCALE", "many at once", cases, notes)
+def _tell(found: Row, console: Console) -> None:
+    """Before what was made is cleared: whatever becomes of that, the verdict stands."""
+    report.show([found], console)
+    console.print(f"written to {report.save([found])}", highlight=False)
+
+
+async def _jobs(api: Api, folder: Path, progress: Progress) -> float:
+    task = progress.add_task(f"what the machine makes: {JOBS} Jobs", total=None)
+    made = await peer_jobs.jobs_a_second(api, folder, f"{NAMESPACE}-peer", JOBS)
+    await kwok.volumes_gone(api)
+    progress.update(task, total=1, completed=1)
+    return made
+
+
+async def _through(run: Run) -> None:
+    load = run.load
+    await run.rest()
+    await run.steady()
+    await run.all_end(load.seconds + load.beyond(0))
+    run.found.waits = run.census.waits()
+    await run.burst()
+    await run.all_end(BURST_AGENT_SECONDS + load.beyond(load.asked.burst))
+    run.note()
+
+
+async def _clear(api: Api, progress: Progress) -> None:
+    task = progress.add_task("clearing up", total=None)
+    await many.empty(api, NAMESPACE, lambda left: progress.update(task, description=f"clearing up: {left} objects"))
+    progress.update(task, description="clearing up: the namespace, volumes and nodes")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.scale", description=__doc__)
-    parser.add_argument("--smoke", action="store_true", help="about a minute, on a small machine")
-    for name in ("minutes", "rate", "running", "total", "burst"):
-        kind = type(getattr(SMOKE, name)) if name in ("running", "total", "burst") else float
-        parser.add_argument(f"--{name}", type=kind, help=f"default: {getattr(Load(), name):g}")
+    parser.add_argument("--smoke", action="store_true", help="a few minutes, on a small machine")
+    for name in vars(Load()):
+        default = getattr(Load(), name)
+        kind = type(default) if name in ("running", "total", "burst") else float
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=f"default: {default:g}")
     arguments = vars(parser.parse_args())
     base = SMOKE if arguments.pop("smoke") else Load()
-    chosen = {name: value for name, value in arguments.items() if value is not None}
+    asked = base.changed({name: value for name, value in arguments.items() if value is not None})
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(width=None if sys.stdout.isatty() else 160)
-    row = asyncio.run(scale(Load(**{**vars(base), **chosen}), console))
-    report.show([row], console)
-    console.print(f"written to {report.save([row])}", highlight=False)
-    sys.exit(0 if row.ok else 1)
+    found = asyncio.run(scale(asked, console, is_fitted=arguments["rate"] is None))
+    sys.exit(0 if found.ok else 1)
 
 
 if __name__ == "__main__":

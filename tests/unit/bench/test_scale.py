@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from bench import kwok, many, p2, p10, scale
+from bench import kwok, many, p10, peer_jobs
 from bench.census import Census, Watching
 from bench.kube import Raw, WentWrong
 from bench.subject import total
@@ -111,6 +111,19 @@ def test_those_are_present_that_were_made_and_not_deleted_however_often_they_are
     assert (census.present, census.phases["Running"], census.unended()) == (1, 1, 1)
 
 
+def test_what_was_made_suspended_is_there_and_has_no_end_to_wait_for() -> None:
+    census = Census()
+    event = command_event("ADDED", "r", phase="Pending")
+    event["object"]["metadata"]["uid"] = "u"
+    event["object"]["spec"] = {"suspend": True}
+    census.command(event, 1.0)
+    [life] = census.resting()
+    assert (census.present, census.unended(), census.has_begun(life)) == (1, 0, False)
+
+    census.pod(pod_event("1", "u"), 2.0)
+    assert census.has_begun(life)
+
+
 class Gap:
     """An API server whose watch ends once, and that has then forgotten where it was."""
 
@@ -178,7 +191,7 @@ def test_a_metric_is_the_sum_of_its_series() -> None:
 def test_a_job_s_pod_has_a_volume_of_its_own_and_shares_nothing() -> None:
     claims = [{"name": n, "persistentVolumeClaim": {"claimName": n}} for n in ("workspace", "mirror")]
     spec = {"containers": [], "volumes": [*claims, {"name": "tmp", "emptyDir": {}}], "schedulingGates": [{"name": "g"}]}
-    made = p2.job_pod({"spec": spec})
+    made = peer_jobs.job_pod({"spec": spec})
 
     assert [list(volume) for volume in made["volumes"]] == [
         ["name", "ephemeral"],
@@ -187,7 +200,3 @@ def test_a_job_s_pod_has_a_volume_of_its_own_and_shares_nothing() -> None:
     ]
     assert "schedulingGates" not in made
     assert made["tolerations"] == [pretended.TOLERATION]
-
-
-def test_so_many_run_at_a_time_as_were_wanted() -> None:
-    assert scale.Load(rate=20, running=1000).seconds == 50
