@@ -24,7 +24,7 @@ class Load:
     """As asked for."""
 
     minutes: float = 10
-    most_minutes: float = 20
+    most_minutes: float = 10
     rate: float = 20
     running: int = 1000
     total: int = 5000

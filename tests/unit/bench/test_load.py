@@ -24,7 +24,7 @@ def test_a_machine_with_room_to_spare_runs_what_was_asked_for() -> None:
 def test_a_small_machine_runs_a_share_of_the_jobs_that_it_makes_for_longer_and_with_as_many_at_a_time() -> None:
     load = fit(ASKED, 12.2)
     assert load.rate == pytest.approx(SHARE * 12.2)
-    assert load.minutes == 20
+    assert load.minutes == 10
     assert load.seconds * load.rate == pytest.approx(1000)
     assert load.resting + load.arrivals >= 5000
     assert load.reason == "this machine makes 12.2 such Jobs a second: 20 arrivals are more than it can carry"
@@ -38,12 +38,12 @@ def test_where_the_asked_rate_is_not_held_the_time_is_what_all_need_to_arrive_an
 
 def test_what_can_not_arrive_in_the_longest_time_is_there_suspended() -> None:
     load = fit(ASKED, 2)
-    assert (load.minutes, load.arrivals) == (20, 840)
-    assert load.resting == 5000 - 756
+    assert (load.minutes, load.arrivals) == (10, 420)
+    assert load.resting == 5000 - 378
 
 
 def test_a_rate_that_nothing_was_measured_for_is_run_as_it_is() -> None:
-    load = fit(ASKED.changed({"rate": 7.5}), None)
+    load = fit(ASKED.changed({"rate": 7.5, "most_minutes": 20.0}), None)
     assert (load.rate, load.is_held, load.resting) == (7.5, True, 0)
     assert load.reason == "7.5 arrivals are run as asked for: what this machine makes was not measured"
 

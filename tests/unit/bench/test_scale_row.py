@@ -66,7 +66,7 @@ def test_the_row_says_what_was_asked_for_what_was_run_and_why() -> None:
     notes = row(LOAD, lives(), found()).notes
     assert notes["asked for"] == "20 a second for 10 min, 1,000 running, 5,000 there"
     assert notes["run"] == (
-        "4.27 a second for 20 min, agents of 234 s: "
+        "4.27 a second for 10 min, agents of 234 s: "
         "this machine makes 12.2 such Jobs a second: 20 arrivals are more than it can carry"
     )
     assert notes["Jobs a second, same pod and volume"] == 12.2

@@ -20,8 +20,9 @@ from bugcommand_operator.core.policies.start import (
 )
 from bugcommand_operator.core.status import StatusEditor
 
-LONGEST = timedelta(seconds=10)
-"""Binding takes as long as the storage takes; after this the scheduler is left to say what is wrong with it."""
+LONGEST = timedelta(seconds=60)
+"""Binding takes as long as the storage takes, in a burst as long as all the others' take; after this the scheduler is
+left to say what is wrong with it."""
 
 
 def open_gate(seen: Observed, now: datetime) -> Plan | None:
