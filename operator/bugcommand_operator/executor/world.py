@@ -145,10 +145,6 @@ class World:
         """Whether it is news: much of what a kubelet writes down changes nothing that is looked at."""
         return _hear(self.pods, obj, pod_from(obj))
 
-    def knows_pod(self, obj: Raw) -> bool:
-        """It shows nothing new: but for its version it is left alone, for whoever hears it as news."""
-        return _knows(self.pods, obj, pod_from(obj))
-
     def put_volume(self, obj: Raw) -> Volume:
         """The echo of one that commands share is for the others."""
         self.hear_volume(obj)
@@ -159,9 +155,6 @@ class World:
 
     def hear_volume(self, obj: Raw) -> bool:
         return _hear(self.volumes, obj, volume_from(obj))
-
-    def knows_volume(self, obj: Raw) -> bool:
-        return _knows(self.volumes, obj, volume_from(obj))
 
     def put_repository(self, obj: Raw) -> None:
         self.repositories.put(obj, Definition(obj["metadata"]["uid"], RepositorySpec.model_validate(obj["spec"])))
@@ -282,25 +275,11 @@ Child = TypeVar("Child", Pod, Volume)
 
 
 def _hear(shelf: Shelf[Child], obj: Raw, shown: Child) -> bool:
-    is_news = not _shows_nothing_new(shelf, obj, shown)
-    shelf.put(obj, shown)
-    return is_news
-
-
-def _knows(shelf: Shelf[Child], obj: Raw, shown: Child) -> bool:
-    is_known = _shows_nothing_new(shelf, obj, shown)
-    if is_known:
-        shelf.put(obj, shown)
-    return is_known
-
-
-def _shows_nothing_new(shelf: Shelf[Child], obj: Raw, shown: Child) -> bool:
-    """Older than what is known, or the same but for its version."""
-    key = key_of(obj)
-    before = shelf.items.get(key)
-    if before is None:
+    """News is neither older than what is known nor the same but for its version; which is known from then on."""
+    before = shelf.items.get(key_of(obj))
+    if not shelf.put(obj, shown):
         return False
-    return version_of(obj) < shelf.versions[key] or replace(before, version=shown.version) == shown
+    return before is None or replace(before, version=shown.version) != shown
 
 
 def key_of(obj: Raw) -> Key:
