@@ -65,7 +65,6 @@ class OperatorProcess:
     def __post_init__(self) -> None:
         self.kube = self.kube_of(self.cluster)
         self.world = World(self.limits.ageing)
-        self.news = News(self.world)
         self.told = Told(self.kube)
         actor = Actor(self.kube, self.world, self.install)
         self.turns = Turns(self.world, self.identity, self.limits, self.enqueue, self.others_were_called)
@@ -73,6 +72,7 @@ class OperatorProcess:
             self.kube, self.world, actor, self.told, self.identity, self.limits, self.turns, self.local_clock
         )
         self.routes = Routes(self.world, self.enqueue, self.turns.call_up)
+        self.news = News(self.world.echoes, self.routes.past_kopf)
         self.resync = Resync(self.kube, self.world, [], self.enqueue)
         self.cluster.watchers.append(self._heard)
 
@@ -114,7 +114,7 @@ class OperatorProcess:
         events, self._pending = self._pending[:most], self._pending[len(self._pending[:most]) :]
         for kind, obj in events:
             line = json.dumps({"type": kind, "object": obj}, separators=(",", ":")).encode()
-            if not self.news.is_news(obj["kind"], line):
+            if not self.news.goes_on(obj["kind"], line):
                 continue
             route = {
                 "BugCommand": self.routes.command,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from bugcommand_operator.core.settings import Identity, Limits
 
 PREPARATION = ("fetch", "workspace", "ship", "export")
 MAIN = ("agent", "publish")
+USUAL_WAITING = frozenset({None, "", "PodInitializing", "ContainerCreating"})
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,13 @@ class Container:
     def has_ended(self) -> bool:
         return self.exit_code is not None
 
+    @property
+    def is_on_its_way(self) -> bool:
+        """It waits for no reason that anybody need know of, or prepares, or has prepared what it should."""
+        if self.name in PREPARATION and (self.is_running or self.exit_code == 0):
+            return True
+        return self.started_at is None and not self.has_ended and self.waiting_reason in USUAL_WAITING
+
 
 @dataclass(frozen=True)
 class Pod:
@@ -181,6 +189,15 @@ class Pod:
 
     def container(self, name: str) -> Container:
         return self.containers.get(name, Container(name))
+
+    def has_only_got_on_since(self, before: Pod) -> bool:
+        """Nothing is decided by the difference, if there is one: what a preparation has come to is told with the main
+        container's start or end."""
+        if replace(before, version=self.version, containers=self.containers) != self:
+            return False
+        names = self.containers.keys() | before.containers.keys()
+        pairs = ((self.container(name), before.container(name)) for name in names)
+        return all(now == then or (now.is_on_its_way and then.is_on_its_way) for now, then in pairs)
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,7 @@ OURS = {LABEL_MANAGED_BY: MANAGED_BY}
 log = structlog.get_logger()
 
 
-def register(
-    registry: kopf.OperatorRegistry, world: World, enqueue: Enqueue, call_up: Callable[[], None], watches: Watches
-) -> None:
-    routes = Routes(world, enqueue, call_up)
+def register(registry: kopf.OperatorRegistry, routes: Routes, watches: Watches) -> None:
     kopf.on.login(registry=registry, id="login")(partial(login, watches))
     kopf.on.event(GROUP, VERSION, "bugcommands", registry=registry, id="command")(routes.command)
     kopf.on.event(GROUP, VERSION, "repositories", registry=registry, id="repository")(routes.repository)
@@ -79,17 +76,30 @@ class Routes:
         obj = _shown(event, "Pod")
         if _is_deleted(event):
             self._world.pods.deleted(obj)
-        elif not self._world.hear_pod(obj):
-            return
-        self._command_of(obj)
+            self._command_of(obj)
+        else:
+            self.hear_pod(obj)
+
+    def hear_pod(self, obj: Raw) -> None:
+        """As it is by now; most of it comes past kopf (`news.py`)."""
+        if self._world.hear_pod(obj):
+            self._command_of(obj)
 
     async def volume(self, event: kopf.RawEvent, **_: Any) -> None:
         obj = _shown(event, "PersistentVolumeClaim")
         if _is_deleted(event):
             self._world.volumes.deleted(obj)
-        elif not self._world.hear_volume(obj):
-            return
-        self._command_of(obj)
+            self._command_of(obj)
+        else:
+            self.hear_volume(obj)
+
+    def hear_volume(self, obj: Raw) -> None:
+        if self._world.hear_volume(obj):
+            self._command_of(obj)
+
+    @property
+    def past_kopf(self) -> dict[str, Callable[[Raw], None]]:
+        return {"Pod": self.hear_pod, "PersistentVolumeClaim": self.hear_volume}
 
     def _command_of(self, child: Raw) -> None:
         """A volume that several commands share, as the mirror is, concerns all that are not finished."""

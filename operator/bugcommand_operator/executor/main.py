@@ -29,7 +29,7 @@ from bugcommand_operator.executor.config import Config
 from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.every import every
 from bugcommand_operator.executor.fence import Fence
-from bugcommand_operator.executor.handlers import register
+from bugcommand_operator.executor.handlers import Routes, register
 from bugcommand_operator.executor.health import Health, serve
 from bugcommand_operator.executor.joining import join
 from bugcommand_operator.executor.keyed_queue import KeyedQueue
@@ -85,14 +85,15 @@ class Executor:
         self._config = config
         identity, limits = config.identity(), config.limits()
         self._world = World(limits.ageing)
-        self._watches = Watches(news=News(self._world))
         self._registry = self._with_registry(kube)
-        self._health = Health(self._watches, may_claim=self._may_claim)
         self._queue = KeyedQueue(self._timed_pass, waited=metrics.QUEUE_WAIT.observe)
         self._events = EventPoster(kube, config.executor_id, self._somebody_waits_for_a_claim)
         confirm = Fence(kube, self._world, self._registry).confirm if self._registry else unfenced
         actor = Actor(kube, self._world, config.install(), confirm)
         self._turns = Turns(self._world, identity, limits, self._queue.add_first, self._somebody_waits_for_a_claim)
+        self._routes = Routes(self._world, self._queue.add, self._turns.call_up)
+        self._watches = Watches(news=News(self._world.echoes, self._routes.past_kopf))
+        self._health = Health(self._watches, may_claim=self._may_claim)
         self._reconciler = Reconciler(kube, self._world, actor, self._events, identity, limits, self._turns)
         self._traces = open_traces()
         if self._traces is not None:
@@ -195,7 +196,7 @@ class Executor:
 
     async def _watch(self, stop: asyncio.Event) -> None:
         registry = kopf.OperatorRegistry()
-        register(registry, self._world, self._queue.add, self._turns.call_up, self._watches)
+        register(registry, self._routes, self._watches)
         namespaces = self._config.namespaces
         await kopf.operator(
             registry=registry,

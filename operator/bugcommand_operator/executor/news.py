@@ -1,6 +1,6 @@
-"""Which lines of a watch go on to kopf. Not echoes of our own writes (`echoes.py`), nor what kubelets and volume
-controllers write of pods and volumes without changing anything that is looked at: kopf would parse, queue and wrap each
-of them for a handler that has nothing to do.
+"""Which lines of a watch go on to kopf. Not echoes of our own writes (`echoes.py`), nor what pods and volumes are by
+now: that goes straight to where kopf's handlers would take it. kopf would parse, queue and wrap each line, which costs
+more than the pass that follows. Ends, and what does not read, are kopf's.
 
 Of what was kept from it kopf still hears how far the watch has come, as a bookmark: else it would take a watch that
 shows nothing but that for stalled, and begin it anew from before all of it, again and again.
@@ -8,35 +8,38 @@ shows nothing but that for stalled, and begin it anew from before all of it, aga
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import orjson
 from aiohttp import StreamReader
 
 from bugcommand_operator.executor import metrics
-from bugcommand_operator.executor.world import World
+from bugcommand_operator.executor.echoes import Echoes
+
+Hear = Callable[[dict[str, Any]], None]
 
 
 class News:
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._knows = {"Pod": world.knows_pod, "PersistentVolumeClaim": world.knows_volume}
+    def __init__(self, echoes: Echoes, hear: dict[str, Hear]) -> None:
+        """`hear`: by kind, who takes an object as it is by now without kopf."""
+        self._echoes = echoes
+        self._hear = hear
 
-    def is_news(self, kind: str, line: bytes) -> bool:
-        if self._world.echoes.is_echo(kind, line):
-            return False
-        return kind not in self._knows or not self._is_known(kind, line)
+    def goes_on(self, kind: str, line: bytes) -> bool:
+        return not self._echoes.is_echo(kind, line) and not (kind in self._hear and self._is_heard(kind, line))
 
-    def _is_known(self, kind: str, line: bytes) -> bool:
-        """What does not read is kopf's to complain about; an end is always news."""
+    def _is_heard(self, kind: str, line: bytes) -> bool:
+        """What does not read is kopf's to complain about."""
         try:
             event = orjson.loads(line)
-            is_known = event["type"] in {"ADDED", "MODIFIED"} and self._knows[kind](event["object"])
-        except (ValueError, KeyError, TypeError):
+            if event["type"] not in {"ADDED", "MODIFIED"}:
+                return False
+            self._hear[kind](event["object"])
+        except (ValueError, KeyError, TypeError, AttributeError):
             return False
-        if is_known:
-            metrics.LAST_EVENT.labels(kind).set_to_current_time()
-        return is_known
+        metrics.LAST_EVENT.labels(kind).set_to_current_time()
+        return True
 
 
 def bookmark(line: bytes) -> bytes:
@@ -62,7 +65,7 @@ class OnlyNews:
         rest = b""
         async for chunk in self._body.iter_chunked(most):
             *lines, rest = (rest + chunk).split(b"\n")
-            told = [line for line in lines if self._news.is_news(self._kind, line)]
+            told = [line for line in lines if self._news.goes_on(self._kind, line)]
             if lines and (not told or told[-1] is not lines[-1]):
                 told.append(bookmark(lines[-1]))
             if told:

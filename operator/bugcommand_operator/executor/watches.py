@@ -18,7 +18,6 @@ import kopf
 
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.news import News, OnlyNews
-from bugcommand_operator.executor.world import World
 
 KINDS = {
     "bugcommands": "BugCommand",
@@ -38,7 +37,8 @@ class Watch:
 class Watches:
     def __init__(self, clock: Callable[[], float] = time.monotonic, news: News | None = None) -> None:
         self._clock = clock
-        self._news = news or News(World())
+        self._news = news
+        """None: all goes on to kopf as it comes."""
         self._by_kind = {kind: Watch(clock()) for kind in KINDS.values()}
         for kind in KINDS.values():
             metrics.LAST_ANSWER.labels(kind).set_to_current_time()
@@ -102,7 +102,7 @@ class Watches:
     ) -> None:
         if kind := KINDS.get(told.url.name):
             self.answered(kind, told.response.status)
-            if "watch" in told.url.query and told.response.status == 200:
+            if self._news is not None and "watch" in told.url.query and told.response.status == 200:
                 body = OnlyNews(told.response.content, kind, self._news)
                 told.response.content = cast(aiohttp.StreamReader, body)
 

@@ -142,12 +142,9 @@ class World:
         return self.pods.items[key_of(obj)]
 
     def hear_pod(self, obj: Raw) -> bool:
-        """Whether it is news: much of what a kubelet writes down changes nothing that is looked at."""
-        return _hear(self.pods, obj, pod_from(obj))
-
-    def knows_pod(self, obj: Raw) -> bool:
-        """It shows nothing new: but for its version it is left alone, for whoever hears it as news."""
-        return _knows(self.pods, obj, pod_from(obj))
+        """Whether it is news: most of what a kubelet writes down is none."""
+        shown, before = pod_from(obj), self.pods.items.get(key_of(obj))
+        return self.pods.put(obj, shown) and (before is None or not shown.has_only_got_on_since(before))
 
     def put_volume(self, obj: Raw) -> Volume:
         """The echo of one that commands share is for the others."""
@@ -158,10 +155,8 @@ class World:
         return volume
 
     def hear_volume(self, obj: Raw) -> bool:
-        return _hear(self.volumes, obj, volume_from(obj))
-
-    def knows_volume(self, obj: Raw) -> bool:
-        return _knows(self.volumes, obj, volume_from(obj))
+        shown, before = volume_from(obj), self.volumes.items.get(key_of(obj))
+        return self.volumes.put(obj, shown) and (before is None or replace(before, version=shown.version) != shown)
 
     def put_repository(self, obj: Raw) -> None:
         self.repositories.put(obj, Definition(obj["metadata"]["uid"], RepositorySpec.model_validate(obj["spec"])))
@@ -276,31 +271,6 @@ class World:
         self.line.drop(key)
         if self.room.free(key):
             self.line_has_changed = True
-
-
-Child = TypeVar("Child", Pod, Volume)
-
-
-def _hear(shelf: Shelf[Child], obj: Raw, shown: Child) -> bool:
-    is_news = not _shows_nothing_new(shelf, obj, shown)
-    shelf.put(obj, shown)
-    return is_news
-
-
-def _knows(shelf: Shelf[Child], obj: Raw, shown: Child) -> bool:
-    is_known = _shows_nothing_new(shelf, obj, shown)
-    if is_known:
-        shelf.put(obj, shown)
-    return is_known
-
-
-def _shows_nothing_new(shelf: Shelf[Child], obj: Raw, shown: Child) -> bool:
-    """Older than what is known, or the same but for its version."""
-    key = key_of(obj)
-    before = shelf.items.get(key)
-    if before is None:
-        return False
-    return version_of(obj) < shelf.versions[key] or replace(before, version=shown.version) == shown
 
 
 def key_of(obj: Raw) -> Key:

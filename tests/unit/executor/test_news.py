@@ -1,4 +1,5 @@
-"""What a watch shows goes on to kopf when it is news, whole and in order; what changes nothing goes no further."""
+"""What a watch shows of children goes past kopf and wakes their command when it is news; the rest goes on to kopf,
+whole and in order, but for echoes."""
 
 from __future__ import annotations
 
@@ -8,10 +9,12 @@ from typing import Any, cast
 
 import pytest
 from aiohttp import StreamReader
-from tests.support.builders import NAMESPACE, UID
+from tests.support.builders import NAME, NAMESPACE, UID
+from tests.support.cluster_model import bug_command
 
+from bugcommand_operator.executor.handlers import Routes
 from bugcommand_operator.executor.news import News, OnlyNews
-from bugcommand_operator.executor.world import World
+from bugcommand_operator.executor.world import Key, World
 
 KINDS = pytest.mark.parametrize("kind", ["Pod", "PersistentVolumeClaim"])
 
@@ -25,10 +28,22 @@ def line(event: str, obj: dict[str, Any]) -> bytes:
     return json.dumps({"type": event, "object": obj}, separators=(",", ":")).encode()
 
 
-def knowing(kind: str, version: int, **status: Any) -> World:
-    world = World()
-    (world.hear_pod if kind == "Pod" else world.hear_volume)(child(kind, version, **status))
-    return world
+class Hearing:
+    """A world that knows one command, and a child of it of this version."""
+
+    def __init__(self, kind: str, version: int = 5) -> None:
+        self.world = World()
+        command = bug_command(NAME, NAMESPACE, UID)
+        command["metadata"]["resourceVersion"] = "1"
+        self.world.hear_command(command)
+        self.woken: list[Key] = []
+        routes = Routes(self.world, self.woken.append, lambda: None)
+        self.news = News(self.world.echoes, routes.past_kopf)
+        routes.past_kopf[kind](child(kind, version))
+        self.woken.clear()
+
+    def goes_on(self, kind: str, event: str, version: int, **status: Any) -> bool:
+        return self.news.goes_on(kind, line(event, child(kind, version, **status)))
 
 
 @KINDS
@@ -40,7 +55,7 @@ def knowing(kind: str, version: int, **status: Any) -> World:
         ("MODIFIED", 4, {"phase": "Bound"}, False),
         ("ADDED", 6, {}, False),
         ("MODIFIED", 6, {"phase": "Bound"}, True),
-        ("DELETED", 6, {}, True),
+        ("ADDED", 6, {"phase": "Bound"}, True),
     ],
     ids=[
         "what is not looked at",
@@ -48,46 +63,77 @@ def knowing(kind: str, version: int, **status: Any) -> World:
         "an older version",
         "a watch that begins anew",
         "another phase",
-        "an end",
+        "a watch that begins anew with another phase",
     ],
 )
-def test_a_child_is_news_when_something_about_it_is(
+def test_a_child_wakes_its_command_past_kopf_when_something_about_it_is_news(
     kind: str, event: str, version: int, status: dict[str, Any], is_news: bool
 ) -> None:
-    news = News(knowing(kind, 5))
+    hearing = Hearing(kind)
 
-    assert news.is_news(kind, line(event, child(kind, version, **status))) is is_news
-
-
-@KINDS
-def test_one_that_is_not_known_is_news(kind: str) -> None:
-    assert News(World()).is_news(kind, line("ADDED", child(kind, 5)))
+    assert not hearing.goes_on(kind, event, version, **status)
+    assert hearing.woken == [(NAMESPACE, NAME)] * is_news
 
 
 @KINDS
-def test_what_is_news_is_left_to_whoever_hears_it(kind: str) -> None:
-    world = knowing(kind, 5)
-    shown = child(kind, 6, phase="Bound")
+def test_one_that_is_not_known_yet_wakes_its_command(kind: str) -> None:
+    hearing = Hearing(kind)
+    other = child(kind, 6)
+    other["metadata"]["name"] = "d"
 
-    assert News(world).is_news(kind, line("MODIFIED", shown))
-    assert (world.hear_pod if kind == "Pod" else world.hear_volume)(shown)
+    assert not hearing.news.goes_on(kind, line("ADDED", other))
+    assert hearing.woken == [(NAMESPACE, NAME)]
+
+
+@KINDS
+def test_an_end_is_for_kopf_and_changes_nothing_before_it_has_heard(kind: str) -> None:
+    hearing = Hearing(kind)
+
+    assert hearing.goes_on(kind, "DELETED", 6)
+    assert hearing.woken == []
+    assert (NAMESPACE, "c") in (hearing.world.pods if kind == "Pod" else hearing.world.volumes).items
+
+
+@KINDS
+async def test_an_end_that_kopf_tells_late_does_not_take_one_made_anew(kind: str) -> None:
+    """Its name is free again: the new one has come past kopf by then."""
+    hearing = Hearing(kind)
+    routes = Routes(hearing.world, hearing.woken.append, lambda: None)
+    hearing.goes_on(kind, "ADDED", 7, phase="Bound")
+    end: Any = {"type": "DELETED", "object": child(kind, 6)}
+
+    await (routes.pod if kind == "Pod" else routes.volume)(end)
+
+    assert (NAMESPACE, "c") in (hearing.world.pods if kind == "Pod" else hearing.world.volumes).items
 
 
 def test_the_version_of_what_changes_nothing_is_known_from_then_on() -> None:
     """A pod is deleted, and a volume owned, as exactly the version that was observed."""
-    world = knowing("Pod", 5)
-    News(world).is_news("Pod", line("MODIFIED", child("Pod", 6, hostIP="10.0.0.1")))
+    hearing = Hearing("Pod")
+    hearing.goes_on("Pod", "MODIFIED", 6, hostIP="10.0.0.1")
 
-    assert world.pods.items[NAMESPACE, "c"].version == "6"
-
-
-@pytest.mark.parametrize("shown", [b"", b"{", b"[]", b'{"type":"ERROR","object":{"code":410}}', b'{"type":"MODIFIED"}'])
-def test_what_does_not_read_is_told(shown: bytes) -> None:
-    assert News(knowing("Pod", 5)).is_news("Pod", shown)
+    assert hearing.world.pods.items[NAMESPACE, "c"].version == "6"
 
 
-def test_other_kinds_are_told_as_they_are() -> None:
-    assert News(World()).is_news("BugCommand", b"{}")
+@pytest.mark.parametrize(
+    "shown",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"type":"ERROR","object":{"code":410}}',
+        b'{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9"}}}',
+        b'{"type":"MODIFIED"}',
+        b'{"type":"MODIFIED","object":{"metadata":7}}',
+        b'{"type":"MODIFIED","object":null}',
+    ],
+)
+def test_what_shows_no_child_goes_on(shown: bytes) -> None:
+    assert Hearing("Pod").news.goes_on("Pod", shown)
+
+
+def test_other_kinds_go_on_as_they_are() -> None:
+    assert Hearing("Pod").news.goes_on("BugCommand", b"{}")
 
 
 class Body:
@@ -99,23 +145,26 @@ class Body:
             yield chunk
 
 
-def body_of(chunks: Iterable[bytes], world: World) -> OnlyNews:
-    return OnlyNews(cast(StreamReader, Body(chunks)), "Pod", News(world))
+def body_of(chunks: Iterable[bytes], news: News) -> OnlyNews:
+    return OnlyNews(cast(StreamReader, Body(chunks)), "Pod", news)
 
 
 def is_bookmark(told: bytes) -> bool:
     return told.startswith(b'{"type":"BOOKMARK"')
 
 
-async def test_a_watch_that_shows_nothing_new_is_alive_and_gets_on() -> None:
+async def test_a_watch_of_which_nothing_goes_on_is_alive_and_gets_on() -> None:
     """Begun anew from before what was kept from kopf, it would show the same again, and be taken for stalled again."""
-    known = [line("MODIFIED", child("Pod", version, hostIP="10.0.0.1")) for version in (6, 7)]
+    known, news = (
+        line("MODIFIED", child("Pod", 6, hostIP="10.0.0.1")),
+        line("MODIFIED", child("Pod", 7, phase="Running")),
+    )
     echo = line("MODIFIED", child("Pod", 8, phase="Running"))
-    world = knowing("Pod", 5)
-    world.echoes.expect("Pod", child("Pod", 8))
-    chunks = [b"\n".join((*known, b"")), echo + b"\n"]
+    hearing = Hearing("Pod")
+    hearing.world.echoes.expect("Pod", child("Pod", 8))
+    chunks = [b"\n".join((known, news, b"")), echo + b"\n"]
 
-    told = [json.loads(chunk) for chunk in [c async for c in body_of(chunks, world).iter_chunked(1)]]
+    told = [json.loads(chunk) for chunk in [c async for c in body_of(chunks, hearing.news).iter_chunked(1)]]
 
     assert [one["type"] for one in told] == ["BOOKMARK", "BOOKMARK"]
     assert [one["object"] for one in told] == [
@@ -123,21 +172,30 @@ async def test_a_watch_that_shows_nothing_new_is_alive_and_gets_on() -> None:
     ]
 
 
-async def test_news_that_comes_last_says_itself_how_far_the_watch_has_come() -> None:
-    known, news = line("MODIFIED", child("Pod", 6)), line("MODIFIED", child("Pod", 7, phase="Running"))
-    told = [chunk async for chunk in body_of([b"\n".join((known, news, b""))], knowing("Pod", 5)).iter_chunked(1)]
-    assert told == [news + b"\n"]
+async def test_what_goes_on_and_comes_last_says_itself_how_far_the_watch_has_come() -> None:
+    news, end = line("MODIFIED", child("Pod", 6, phase="Running")), line("DELETED", child("Pod", 7))
+    chunks = [b"\n".join((news, end, b""))]
+
+    assert [chunk async for chunk in body_of(chunks, Hearing("Pod").news).iter_chunked(1)] == [end + b"\n"]
+
+
+async def test_what_is_heard_after_an_end_tells_how_far_the_watch_has_come() -> None:
+    end, news = line("DELETED", child("Pod", 6)), line("ADDED", child("Pod", 7))
+    told = [chunk async for chunk in body_of([b"\n".join((end, news, b""))], Hearing("Pod").news).iter_chunked(1)]
+
+    first, second, rest = b"".join(told).split(b"\n")
+    assert (first, rest) == (end, b"")
+    assert is_bookmark(second)
+    assert json.loads(second)["object"]["metadata"]["resourceVersion"] == "7"
 
 
 @pytest.mark.parametrize("size", [1, 10, 100, 1000])
-async def test_news_is_told_whole_and_in_order_however_it_arrives(size: int) -> None:
-    lines = [line("ADDED", child("Pod", version)) for version in range(1, 9)]
+async def test_what_goes_on_is_told_whole_and_in_order_however_it_arrives(size: int) -> None:
+    events = ["ADDED", "DELETED", "MODIFIED", "DELETED", "DELETED", "ADDED", "MODIFIED", "DELETED"]
+    lines = [line(event, child("Pod", version)) for version, event in enumerate(events, 10)]
     sent = b"\n".join(lines)  # the last one has no end: the connection was closed
     chunks = (sent[start : start + size] for start in range(0, len(sent), size))
-    world = World()
-    for version in (1, 2, 4, 7):
-        world.echoes.expect("Pod", child("Pod", version))
 
-    told = b"".join([chunk async for chunk in body_of(chunks, world).iter_chunked(1)]).split(b"\n")
+    told = b"".join([chunk async for chunk in body_of(chunks, Hearing("Pod").news).iter_chunked(1)]).split(b"\n")
 
-    assert [one for one in told if not is_bookmark(one)] == [lines[index] for index in (2, 4, 5, 7)]
+    assert [one for one in told if not is_bookmark(one)] == [lines[index] for index in (1, 3, 4, 7)]

@@ -67,7 +67,7 @@ async def test_an_answer_is_a_sign_of_life_and_a_refusal_says_so(server: Server)
 async def test_a_watch_is_read_without_echoes_and_a_list_as_it_is(server: Server) -> None:
     world = World()
     world.echoes.expect("BugCommand", {"metadata": {"resourceVersion": "7"}})
-    info = Watches(news=News(world)).session(kopf.ConnectionInfo(server=server.url))
+    info = Watches(news=News(world.echoes, {})).session(kopf.ConnectionInfo(server=server.url))
     shown = [b'{"type":"MODIFIED","object":{"metadata":{"resourceVersion":"%d"}}}\n' % version for version in (7, 8)]
     server.body = b"".join(shown)
     async with info.aiohttp_session as session:
