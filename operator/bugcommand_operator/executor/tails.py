@@ -26,6 +26,10 @@ EVERY_SECONDS = 1.0
 WRITES_PER_ROUND = 5
 STILL_ARRIVING = timedelta(minutes=5)
 """Lines that were spooled may be stored after their command has finished."""
+SOON = timedelta(seconds=10)
+SELDOM = 10
+"""After that soon a command that has finished is asked for in one of so many rounds: each question costs the store's
+driver a few milliseconds, in all as much as hundreds of writes to the API server."""
 log = structlog.get_logger()
 
 
@@ -78,6 +82,7 @@ class Tails:
 
     async def once(self) -> bool:
         """False: there was nothing to ask the store for."""
+        self._turn += 1
         followed = {attempt_key(c): c for c in self._world.commands.items.values() if self._is_followed(c)}
         if not followed:
             metrics.TAIL_LAG.set(0)
@@ -88,7 +93,6 @@ class Tails:
         ]
         behind.sort(key=lambda item: self._turns.get(item[0], 0))  # whoever has waited longest
         metrics.TAIL_LAG.set(sum(_missing_lines(c, reached) for _, c, reached in behind))
-        self._turn += 1
         for key, command, reached in behind[:WRITES_PER_ROUND]:
             self._turns[key] = self._turn
             await self._write(key, command.key, reached)
@@ -96,14 +100,20 @@ class Tails:
         return True
 
     def _is_followed(self, command: Command) -> bool:
+        if not self._is_ours(command):
+            return False
+        if command.is_active:
+            return self._may_have_spoken(command)
         ended = command.status.completion_time
-        still_arrives = ended is not None and datetime.now(UTC) - ended < STILL_ARRIVING
-        return self._is_ours(command) and (still_arrives or (command.is_active and self._may_have_spoken(command)))
+        since = datetime.now(UTC) - ended if ended is not None else STILL_ARRIVING
+        return since < SOON or (since < STILL_ARRIVING and self._turn % SELDOM == 0)
 
     def _may_have_spoken(self, command: Command) -> bool:
-        """Nothing has run of a pod that no node has: the store need not be asked."""
-        pod = self._world.pods.items.get((command.namespace, command.status.pod_name or ""))
-        return pod is None or pod.is_scheduled
+        """Nothing runs of a pod that no status names yet, and only a runner numbers lines: before it the store need not
+        be asked."""
+        name = command.status.pod_name
+        pod = self._world.pods.items.get((command.namespace, name or ""))
+        return name is not None and (pod is None or pod.container("agent").started_at is not None)
 
     async def _write(self, key: AttemptKey, command_key: Key, reached: Progress) -> None:
         lines = await self._source.tail(key, MAX_TAIL_LINES)

@@ -13,7 +13,7 @@ from tests.support.cluster_model import Call, ClusterModel, bug_command
 from tests.support.fake_kube import FakeKube
 
 from bugcommand_operator.cluster.errors import ClusterUnavailable
-from bugcommand_operator.executor.tails import WRITES_PER_ROUND, Tails
+from bugcommand_operator.executor.tails import SELDOM, WRITES_PER_ROUND, Tails
 from bugcommand_operator.executor.world import World
 from bugcommand_operator.store.errors import StoreUnavailable
 from bugcommand_operator.store.lines import AttemptKey, LogLine, LogRow, Progress
@@ -65,7 +65,8 @@ class Following:
     ) -> AttemptKey:
         uid = f"{number:08d}" + UID[8:]
         self.cluster.create(bug_command(f"bug-{number}", NAMESPACE, uid))
-        status: dict[str, Any] = {"claim": CLAIM, "attempt": 1, **(more or {})} if claimed else {}
+        pod = {"podName": f"bug-{number}-1-agent"}
+        status: dict[str, Any] = {"claim": CLAIM, "attempt": 1, **pod, **(more or {})} if claimed else {}
         if ended is not None:
             how = {"type": "Succeeded", "status": "True", "reason": "r", "lastTransitionTime": "2026-03-01T12:00:00Z"}
             status |= {"completionTime": ended.isoformat(), "conditions": [how]}
@@ -98,16 +99,57 @@ async def test_the_tail_is_what_was_said_last(following: Following) -> None:
     assert (logs["tail"][0], logs["tail"][-1]) == ("line 30", "line 79")
 
 
-@pytest.mark.parametrize(("node", "asked"), [(None, 0), ("node-1", 1)])
-async def test_the_store_is_not_asked_for_what_a_pod_said_that_no_node_has(
-    following: Following, node: str | None, asked: int
+BEGAN = "2026-03-01T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("containers", "asked"),
+    [
+        ({}, 0),
+        ({"workspace": {"running": {"startedAt": BEGAN}}, "agent": {"waiting": {"reason": "PodInitializing"}}}, 0),
+        ({"agent": {"running": {"startedAt": BEGAN}}}, 1),
+        ({"agent": {"terminated": {"exitCode": 1, "startedAt": BEGAN}}}, 1),
+    ],
+    ids=["nothing runs", "it is prepared", "its agent runs", "its agent has ended"],
+)
+async def test_the_store_is_asked_for_what_a_pod_said_whose_runner_has_begun(
+    following: Following, containers: dict[str, Any], asked: int
 ) -> None:
-    following.add(more={"podName": "bug-0-1-agent"})
+    following.add()
     meta = {"name": "bug-0-1-agent", "namespace": NAMESPACE, "resourceVersion": "9"}
-    following.world.put_pod({"metadata": meta, "spec": {"nodeName": node}})
+    states = [{"name": name, "state": state} for name, state in containers.items()]
+    following.world.put_pod({"metadata": meta, "spec": {"nodeName": "n"}, "status": {"containerStatuses": states}})
     await following.tails.once()
 
     assert following.lines.asked == asked
+
+
+@pytest.mark.parametrize(("more", "asked"), [({"podName": None}, 0), ({}, 1)], ids=["claimed only", "pod not known"])
+async def test_the_store_is_asked_for_a_pod_that_is_not_known_once_a_status_names_it(
+    following: Following, more: dict[str, Any], asked: int
+) -> None:
+    following.add(more=more)
+    await following.tails.once()
+
+    assert following.lines.asked == asked
+
+
+async def test_a_command_that_has_finished_is_asked_for_seldom_after_a_moment(following: Following) -> None:
+    following.lines.say(following.add(ended=datetime.now(UTC) - timedelta(seconds=30)), "late")
+    for _ in range(2 * SELDOM):
+        await following.tails.once()
+
+    assert following.lines.asked == 2
+    assert following.logs()["tail"] == ["late"]
+
+
+async def test_the_last_lines_of_one_that_has_just_finished_are_looked_for_each_round(following: Following) -> None:
+    key = following.add(ended=datetime.now(UTC))
+    for said in ("one", "two"):
+        following.lines.say(key, said)
+        await following.tails.once()
+
+    assert following.logs()["tail"] == ["one", "two"]
 
 
 async def test_nothing_new_is_not_written_again(following: Following) -> None:
