@@ -62,7 +62,7 @@ class Queue(ABC):
 
     @property
     def has_much(self) -> bool:
-        """More than one request takes: no reason to wait for company."""
+        """More than one request takes, or what the last one has left: no reason to wait for company."""
         return False
 
     @abstractmethod
@@ -91,6 +91,7 @@ class LineQueue(Queue):
         self.dropped = 0
         self._envelope = envelope
         self._size = BATCH_LINES
+        self._seen = 0  # the last line that was there when a parcel was taken
 
     @property
     def pending(self) -> int:
@@ -103,10 +104,11 @@ class LineQueue(Queue):
 
     @property
     def has_much(self) -> bool:
-        return self.pending > self._size or self.spool.pending_bytes > BATCH_BYTES
+        has_waited = self.pending > 0 and self.spool.acked < self._seen
+        return has_waited or self.pending > self._size or self.spool.pending_bytes > BATCH_BYTES
 
     def take(self) -> Parcel | None:
-        last = self.spool.last_seq
+        last = self._seen = self.spool.last_seq
         batch = self.spool.batch(self._size, BATCH_BYTES)
         if batch is None:
             self.spool.ack(last)  # numbers without a line: somebody has cut the file

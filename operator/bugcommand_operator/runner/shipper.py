@@ -36,6 +36,7 @@ class Shipper:
         self._complained = False
         self._deadline: Callable[[], float] | None = None
         self._draining_since = 0.0
+        self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
 
     def start(self) -> None:
@@ -48,6 +49,7 @@ class Shipper:
             queue.not_before = 0.0
         self._deadline = deadline
         self._arrived.set()
+        self._ends.set()
         while self._thread.is_alive() and time.monotonic() < deadline() + 0.2:
             self._thread.join(0.05)
 
@@ -75,10 +77,11 @@ class Shipper:
 
     def _let_lines_gather(self, since: float) -> None:
         """For some times as long as the intake took to store a batch: while it is quick, lines hardly wait; when it is
-        busy with many pods, each asks less often, and long before all of them together take all that it has."""
+        busy with many pods, each asks less often, and long before all of them together take all that it has. At the end
+        no more lines come."""
         now = time.monotonic()
         if not any(queue.has_much and now >= queue.not_before for queue in self._queues):
-            time.sleep(min(INTERVAL_MOST, max(INTERVAL_LEAST, (now - since) * REST)))
+            self._ends.wait(min(INTERVAL_MOST, max(INTERVAL_LEAST, (now - since) * REST)))
 
     def _is_over(self) -> bool:
         if self._deadline is None:

@@ -12,6 +12,7 @@ import pytest
 from tests.process.runner.builders import journal, messages
 from tests.process.runner.intake import FakeIntake, running_intake
 
+from bugcommand_operator.runner import queues as queues_module
 from bugcommand_operator.runner import shipper as shipper_module
 from bugcommand_operator.runner import spool as spool_module
 from bugcommand_operator.runner.intake import Intake
@@ -83,6 +84,32 @@ def test_what_comes_while_a_batch_is_under_way_goes_together(shipping: Shipping)
     assert len(shipping.intake.batches) < 60
     assert max(len(batch["lines"]) for batch in shipping.intake.batches) <= 5000
     assert shipping.intake.connections == 1
+
+
+def test_what_a_batch_has_left_behind_waits_for_no_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues_module, "BATCH_LINES", 5)
+    written, spool = journal(tmp_path)
+    queue = LineQueue(spool, Envelope("0d7f4c2e-0000-4000-8000-000000000001", 3, "site-1"))
+    written.write_block(STDOUT, [f"line {number}" for number in range(7)])
+    first = queue.take()
+    assert first is not None
+    queue.stored(first)
+    assert (queue.pending, queue.has_much) == (2, True), "they were there when the batch was taken"
+    second = queue.take()
+    assert second is not None
+    written.write(STDOUT, "came meanwhile")
+    queue.stored(second)
+    assert (queue.pending, queue.has_much) == (1, False)
+
+
+def test_at_the_end_nothing_is_waited_for(shipping: Shipping, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("INTERVAL_LEAST", "INTERVAL_MOST"):
+        monkeypatch.setattr(shipper_module, name, 3600.0)  # who waits for company waits longer than any test
+    shipping.journal.write(STDOUT, "first")
+    shipping.intake.wait_for(lambda: len(shipping.intake.rows) == 1)
+    shipping.journal.write(STDOUT, "last")
+    assert shipping.finish(60.0)
+    assert shipping.intake.messages() == ["first", "last"]
 
 
 def test_the_envelope_says_whose_lines_they_are(shipping: Shipping) -> None:
