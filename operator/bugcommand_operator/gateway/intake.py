@@ -36,6 +36,9 @@ from bugcommand_operator.gateway.writer import BatchWriter
 from bugcommand_operator.store.errors import StoreFull, StoreRejected, StoreUnavailable
 from bugcommand_operator.store.lines import AttemptKey, LogBatch, LogLine
 
+_KNOWS_AFTER = {"Mentu-Knows-After": "1"}
+"""A sender need not wait for this answer: what it sends `after` lines is never stored before them."""
+
 
 @dataclass(frozen=True)
 class Intake:
@@ -53,7 +56,7 @@ class Intake:
         except ClientDisconnect:
             self.metrics.rejects.labels("Disconnected").inc()
             return Response(status_code=400)
-        return JSONResponse({"acked": acked})
+        return JSONResponse({"acked": acked}, headers=_KNOWS_AFTER)
 
     async def _take(self, request: Request) -> int:
         pod = await self.identify(request)
@@ -123,5 +126,5 @@ def as_batch(submission: Submission, pod: PodIdentity) -> tuple[LogBatch, int]:
         for line, at, message in zip(sent, moments(sent), messages, strict=True)
     ]
     key = AttemptKey(pod.namespace, submission.command_id, submission.attempt)
-    batch = LogBatch(key, submission.epoch, submission.machine_id, lines, pod.repository, pod.command_uid)
-    return batch, redacted
+    more = (pod.repository, pod.command_uid, submission.after)
+    return LogBatch(key, submission.epoch, submission.machine_id, lines, *more), redacted

@@ -45,6 +45,7 @@ class Submission(BaseModel):
     attempt: int = Field(ge=1, lt=1 << 31)
     epoch: int = Field(ge=0, lt=1 << 63)
     machine_id: str = Field(alias="machineId", max_length=253, pattern=r"^[ -~]*$")
+    after: int = Field(0, ge=0, lt=1 << 63)
     lines: list[IncomingLine] = Field(min_length=1, max_length=MAX_LINES)
 
 

@@ -29,6 +29,7 @@ _REFUSED = {
     Refused.ANOTHER_NAMESPACE: "this command id is in use in another namespace",
     Refused.ANOTHER_COMMAND: "this command id was used by another BugCommand",
     Refused.BEING_DELETED: "this command's log is being deleted, its retention has ended",
+    Refused.TOO_EARLY: "the lines before these are not stored yet",
 }
 
 
@@ -179,4 +180,6 @@ def _lag(batch: LogBatch, now: datetime) -> float:
 def _told(refused: Refused) -> Refusal:
     if refused is Refused.BEING_DELETED:
         return TryLater(refused.value, _REFUSED[refused], retry_after=10)
+    if refused is Refused.TOO_EARLY:
+        return TryLater(refused.value, _REFUSED[refused])
     return Forbidden(refused.value, _REFUSED[refused])

@@ -9,11 +9,14 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 REQUEST_TIMEOUT = 10.0
+_KNOWS_AFTER = "Mentu-Knows-After"
 _FOREIGN = frozenset({"CommandOfAnotherNamespace", "CommandIdInUse"})
 _OF_THE_CONTENT = ("lines.", "part", "data")
 _OF_THE_LINES = frozenset({"RejectedByStore", "InvalidJSON"})
@@ -43,20 +46,48 @@ class Unavailable(Exception):
         self.wait = wait
 
 
+@dataclass
+class _Asked:
+    path: str
+    body: bytes
+    reused: bool
+    """Whether the connection had served before."""
+    error: Exception | None = None
+
+
 class Intake:
     """One kept-alive connection; the token is read again for each new one, since the kubelet rotates the file."""
 
     def __init__(self, url: str, token_file: str, on_token: Callable[[str], None] = lambda _token: None) -> None:
-        self._parts = urlsplit(url)
+        self._url, self._parts = url, urlsplit(url)
         self._token_file = token_file
         self._on_token = on_token
         self._connection: http.client.HTTPConnection | None = None
         self._token = ""
+        self._asked: _Asked | None = None
+        self.knows_after = False
+        """Whether its last answer said that it stores what is sent `after` lines never before them."""
+
+    def twin(self) -> Intake:
+        """A second connection to the same intake."""
+        return Intake(self._url, self._token_file, self._on_token)
 
     def post(self, path: str, body: bytes) -> int:
         """The number up to which things are stored now."""
+        self.send(path, body)
+        return self.answer()
+
+    def send(self, path: str, body: bytes) -> None:
+        """The first half of `post`: nothing is told of it before `answer`."""
+        self._asked = _Asked(path, body, reused=self._connection is not None)
         try:
-            status, text, wait = self._exchange(path, body)
+            self._request(path, body)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self._asked.error = error
+
+    def answer(self) -> int:
+        try:
+            status, text, wait = self._answer()
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             raise Unavailable(f"{type(error).__name__}: {error}") from None
@@ -69,24 +100,32 @@ class Intake:
             self.close()
         raise refusal
 
-    def _exchange(self, path: str, body: bytes) -> tuple[int, str, float]:
+    def _answer(self) -> tuple[int, str, float]:
         """An idle connection may have been closed by the other side meanwhile: that is no failure of the intake."""
-        reused = self._connection is not None
+        asked, self._asked = self._asked, None
+        if asked is None:
+            raise http.client.ResponseNotReady
         try:
-            return self._ask(path, body)
+            if asked.error is not None:
+                raise asked.error
+            return self._read_answer()
         except TimeoutError:
             raise
         except (OSError, http.client.HTTPException):
-            if not reused:
+            if not asked.reused:
                 raise
             self.close()
-            return self._ask(path, body)
+            self._request(asked.path, asked.body)
+            return self._read_answer()
 
-    def _ask(self, path: str, body: bytes) -> tuple[int, str, float]:
+    def _request(self, path: str, body: bytes) -> None:
         connection = self._connection or self._connect()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
         connection.request("POST", self._parts.path.rstrip("/") + path, body, headers)
-        answer = connection.getresponse()
+
+    def _read_answer(self) -> tuple[int, str, float]:
+        answer = (self._connection or self._connect()).getresponse()
+        self.knows_after = answer.status == HTTPStatus.OK and answer.getheader(_KNOWS_AFTER) == "1"
         told = answer.getheader("Retry-After") or ""
         wait = float(told) if told.isascii() and told.isdecimal() else 0.0
         text = answer.read(64 * 1024).decode("utf-8", "replace")

@@ -24,9 +24,10 @@ class Envelope:
     epoch: int
     machine_id: str
 
-    def of_lines(self, attempt: int, batch: Batch) -> bytes:
+    def of_lines(self, attempt: int, batch: Batch, after: int = 0) -> bytes:
         """The lines as they stand in the spool: making their JSON anew would be most of the cost of sending."""
         whose = {"commandId": self.command_id, "attempt": attempt, "epoch": self.epoch, "machineId": self.machine_id}
+        whose = {**whose, "after": after} if after else whose
         return encoded(whose)[:-1] + b', "lines": [' + batch.raw[:-1].replace(b"\n", b",\n") + b"]}"
 
 
@@ -62,12 +63,16 @@ class Queue(ABC):
 
     @property
     def has_much(self) -> bool:
-        """More than one request takes: no reason to wait for company."""
+        """More than one request takes, or what the last one has left: no reason to wait for company."""
         return False
 
     @abstractmethod
     def take(self) -> Parcel | None:
         """The next one to send; the same again until it was answered."""
+
+    def take_ahead(self, parcel: Parcel) -> Parcel | None:  # noqa: ARG002
+        """A full one that comes after `parcel`, which has no answer yet."""
+        return None
 
     @abstractmethod
     def stored(self, parcel: Parcel) -> None:
@@ -91,6 +96,7 @@ class LineQueue(Queue):
         self.dropped = 0
         self._envelope = envelope
         self._size = BATCH_LINES
+        self._seen = 0  # the last line that was there when a parcel was taken
 
     @property
     def pending(self) -> int:
@@ -103,15 +109,28 @@ class LineQueue(Queue):
 
     @property
     def has_much(self) -> bool:
-        return self.pending > self._size or self.spool.pending_bytes > BATCH_BYTES
+        has_waited = self.pending > 0 and self.spool.acked < self._seen
+        return has_waited or self.pending > self._size or self.spool.pending_bytes > BATCH_BYTES
 
     def take(self) -> Parcel | None:
-        last = self.spool.last_seq
+        last = self._seen = self.spool.last_seq
         batch = self.spool.batch(self._size, BATCH_BYTES)
         if batch is None:
             self.spool.ack(last)  # numbers without a line: somebody has cut the file
             return None
         return Parcel(LOGS, self._envelope.of_lines(self.spool.attempt, batch), batch.last, batch.count)
+
+    def take_ahead(self, parcel: Parcel) -> Parcel | None:
+        """None where the lines at hand would not fill it: those may as well wait for the answer, and for company."""
+        is_full = self.spool.last_seq - parcel.last >= BATCH_LINES or self.spool.unread_bytes > BATCH_BYTES
+        if self._size < BATCH_LINES or not is_full:
+            return None
+        self._seen = self.spool.last_seq
+        batch = self.spool.batch_after_that(BATCH_LINES, BATCH_BYTES)
+        if batch is None:
+            return None
+        body = self._envelope.of_lines(self.spool.attempt, batch, after=parcel.last)
+        return Parcel(LOGS, body, batch.last, batch.count)
 
     def stored(self, parcel: Parcel) -> None:
         self.spool.ack(parcel.last)

@@ -1,9 +1,10 @@
 """Send what is spooled to the log intake, until it is stored.
 
 A line waits a few milliseconds while the intake answers, and at most 100: sent at once when nothing was sent lately,
-together with what came in the meantime otherwise. Whatever goes wrong, the lines stay in the spool and are tried again
-with back-off; what is left at the end is counted and shipped by the next pod that mounts the volume. It never blocks
-the agent.
+together with what came in the meantime otherwise. In a flood two batches are on their way, so that the intake checks
+one while it stores the other, and stores neither before the lines before it. Whatever goes wrong, the lines stay in the
+spool and are tried again with back-off; what is left at the end is counted and shipped by the next pod that mounts the
+volume. It never blocks the agent.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from .intake import Intake, Refused, TooLarge, Unavailable, Undeliverable
-from .queues import Queue
+from .queues import Parcel, Queue
 
 INTERVAL_LEAST, INTERVAL_MOST = 0.01, 0.1
 BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_AT_END = 0.2, 15.0, 0.5
 REST = 8
 IDLE = 0.25
+QUICK = 0.5
+ALONE = 5.0
+"""For so long one parcel at a time is sent when one that was sent ahead was not taken."""
 
 Note = Callable[[str], None]
 
@@ -29,13 +33,16 @@ Note = Callable[[str], None]
 class Shipper:
     def __init__(self, intake: Intake, queues: Sequence[Queue], note: Note, arrived: threading.Event) -> None:
         """The first queue is this attempt's own; each of the others steps back on its own and never delays it."""
-        self._intake = intake
+        self._intake, self._other = intake, intake.twin()
         self._queues = list(queues)
         self._note = note
         self._arrived = arrived
         self._complained = False
         self._deadline: Callable[[], float] | None = None
         self._draining_since = 0.0
+        self._ends = threading.Event()
+        self._is_quick = False
+        self._alone_until = 0.0
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
 
     def start(self) -> None:
@@ -48,6 +55,7 @@ class Shipper:
             queue.not_before = 0.0
         self._deadline = deadline
         self._arrived.set()
+        self._ends.set()
         while self._thread.is_alive() and time.monotonic() < deadline() + 0.2:
             self._thread.join(0.05)
 
@@ -72,13 +80,15 @@ class Shipper:
             else:
                 time.sleep(0.02)
         self._intake.close()
+        self._other.close()
 
     def _let_lines_gather(self, since: float) -> None:
         """For some times as long as the intake took to store a batch: while it is quick, lines hardly wait; when it is
-        busy with many pods, each asks less often, and long before all of them together take all that it has."""
+        busy with many pods, each asks less often, and long before all of them together take all that it has. At the end
+        no more lines come."""
         now = time.monotonic()
         if not any(queue.has_much and now >= queue.not_before for queue in self._queues):
-            time.sleep(min(INTERVAL_MOST, max(INTERVAL_LEAST, (now - since) * REST)))
+            self._ends.wait(min(INTERVAL_MOST, max(INTERVAL_LEAST, (now - since) * REST)))
 
     def _is_over(self) -> bool:
         if self._deadline is None:
@@ -92,11 +102,39 @@ class Shipper:
         return any(now >= queue.not_before and queue.pending and self._send(queue) for queue in self._queues)
 
     def _send(self, queue: Queue) -> bool:
+        """One parcel; in a flood also those that follow it, each on its way before the one before it is answered. The
+        intake stores none before the others: should one not be stored, those behind it are sent again after it."""
         parcel = queue.take()
         if parcel is None:
             return False
+        self._intake.send(parcel.path, parcel.body)
+        ahead = self._send_ahead(queue, parcel)
+        is_stored = self._settle(queue, parcel)
+        while ahead is not None:
+            self._intake, self._other = self._other, self._intake
+            if not is_stored:
+                self._intake.close()  # whatever becomes of it: it is sent again
+                break
+            parcel, ahead = ahead, self._send_ahead(queue, ahead)
+            is_stored = self._settle(queue, parcel, was_ahead=True)
+        return True
+
+    def _send_ahead(self, queue: Queue, parcel: Parcel) -> Parcel | None:
+        """Only while the intake is quick: what many have on their way takes the room that it has for all."""
+        now = time.monotonic()
+        if not self._is_quick or now < self._alone_until or (self._deadline is not None and now >= self._deadline()):
+            return None
+        ahead = queue.take_ahead(parcel)
+        if ahead is not None:
+            self._other.send(ahead.path, ahead.body)
+        return ahead
+
+    def _settle(self, queue: Queue, parcel: Parcel, *, was_ahead: bool = False) -> bool:
+        """Wait for the parcel's answer and do as it says; whether it is stored. That one was not taken because of those
+        before it, or for lack of room, is no failure of the intake: by itself it may be taken."""
+        asked, self._is_quick = time.monotonic(), False
         try:
-            acked = self._intake.post(parcel.path, parcel.body)
+            acked = self._intake.answer()
             if acked < parcel.last:
                 raise Unavailable(f"the answer to {parcel.last} was {acked}")
         except TooLarge as error:
@@ -110,13 +148,18 @@ class Shipper:
             queue.give_up(str(error))
             self._say(f"the log intake will not take these lines, now or later: {error}")
         except Unavailable as error:
-            self._step_back(queue, error)
+            if was_ahead:
+                self._alone_until = asked + ALONE
+            else:
+                self._step_back(queue, error)
         else:
             queue.stored(parcel)
             if queue.failures:
                 self._try_all_again()
             queue.failures, queue.not_before = 0, 0.0
-        return True
+            self._is_quick = self._intake.knows_after and time.monotonic() - asked < QUICK
+            return True
+        return False
 
     def _try_all_again(self) -> None:
         """An intake that is back takes of the others too what it did not take while it was away."""

@@ -59,7 +59,7 @@ class Spool:
         self.last_seq, self.last_ts = self.acked, ""
         self._size = self._recover()
         self._offset = 0  # where the first line that is not acknowledged begins, or before it
-        self._read_up_to = (0, 0)  # the last line of the last batch, and where it ends
+        self._read: list[tuple[int, int]] = []  # of each batch that is under way: its last line, and where it ends
 
     def append(self, lines: str, last_seq: int, last_ts: str) -> None:
         """`records`, in one write. Raises OSError when not all of them fitted: then none is there."""
@@ -79,21 +79,39 @@ class Spool:
         return self._size - self._offset
 
     @property
+    def unread_bytes(self) -> int:
+        """What comes after the last batch."""
+        return self._size - (self._read[-1][1] if self._read else self._offset)
+
+    @property
     def pending_lines(self) -> int:
         return max(0, self.last_seq - self.acked)
 
     def batch(self, max_lines: int, max_bytes: int) -> Batch | None:
         """The next lines to send, oldest first; the same ones again until they are acknowledged."""
+        self._read = []
         with self._lock:
             offset, size = self._offset, self._size
         while piece := _first(max_lines, _lines_at(self._fd, offset, size, max_bytes)):
             end = offset + len(piece)
             if found := _needed(piece, self.acked):
-                self._read_up_to = (found.last, end)
+                self._read = [(found.last, end)]
                 return found
             self._pass_over(offset, end)
             offset = end
         return None
+
+    def batch_after_that(self, max_lines: int, max_bytes: int) -> Batch | None:
+        """What comes after the last batch, which is not acknowledged yet; nothing unless all of it are records."""
+        if not self._read:
+            return None
+        last, offset = self._read[-1]
+        piece = _first(max_lines, _lines_at(self._fd, offset, self._size, max_bytes))
+        found = _needed(piece, last)
+        if found is None or len(found.raw) != len(piece):
+            return None
+        self._read.append((found.last, offset + len(piece)))
+        return found
 
     def _pass_over(self, start: int, end: int) -> None:
         """What nobody needs any more, as long as nothing before it is needed."""
@@ -105,9 +123,8 @@ class Spool:
         """Everything up to `seq` is stored. The file is emptied when nothing in it is needed and it has grown."""
         with self._lock:
             self.acked = max(self.acked, min(seq, self.last_seq))
-            last, end = self._read_up_to
-            if self.acked == last:
-                self._offset = max(self._offset, end)
+            self._offset = max([self._offset, *(end for last, end in self._read if last <= self.acked)])
+            self._read = [(last, end) for last, end in self._read if last > self.acked]
             if self.acked >= self.last_seq:
                 self._offset = self._size
             if not self._read_only:
@@ -119,7 +136,7 @@ class Spool:
             if self.acked >= self.last_seq and self._size > COMPACT_BYTES:
                 os.ftruncate(self._fd, 0)
                 self._size = self._offset = 0
-                self._read_up_to = (0, 0)
+                self._read = []
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

@@ -33,7 +33,7 @@ async def append_in(
     if strangers:
         amend = any(batch.key.command_id in owners for batch in strangers)
         owners |= await transaction.claim(_claims(strangers, today), amend=amend)
-    refused = refusals(batches, owners)
+    refused = refusals(batches, owners, reached)
     allowed = by_place([batch for index, batch in enumerate(batches) if index not in refused])
     if missing := [where for where in allowed if where not in reached]:
         await transaction.begin(missing, owners)

@@ -36,7 +36,8 @@ class LogBatch:
     """Lines of one attempt, as one sender sent them: in any order, and perhaps not for the first time.
 
     `command_uid` is the object's UID: a command id can be given to a second object, whose lines have the same
-    keys and would pass for repetitions. Empty where it is not known."""
+    keys and would pass for repetitions. Empty where it is not known. `after`: up to which line the sender has sent
+    others that it has no answer to yet; where they are not stored, these are not either: no gap comes of it."""
 
     key: AttemptKey
     epoch: int
@@ -44,6 +45,7 @@ class LogBatch:
     lines: Sequence[LogLine]
     repository: str = ""
     command_uid: str = ""
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Refusal(StrEnum):
     """The first object with this command id owns it; this batch is of a second one in the same namespace."""
     BEING_DELETED = "LogBeingDeleted"
     """The command's retention has ended and its rows are being deleted: temporary."""
+    TOO_EARLY = "EarlierLinesMissing"
+    """The lines that it was sent after are not stored: they and it are to be sent again, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,9 @@ def accepted(placed: Sequence[Placed]) -> Iterator[LogBatch]:
             yield replace(batch, lines=[line for _, line in items])
 
 
-def refusals(batches: Sequence[LogBatch], owners: Mapping[str, Owned]) -> dict[int, Refusal]:
+def refusals(
+    batches: Sequence[LogBatch], owners: Mapping[str, Owned], reached: Mapping[Place, Reached]
+) -> dict[int, Refusal]:
     """By the batch's place in the list. An owner that is not there was deleted a moment ago."""
     found: dict[int, Refusal] = {}
     for index, batch in enumerate(batches):
@@ -194,4 +196,24 @@ def refusals(batches: Sequence[LogBatch], owners: Mapping[str, Owned]) -> dict[i
         why = Refusal.BEING_DELETED if owner is None else owner.refuses(batch)
         if why is not None:
             found[index] = why
+    return found | _too_early(batches, found, reached)
+
+
+def _too_early(
+    batches: Sequence[LogBatch], refused: Collection[int], reached: Mapping[Place, Reached]
+) -> dict[int, Refusal]:
+    """Those whose sender has sent lines before them that are not stored, nor in a batch before them here."""
+    found: dict[int, Refusal] = {}
+    if not any(batch.after for batch in batches):
+        return found
+    full = {where for where, attempt in reached.items() if attempt.truncated_at is not None}
+    last = defaultdict(int, {where: attempt.last_seq for where, attempt in reached.items()})
+    for index, batch in enumerate(batches):
+        where = (batch.key.command_id, batch.key.attempt)
+        if index in refused or where in full:
+            continue
+        if batch.after > last[where]:
+            found[index] = Refusal.TOO_EARLY
+        else:
+            last[where] = max([last[where], *(line.seq for line in batch.lines)])
     return found

@@ -23,6 +23,10 @@ class FakeIntake:
         self.retry_after = ""
         self.refusal: dict[str, str] = {}
         self.page = b""
+        self.knows_after = False
+        self.too_early = 0
+        self.patience = 0.0  # for the lines before others
+        self.under_way = self.most_under_way = 0
         self.hangs_up = False  # after each answer, without saying so
         self.misbehave: Answer = lambda _batch: None
         self.changed = threading.Condition()
@@ -32,12 +36,27 @@ class FakeIntake:
         with self.changed:
             self.batches.append(batch)
             self.tokens.append(token)
-            status = self.misbehave(batch) or 200
+            status = self._too_early(batch) or self.misbehave(batch) or 200
             if status in (200, 599):  # 599: stored, but the answer is lost
                 for line in batch["lines"]:
                     self.rows.setdefault((batch["commandId"], batch["attempt"], line["seq"]), line["message"])
             self.changed.notify_all()
             return status
+
+    def _too_early(self, batch: dict[str, Any]) -> int | None:
+        """What was sent after lines that are not stored is not stored either."""
+        before = (batch["commandId"], batch["attempt"], batch.get("after", 0))
+        if not before[2] or self.changed.wait_for(lambda: before in self.rows, self.patience):
+            return None
+        self.too_early += 1
+        return 503
+
+    def begins(self, by: int) -> None:
+        """Requests whose headers have come and that are not answered."""
+        with self.changed:
+            self.under_way += by
+            self.most_under_way = max(self.most_under_way, self.under_way)
+            self.changed.notify_all()
 
     def cast(self, attempt: int = 1) -> str:
         return "".join(data for (of, _), data in sorted(self.recordings.items()) if of == attempt)
@@ -69,6 +88,13 @@ def _handler(intake: FakeIntake) -> type[BaseHTTPRequestHandler]:
             """Quiet."""
 
         def do_POST(self) -> None:
+            intake.begins(1)
+            try:
+                self._answer()
+            finally:
+                intake.begins(-1)
+
+        def _answer(self) -> None:
             batch = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if self.path == "/intake/v1/recordings":
                 status, acked = intake.take_part(batch), batch["part"]
@@ -84,6 +110,8 @@ def _handler(intake: FakeIntake) -> type[BaseHTTPRequestHandler]:
             body = intake.page if status != 200 and intake.page else body
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            if intake.knows_after and status == 200:
+                self.send_header("Mentu-Knows-After", "1")
             if intake.retry_after and status != 200:
                 self.send_header("Retry-After", intake.retry_after)
             self.end_headers()

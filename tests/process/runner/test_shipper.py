@@ -12,6 +12,7 @@ import pytest
 from tests.process.runner.builders import journal, messages
 from tests.process.runner.intake import FakeIntake, running_intake
 
+from bugcommand_operator.runner import queues as queues_module
 from bugcommand_operator.runner import shipper as shipper_module
 from bugcommand_operator.runner import spool as spool_module
 from bugcommand_operator.runner.intake import Intake
@@ -83,6 +84,121 @@ def test_what_comes_while_a_batch_is_under_way_goes_together(shipping: Shipping)
     assert len(shipping.intake.batches) < 60
     assert max(len(batch["lines"]) for batch in shipping.intake.batches) <= 5000
     assert shipping.intake.connections == 1
+
+
+def test_what_a_batch_has_left_behind_waits_for_no_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues_module, "BATCH_LINES", 5)
+    written, spool = journal(tmp_path)
+    queue = LineQueue(spool, Envelope("0d7f4c2e-0000-4000-8000-000000000001", 3, "site-1"))
+    written.write_block(STDOUT, [f"line {number}" for number in range(7)])
+    first = queue.take()
+    assert first is not None
+    queue.stored(first)
+    assert (queue.pending, queue.has_much) == (2, True), "they were there when the batch was taken"
+    second = queue.take()
+    assert second is not None
+    written.write(STDOUT, "came meanwhile")
+    queue.stored(second)
+    assert (queue.pending, queue.has_much) == (1, False)
+
+
+def test_at_the_end_nothing_is_waited_for(shipping: Shipping, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("INTERVAL_LEAST", "INTERVAL_MOST"):
+        monkeypatch.setattr(shipper_module, name, 3600.0)  # who waits for company waits longer than any test
+    shipping.journal.write(STDOUT, "first")
+    shipping.intake.wait_for(lambda: len(shipping.intake.rows) == 1)
+    shipping.journal.write(STDOUT, "last")
+    assert shipping.finish(60.0)
+    assert shipping.intake.messages() == ["first", "last"]
+
+
+def flood(shipping: Shipping, lines: int = 40) -> list[str]:
+    """So many lines at once, after a first one that has shown how quick the intake is and what it knows."""
+    shipping.journal.write(STDOUT, "first")
+    shipping.intake.wait_for(lambda: len(shipping.intake.rows) == 1)
+    written = [f"line {number}" for number in range(lines)]
+    shipping.journal.write_block(STDOUT, written)
+    return ["first", *written]
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues_module, "BATCH_LINES", 5)
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_in_a_flood_a_batch_is_on_its_way_before_the_one_before_it_is_answered(
+    tmp_path: Path, intake: FakeIntake
+) -> None:
+    intake.knows_after, intake.patience = True, 15.0
+    shipping = started(tmp_path, intake, [])
+    seen: list[int] = []
+
+    def waits_for_company(batch: dict[str, Any]) -> int | None:
+        """The first full one is not answered before another has come."""
+        if batch["lines"][0]["seq"] == 2:
+            intake.changed.wait_for(lambda: intake.most_under_way == 2, 15)
+        seen.append(batch.get("after", 0))
+        return None
+
+    intake.misbehave = waits_for_company
+    expected = flood(shipping)
+    assert shipping.finish()
+    assert intake.messages() == expected
+    assert (intake.most_under_way, intake.too_early) == (2, 0)
+    sent = [number for batch in intake.batches for number in numbers(batch)]
+    assert sent == list(range(1, len(expected) + 1)), "in order, and nothing twice"
+    assert [after for after in seen if after] == list(range(6, 37, 5))
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_an_intake_that_does_not_know_of_it_is_sent_nothing_ahead(tmp_path: Path, intake: FakeIntake) -> None:
+    shipping = started(tmp_path, intake, [])
+    expected = flood(shipping)
+    assert shipping.finish()
+    assert intake.messages() == expected
+    assert (intake.most_under_way, intake.connections) == (1, 1)
+    assert not any("after" in batch for batch in intake.batches)
+
+
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("status", [503, 599, 400])
+def test_what_was_sent_ahead_of_a_batch_that_fails_is_stored_after_it_once(
+    tmp_path: Path, intake: FakeIntake, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipper_module, "BACKOFF_MOST", 0.4)
+    intake.knows_after = True
+    intake.refusal = {"reason": "InvalidField", "message": "no", "field": "lines.4.message"} if status == 400 else {}
+    shipping = started(tmp_path, intake, [])
+    failed: list[int] = []
+
+    def fails_once(batch: dict[str, Any]) -> int | None:
+        if 12 in numbers(batch) and not failed:
+            failed.append(1)
+            intake.changed.wait_for(lambda: intake.most_under_way == 2, 15)
+            return status
+        return None
+
+    intake.misbehave = fails_once
+    expected = flood(shipping)
+    assert shipping.finish()
+    assert intake.messages() == expected
+    assert list(intake.rows) == sorted(intake.rows), "none was stored before the lines before it"
+    assert shipping.journal.unshipped == shipping.queues[0].dropped == 0
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_batch_that_finds_no_room_ahead_is_no_failure_and_is_sent_by_itself(
+    tmp_path: Path, intake: FakeIntake
+) -> None:
+    intake.knows_after = True
+    shipping = started(tmp_path, intake, [])
+    intake.misbehave = lambda batch: 503 if "after" in batch else None
+    expected = flood(shipping)
+    assert shipping.finish()
+    assert intake.messages() == expected
+    assert sum("after" in batch for batch in intake.batches) == 2, "the second was on its way already"
+    assert shipping.queues[0].failures == 0
 
 
 def test_the_envelope_says_whose_lines_they_are(shipping: Shipping) -> None:

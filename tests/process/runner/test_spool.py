@@ -46,6 +46,22 @@ def test_the_same_lines_come_again_until_they_are_acknowledged(tmp_path: Path) -
     assert (seqs(spool), spool.pending_lines, spool.pending_bytes) == ([], 0, 0)
 
 
+def test_a_second_batch_can_be_read_before_the_first_is_acknowledged(tmp_path: Path) -> None:
+    spool = filled(tmp_path, 6)
+    first, second = spool.batch(2, 10_000), spool.batch_after_that(2, 10_000)
+    assert first is not None
+    assert second is not None
+    assert (first.last, second.last) == (2, 4)
+    spool.ack(2)
+    third = spool.batch_after_that(2, 10_000)
+    assert third is not None
+    assert third.last == 6
+    assert spool.batch_after_that(2, 10_000) is None
+    assert seqs(spool, 2) == [3, 4], "what is not acknowledged comes again"
+    spool.ack(6)
+    assert (seqs(spool), spool.pending_bytes, spool.unread_bytes) == ([], 0, 0)
+
+
 def test_a_batch_is_bounded_in_bytes_but_never_empty(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 1)
     for seq in range(1, 4):

@@ -49,6 +49,18 @@ async def test_sending_again_is_acknowledged_again_and_stored_once(gateway: Gate
     assert await gateway.metric("mentu_log_batches_total") == 2
 
 
+async def test_what_was_sent_ahead_is_stored_after_the_lines_before_it_or_not_at_all(gateway: Gateway) -> None:
+    early = await gateway.post({**batch([3]), "after": 2})
+    assert (early.status_code, early.json()["reason"]) == (503, "EarlierLinesMissing")
+    assert int(early.headers["retry-after"]) >= 1
+    assert await gateway.rows() == []
+
+    answers = await asyncio.gather(gateway.post(batch([1, 2])), gateway.post({**batch([3]), "after": 2}))
+    assert [answer.json() for answer in answers] == [{"acked": 2}, {"acked": 3}]
+    assert [answer.headers["mentu-knows-after"] for answer in answers] == ["1", "1"]
+    assert [row.seq for row in await gateway.rows()] == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("headers", "status", "reason"),
     [
