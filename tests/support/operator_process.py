@@ -55,7 +55,7 @@ class OperatorProcess:
     limits: Limits = LIMITS
     install: Install = INSTALL
     kube_of: Callable[[ClusterModel], FakeKube] = FakeKube
-    others_were_called: Callable[[], bool] = lambda: False
+    many_were_called: Callable[[], bool] = lambda: False
     hears: bool = True
     """False: its watches have stalled without a word."""
     due: dict[Key, datetime] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class OperatorProcess:
         self.world = World(self.limits.ageing)
         self.told = Told(self.kube)
         actor = Actor(self.kube, self.world, self.install)
-        self.turns = Turns(self.world, self.identity, self.limits, self.enqueue, self.others_were_called)
+        self.turns = Turns(self.world, self.identity, self.limits, self.enqueue, self.many_were_called)
         self.reconciler = Reconciler(
             self.kube, self.world, actor, self.told, self.identity, self.limits, self.turns, self.local_clock
         )

@@ -63,7 +63,7 @@ def pod_from(obj: Raw) -> Pod:
         created_at=timestamp(meta.get("creationTimestamp")) or datetime.fromtimestamp(0, UTC),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
-        unschedulable=_unschedulable(status),
+        unschedulable=_unschedulable(status, is_gated=bool((obj.get("spec") or {}).get("schedulingGates"))),
         is_scheduled=bool((obj.get("spec") or {}).get("nodeName") or states),
         version=meta.get("resourceVersion", ""),
         gates=tuple(gate["name"] for gate in (obj.get("spec") or {}).get("schedulingGates") or ()),
@@ -79,8 +79,11 @@ def _command_uid(meta: Raw) -> str | None:
     return labelled if owners == [labelled] or (not owners and may_lack_owner) else None
 
 
-def _unschedulable(status: Raw) -> str:
+def _unschedulable(status: Raw, *, is_gated: bool) -> str:
+    """That a gate held it up is still said after the gate has been opened, until the scheduler has looked at it."""
     for condition in status.get("conditions") or ():
+        if condition.get("reason") == "SchedulingGated" and not is_gated:
+            continue
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return str(condition.get("message") or condition.get("reason") or "")
     return ""

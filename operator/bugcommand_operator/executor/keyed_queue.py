@@ -54,8 +54,9 @@ class KeyedQueue:
             self._put(_FIRST, key)
 
     @property
-    def somebody_goes_first(self) -> bool:
-        return bool(self._first)
+    def many_go_first(self) -> bool:
+        """More than are worked on at once."""
+        return len(self._first) > self._workers
 
     def _put(self, lane: int, key: Key) -> None:
         self._waiting.setdefault(key, time.monotonic())

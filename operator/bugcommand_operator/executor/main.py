@@ -87,10 +87,10 @@ class Executor:
         self._world = World(limits.ageing)
         self._registry = self._with_registry(kube)
         self._queue = KeyedQueue(self._timed_pass, waited=metrics.QUEUE_WAIT.observe)
-        self._events = EventPoster(kube, config.executor_id, self._somebody_waits_for_a_claim)
+        self._events = EventPoster(kube, config.executor_id, self._many_wait_for_their_claim)
         confirm = Fence(kube, self._world, self._registry).confirm if self._registry else unfenced
         actor = Actor(kube, self._world, config.install(), confirm)
-        self._turns = Turns(self._world, identity, limits, self._queue.add_first, self._somebody_waits_for_a_claim)
+        self._turns = Turns(self._world, identity, limits, self._queue.add_first, self._many_wait_for_their_claim)
         self._routes = Routes(self._world, self._queue.add, self._turns.call_up)
         self._watches = Watches(news=News(self._world.echoes, self._routes.past_kopf))
         self._health = Health(self._watches, may_claim=self._may_claim)
@@ -125,8 +125,8 @@ class Executor:
             return False
         return falls_to(self._config.executor_id, command.uid, (peer.id for peer in executors.live))
 
-    def _somebody_waits_for_a_claim(self) -> bool:
-        return self._queue.somebody_goes_first
+    def _many_wait_for_their_claim(self) -> bool:
+        return self._queue.many_go_first
 
     def _may_claim(self) -> bool:
         return self._registry is None or self._registry.executors().may_claim

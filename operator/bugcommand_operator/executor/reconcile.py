@@ -96,7 +96,7 @@ class Reconciler:
         has made a hundred commands soon sees them all taken, and what nobody of ours takes is free for others."""
         after = self._world.commands.items.get(before.key)
         is_new = before.is_waiting and after is not None and after.is_claimed
-        return is_new and self._turns.others_were_called()
+        return is_new and self._turns.many_were_called()
 
     async def _one_step(self, command: Command) -> Plan:
         seen = Observed(command, self._identity, self._limits, executors=self._world.executors)

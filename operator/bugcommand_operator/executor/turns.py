@@ -23,14 +23,14 @@ class Turns:
         identity: Identity,
         limits: Limits,
         call: Callable[[Key], None],
-        others_were_called: Callable[[], bool] = lambda: False,
+        many_were_called: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`others_were_called`: whether any that were called up still wait for the pass that claims them."""
+        """`many_were_called`: whether more than a few that were called up still wait for the pass that claims them."""
         self._world = world
         self._identity = identity
         self._limits = limits
         self._call = call
-        self.others_were_called = others_were_called
+        self.many_were_called = many_were_called
 
     def call_up(self, but: Key | None = None) -> None:
         """Cheap when there is no room, or nothing has changed since nobody could be called."""

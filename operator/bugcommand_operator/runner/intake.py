@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -66,7 +67,9 @@ class Intake:
         self._token = ""
         self._asked: _Asked | None = None
         self.knows_after = False
-        """Whether its last answer said that it stores what is sent `after` lines never before them."""
+        """Whether this connection's last answer said that what is sent `after` lines is never stored before them."""
+        self.sent_at = 0.0
+        """When the last request was sent (monotonic)."""
 
     def twin(self) -> Intake:
         """A second connection to the same intake."""
@@ -80,6 +83,7 @@ class Intake:
     def send(self, path: str, body: bytes) -> None:
         """The first half of `post`: nothing is told of it before `answer`."""
         self._asked = _Asked(path, body, reused=self._connection is not None)
+        self.sent_at = time.monotonic()
         try:
             self._request(path, body)
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -142,6 +146,8 @@ class Intake:
         return self._connection
 
     def close(self) -> None:
+        """The next one may be another gateway's, which may not know what this one knew."""
+        self.knows_after = False
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -26,6 +26,8 @@ IDLE = 0.25
 QUICK = 0.5
 ALONE = 5.0
 """For so long one parcel at a time is sent when one that was sent ahead was not taken."""
+RESTED = 5.0
+"""A connection that has not been used for so long may have been closed by the other side."""
 
 Note = Callable[[str], None]
 
@@ -43,6 +45,7 @@ class Shipper:
         self._ends = threading.Event()
         self._is_quick = False
         self._alone_until = 0.0
+        self._changes_over = False
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
 
     def start(self) -> None:
@@ -107,6 +110,8 @@ class Shipper:
         parcel = queue.take()
         if parcel is None:
             return False
+        if self._changes_over:
+            self._intake, self._other, self._changes_over = self._other, self._intake, False
         self._intake.send(parcel.path, parcel.body)
         ahead = self._send_ahead(queue, parcel)
         is_stored = self._settle(queue, parcel)
@@ -120,19 +125,33 @@ class Shipper:
         return True
 
     def _send_ahead(self, queue: Queue, parcel: Parcel) -> Parcel | None:
-        """Only while the intake is quick: what many have on their way takes the room that it has for all."""
-        now = time.monotonic()
-        if not self._is_quick or now < self._alone_until or (self._deadline is not None and now >= self._deadline()):
+        """Only while the intake is quick: what many have on their way takes the room that it has for all. And only when
+        the gateways of both connections have said that they know what it means: an ordinary parcel asks first."""
+        if not self._may_send_ahead(queue, time.monotonic()):
             return None
         ahead = queue.take_ahead(parcel)
-        if ahead is not None:
-            self._other.send(ahead.path, ahead.body)
+        if ahead is None:
+            return None
+        if time.monotonic() - self._other.sent_at > RESTED:
+            self._other.close()
+        if not self._other.knows_after:
+            self._changes_over = True
+            return None
+        self._other.send(ahead.path, ahead.body)
         return ahead
+
+    def _may_send_ahead(self, queue: Queue, now: float) -> bool:
+        """What an earlier attempt has left stands back: this attempt's lines, if there are any, are next."""
+        own = self._queues[0]
+        if queue is not own and own.pending and now >= own.not_before:
+            return False
+        is_over = self._deadline is not None and now >= self._deadline()
+        return self._is_quick and self._intake.knows_after and now >= self._alone_until and not is_over
 
     def _settle(self, queue: Queue, parcel: Parcel, *, was_ahead: bool = False) -> bool:
         """Wait for the parcel's answer and do as it says; whether it is stored. That one was not taken because of those
         before it, or for lack of room, is no failure of the intake: by itself it may be taken."""
-        asked, self._is_quick = time.monotonic(), False
+        asked, self._is_quick = self._intake.sent_at, False
         try:
             acked = self._intake.answer()
             if acked < parcel.last:
@@ -149,7 +168,7 @@ class Shipper:
             self._say(f"the log intake will not take these lines, now or later: {error}")
         except Unavailable as error:
             if was_ahead:
-                self._alone_until = asked + ALONE
+                self._alone_until = time.monotonic() + ALONE
             else:
                 self._step_back(queue, error)
         else:

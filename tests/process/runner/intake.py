@@ -24,6 +24,8 @@ class FakeIntake:
         self.refusal: dict[str, str] = {}
         self.page = b""
         self.knows_after = False
+        self.connections_that_know = 1000
+        self.carried_ahead: set[int] = set()  # by which connections
         self.too_early = 0
         self.patience = 0.0  # for the lines before others
         self.under_way = self.most_under_way = 0
@@ -83,6 +85,7 @@ def _handler(intake: FakeIntake) -> type[BaseHTTPRequestHandler]:
         def setup(self) -> None:
             super().setup()
             intake.connections += 1
+            self.number = intake.connections
 
         def log_message(self, *_: object) -> None:
             """Quiet."""
@@ -100,6 +103,8 @@ def _handler(intake: FakeIntake) -> type[BaseHTTPRequestHandler]:
                 status, acked = intake.take_part(batch), batch["part"]
             else:
                 assert self.path == "/intake/v1/logs"
+                if "after" in batch:
+                    intake.carried_ahead.add(self.number)
                 status = intake.take(batch, self.headers.get("Authorization", ""))
                 acked = batch["lines"][-1]["seq"]
             if status == 599:
@@ -110,7 +115,7 @@ def _handler(intake: FakeIntake) -> type[BaseHTTPRequestHandler]:
             body = intake.page if status != 200 and intake.page else body
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
-            if intake.knows_after and status == 200:
+            if intake.knows_after and self.number <= intake.connections_that_know and status == 200:
                 self.send_header("Mentu-Knows-After", "1")
             if intake.retry_after and status != 200:
                 self.send_header("Retry-After", intake.retry_after)

@@ -55,6 +55,16 @@ def test_a_pod_without_a_node_says_why() -> None:
     assert pod_from(raw_pod({"phase": "Pending", "conditions": [condition]})).unschedulable == "0/1 nodes available"
 
 
+@pytest.mark.parametrize(("gates", "why"), [([], ""), ([{"name": "queue.example.com/wait"}], "gated")])
+def test_that_a_gate_has_held_a_pod_up_is_no_reason_once_it_is_open(gates: list[dict[str, str]], why: str) -> None:
+    """The API server leaves the condition as it was, until the scheduler has looked at the pod."""
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gated"}
+    shown = raw_pod({"phase": "Pending", "conditions": [gated]})
+    shown["spec"] = {**shown.get("spec", {}), "schedulingGates": gates}
+
+    assert pod_from(shown).unschedulable == why
+
+
 def test_init_containers_and_containers_are_read_alike() -> None:
     shown = {
         "phase": "Running",

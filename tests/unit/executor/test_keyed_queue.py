@@ -198,17 +198,18 @@ async def test_a_key_that_goes_first_overtakes_all_that_wait_and_is_worked_on_on
     assert [key for _, key in work.began] == [keys[2], ("ns", "new"), keys[0], keys[1], keys[3]]
 
 
-async def test_whether_somebody_goes_first_is_known_until_the_last_of_them_is_worked_on() -> None:
+async def test_many_go_first_as_long_as_more_wait_than_are_worked_on_at_once() -> None:
     queue = KeyedQueue(Recorder(), workers=1)
     queue.add(B)
-    assert not queue.somebody_goes_first
     queue.add_first(A)
     queue.add_first(A)
-    assert queue.somebody_goes_first
+    assert not queue.many_go_first
+    queue.add_first(("ns", "c"))
+    assert queue.many_go_first
 
     task = asyncio.create_task(queue.run())
     await asyncio.sleep(0.5)
-    assert not queue.somebody_goes_first
+    assert not queue.many_go_first
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -30,7 +30,7 @@ async def test_in_a_burst_all_are_claimed_before_the_first_pod_is_made_and_then_
     def somebody_is_unclaimed() -> bool:
         return any("claim" not in obj.get("status", {}) for obj in cluster.of_kind("BugCommand"))
 
-    process = await OperatorProcess(cluster, others_were_called=somebody_is_unclaimed).start()
+    process = await OperatorProcess(cluster, many_were_called=somebody_is_unclaimed).start()
     cluster.calls.clear()
     await process.work()
 

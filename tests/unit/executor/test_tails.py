@@ -210,6 +210,17 @@ async def test_a_round_writes_no_more_than_its_budget_and_everybody_has_a_turn(f
     assert all(following.logs(n) for n in range(len(keys)))
 
 
+async def test_finished_ones_that_a_round_did_not_reach_have_their_turn_in_the_next(following: Following) -> None:
+    """As when the store is back after an outage: none is left until nobody looks any more."""
+    many = 3 * WRITES_PER_ROUND
+    for number in range(many):
+        following.lines.say(following.add(number, ended=datetime.now(UTC) - timedelta(seconds=30)), "late")
+    for _ in range(SELDOM + 2):
+        await following.tails.once()
+
+    assert all(following.logs(number) for number in range(many))
+
+
 async def test_one_with_a_long_log_has_its_turn_among_many_that_talk_all_the_time(following: Following) -> None:
     keys = [following.add(n) for n in range(WRITES_PER_ROUND + 1)]
     following.lines.say(keys[0], *["long"] * 500)
