@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import datetime
 
 from tests.support.cluster_model import ClusterModel
@@ -21,9 +22,9 @@ class FakeKube(Kube):
         await asyncio.sleep(0)
         return self.cluster.get(kind, namespace or "", name)
 
-    async def list(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
+    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[list[Raw]]:
         await asyncio.sleep(0)
-        return self.cluster.listed(kind, namespace, labels)
+        yield self.cluster.listed(kind, namespace, labels)
 
     async def create(self, manifest: Raw) -> Raw:
         await asyncio.sleep(0)

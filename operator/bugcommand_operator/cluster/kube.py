@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -26,15 +27,18 @@ class Kube:
         return await self._request("GET", path_of(kind, namespace, name))
 
     async def list(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
-        items: list[Raw] = []
+        return [item async for page in self.pages(kind, namespace, labels) for item in page]
+
+    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[list[Raw]]:
+        """For whoever keeps none of them: thousands of whole objects take hundreds of MiB."""
         token = ""
         while True:
             query = {"limit": str(PAGE), "labelSelector": labels, "continue": token}
             page = await self._request("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
-            items += page.get("items") or []
+            yield page.get("items") or []
             token = (page.get("metadata") or {}).get("continue") or ""
             if not token:
-                return items
+                return
 
     async def create(self, manifest: Raw) -> Raw:
         path = path_of(manifest["kind"], manifest["metadata"]["namespace"])

@@ -46,14 +46,19 @@ class Resync:
         labels: str = "",
         drop: Callable[[Key], None] | None = None,
     ) -> None:
-        before = dict(shelf.versions)
-        items = [obj for ns in self._namespaces for obj in await self._kube.list(kind, ns, labels)]
-        for obj in items:
-            try:
-                put(obj)
-            except ValidationError as error:
-                log.warning("object not understood", kind=kind, key="/".join(key_of(obj)), error=str(error))
-        listed = {key_of(obj) for obj in items}
+        before, listed = dict(shelf.versions), set[Key]()
+        for namespace in self._namespaces:
+            async for page in self._kube.pages(kind, namespace, labels):
+                for obj in page:
+                    listed.add(key_of(obj))
+                    _understood(put, obj, kind)
         for key, version in before.items():
             if key not in listed and shelf.versions.get(key) == version:  # else it was made anew meanwhile
                 (drop or shelf.drop)(key)
+
+
+def _understood(put: Callable[[Raw], Any], obj: Raw, kind: str) -> None:
+    try:
+        put(obj)
+    except ValidationError as error:
+        log.warning("object not understood", kind=kind, key="/".join(key_of(obj)), error=str(error))

@@ -1,0 +1,55 @@
+"""Everything is listed now and again, a page at a time: of thousands of whole objects none is kept."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from tests.support.builders import NAMESPACE
+from tests.support.cluster_model import ClusterModel, bug_command
+from tests.support.fake_kube import FakeKube
+
+from bugcommand_operator.cluster.kube import Raw
+from bugcommand_operator.executor.resync import Resync
+from bugcommand_operator.executor.world import Key, World
+
+
+class Paged(FakeKube):
+    """Of one object each; what is known when a page is asked for is noted."""
+
+    def __init__(self, cluster: ClusterModel, world: World) -> None:
+        super().__init__(cluster)
+        self.world = world
+        self.known: list[int] = []
+
+    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[list[Raw]]:
+        async for page in super().pages(kind, namespace, labels):
+            for obj in page:
+                self.known.append(len(self.world.commands.items))
+                yield [obj]
+
+
+def cluster_of(*names: str) -> ClusterModel:
+    cluster = ClusterModel()
+    for number, name in enumerate(names):
+        cluster.create(bug_command(name, NAMESPACE, f"{number:08d}-0000-4000-8000-000000000000"))
+    return cluster
+
+
+async def test_a_page_is_taken_in_before_the_next_one_is_asked_for() -> None:
+    world, looked_at = World(), list[Key]()
+    kube = Paged(cluster_of("a", "b", "c"), world)
+    await Resync(kube, world, [], looked_at.append).once()
+
+    assert kube.known == [0, 1, 2]
+    assert [name for _, name in looked_at] == ["a", "b", "c"]
+
+
+async def test_what_is_on_no_page_is_gone_and_what_came_meanwhile_is_not() -> None:
+    world, looked_at = World(), list[Key]()
+    cluster = cluster_of("a", "b")
+    resync = Resync(FakeKube(cluster), world, [], looked_at.append)
+    await resync.once()
+    cluster.delete("BugCommand", NAMESPACE, "a")
+    await resync.once()
+
+    assert [name for _, name in world.commands.items] == ["b"]
