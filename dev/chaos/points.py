@@ -7,7 +7,7 @@ may fail to come. Nothing here decides which: a `Schedule` does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from tests.support.fake_kube import FakeKube
 
 from bugcommand_operator.api.names import LABEL_ROLE
 from bugcommand_operator.cluster.errors import ClusterError
-from bugcommand_operator.cluster.kube import Raw
+from bugcommand_operator.cluster.kube import Page, Raw
 from dev.chaos.clock import NOW
 
 PRECONDITIONS = ("resourceVersion", "uid")
@@ -101,11 +101,8 @@ class ParkingKube(FakeKube):
         point = Point("get", f"{kind}/{part_of(name)}")
         return await self._ask(point, name, lambda: self.cluster.get(kind, namespace or "", name))
 
-    async def list(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
-        found: list[Raw] = await self._line.ask(
-            Point("list", kind), kind, lambda: self.cluster.listed(kind, namespace, labels)
-        )
-        return found
+    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
+        yield await self._line.ask(Point("list", kind), kind, lambda: self.cluster.listed(kind, namespace, labels))
 
     async def create(self, manifest: Raw) -> Raw:
         meta = manifest["metadata"]

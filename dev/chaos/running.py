@@ -13,6 +13,7 @@ from dev.chaos.points import Point
 from dev.chaos.schedule import Schedule
 
 MOST_FAILURES = 5
+MOST_ROUNDS = 3
 
 
 @dataclass
@@ -34,8 +35,8 @@ class Found:
     starts: int = 0
     fates: Counter[tuple[Point, Fate]] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
-    first: dict[Point, tuple[int, int]] = field(default_factory=dict)
-    """The schedule that first came to a write, by its seed, and which of its writes that was."""
+    first: dict[Point, tuple[int, int, dict[int, Fate]]] = field(default_factory=dict)
+    """The schedule that first came to a write: its seed, which of its writes that was, and what was forced upon it."""
 
     def writes(self) -> list[Point]:
         return sorted({point for point, _ in self.fates if point.writes})
@@ -58,11 +59,12 @@ def run_all(seeds: Iterable[int], most_failures: int = MOST_FAILURES) -> Found:
 
 def reach(found: Found, *fates: Fate) -> None:
     """A schedule is the same up to the write that is then made to end otherwise: so what the dice have left out is
-    made good."""
+    made good, points too that only such a schedule has brought to light."""
     with simulated(), asyncio.Runner() as runner:
-        for point, fate in found.lacking(*fates):
-            seed, index = found.first[point]
-            _run_one(runner, Schedule(seed, forced={index: fate}), found)
+        for _ in range(MOST_ROUNDS):
+            for point, fate in found.lacking(*fates):
+                seed, index, forced = found.first[point]
+                _run_one(runner, Schedule(seed, forced={**forced, index: fate}), found)
 
 
 def _run_one(runner: asyncio.Runner, schedule: Schedule, found: Found) -> None:
@@ -76,7 +78,7 @@ def _run_one(runner: asyncio.Runner, schedule: Schedule, found: Found) -> None:
     found.starts += sum(schedule.history.starts.values())
     found.fates.update(schedule.points)
     for index, point in enumerate(schedule.writes):
-        found.first.setdefault(point, (schedule.seed, index))
+        found.first.setdefault(point, (schedule.seed, index, schedule.forced))
 
 
 def told(seed: int) -> Iterator[str]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tests.support.cluster_model import ClusterModel
 
-from bugcommand_operator.cluster.kube import Kube, Raw
+from bugcommand_operator.cluster.kube import Kube, Page, Raw
 
 
 class FakeKube(Kube):
@@ -22,7 +22,7 @@ class FakeKube(Kube):
         await asyncio.sleep(0)
         return self.cluster.get(kind, namespace or "", name)
 
-    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[list[Raw]]:
+    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
         await asyncio.sleep(0)
         yield self.cluster.listed(kind, namespace, labels)
 

@@ -93,6 +93,7 @@ class OperatorProcess:
         """Everything that is due, until nothing is."""
         for _ in range(20):
             await self.hear()
+            self.reconciler.starting.wake(self.enqueue)
             keys = [key for key, at in self.due.items() if at <= self.cluster.now]
             if not keys:
                 return

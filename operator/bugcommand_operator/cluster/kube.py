@@ -10,6 +10,7 @@ from bugcommand_operator.api.names import FIELD_MANAGER, GROUP, VERSION
 from bugcommand_operator.cluster.client import MERGE_PATCH, Cluster
 
 Raw = dict[str, Any]
+Page = list[Raw]
 REQUEST_SECONDS = 30.0
 PAGE = 500
 PLURALS = {"BugCommand": "bugcommands", "Repository": "repositories", "Agent": "agents", "Executor": "executors"}
@@ -29,7 +30,7 @@ class Kube:
     async def list(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
         return [item async for page in self.pages(kind, namespace, labels) for item in page]
 
-    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[list[Raw]]:
+    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
         """For whoever keeps none of them: thousands of whole objects take hundreds of MiB."""
         token = ""
         while True:

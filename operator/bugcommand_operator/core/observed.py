@@ -244,6 +244,8 @@ class Observed:
     """In the queue, counted from 1."""
     has_rival: bool = False
     """Another command of its commitment has not ended."""
+    others_start_first: bool = False
+    """As many pods as may wait for their volumes at once do so already."""
     earlier_claims_are_known: bool = True
     """False: the watch has not shown this claim yet, so claims that came before it may be unseen."""
     executors: Executors = ALONE

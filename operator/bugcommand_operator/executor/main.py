@@ -23,7 +23,7 @@ from bugcommand_operator.cluster.logging_setup import set_up_logging
 from bugcommand_operator.core.observed import Command
 from bugcommand_operator.core.policies.share import is_for_strangers
 from bugcommand_operator.core.sharing import falls_to
-from bugcommand_operator.executor import metrics, positions, resync, tails
+from bugcommand_operator.executor import metrics, positions, resync, starting, tails
 from bugcommand_operator.executor.act import Actor, unfenced
 from bugcommand_operator.executor.config import Config
 from bugcommand_operator.executor.events import EventPoster
@@ -128,6 +128,9 @@ class Executor:
     def _many_wait_for_their_claim(self) -> bool:
         return self._queue.many_go_first
 
+    async def _start_more(self) -> None:
+        self._reconciler.starting.wake(self._queue.add)
+
     def _may_claim(self) -> bool:
         return self._registry is None or self._registry.executors().may_claim
 
@@ -157,6 +160,7 @@ class Executor:
                 every(self._config.sweep_every_seconds, self._sweeper.once),
                 every(tails.EVERY_SECONDS, self._tails.round),
                 every(positions.EVERY_SECONDS, self._positions.round),
+                every(starting.EVERY_SECONDS, self._start_more),
             )
             running += [asyncio.create_task(work) for work in loops]
             # None of them ends by itself: a part that has died takes the process with it, to be started anew.

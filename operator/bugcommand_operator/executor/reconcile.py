@@ -33,6 +33,7 @@ from bugcommand_operator.executor.act import Actor
 from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.patience import Patience
 from bugcommand_operator.executor.registry import local_clock
+from bugcommand_operator.executor.starting import Starting
 from bugcommand_operator.executor.turns import Turns
 from bugcommand_operator.executor.world import Key, World
 from bugcommand_operator.manifests.volumes import workspace_volume_name
@@ -64,6 +65,7 @@ class Reconciler:
         self._classes = StorageClasses(kube)
         self._turns = turns
         self._patience = Patience(clock)
+        self.starting = Starting(world, kube.now)
         self.written: list[Callable[[Command, BugCommandStatus, Pod | None], None]] = [metrics.count_written]
         """Told of each status that the API server has taken over the one that was observed; with the agent's pod."""
 
@@ -185,6 +187,8 @@ class Reconciler:
             log_store_away_since=world.log_store_away_since,
             log_store_answers=world.log_store_answers,
         )
+        if seen.agent_pod is None and command.is_active and command.status.pod_name is None:
+            seen = replace(seen, others_start_first=not self.starting.may_start(command))
         if unchanged_for := self._patience.unchanged_for(seen):
             seen = replace(seen, unchanged_for=unchanged_for)
         return replace(seen, volumes_bind_at_once=True) if await self._bind_at_once(seen) else seen

@@ -56,6 +56,24 @@ class Shelf(Generic[T]):
         return True
 
 
+@dataclass
+class Pods(Shelf[Pod]):
+    gated: set[Key] = field(default_factory=set)
+    """Those that wait behind our gate."""
+
+    def put(self, obj: Raw, view: Pod) -> bool:
+        is_newest = super().put(obj, view)
+        if is_newest and view.is_gated:
+            self.gated.add(key_of(obj))
+        elif is_newest:
+            self.gated.discard(key_of(obj))
+        return is_newest
+
+    def drop(self, key: Key) -> None:
+        super().drop(key)
+        self.gated.discard(key)
+
+
 @dataclass(frozen=True)
 class Definition(Generic[T]):
     """A Repository or an Agent: its spec, and the UID that owner references need."""
@@ -70,7 +88,7 @@ class World:
         self.commands: Shelf[Command] = Shelf()
         self.repositories: Shelf[Definition[RepositorySpec]] = Shelf()
         self.agents: Shelf[Definition[AgentSpec]] = Shelf()
-        self.pods: Shelf[Pod] = Shelf()
+        self.pods = Pods()
         self.volumes: Shelf[Volume] = Shelf()
         self.echoes = Echoes()
         self.unreadable: dict[Key, str] = {}

@@ -189,13 +189,13 @@ def test_a_flood_that_an_earlier_attempt_left_lets_this_ones_lines_pass(tmp_path
     def speaks_meanwhile(batch: dict[str, Any]) -> int | None:
         if 21 in numbers(batch) and not written_after:
             written_after.append(len(intake.batches))
-            shipping.journal.write(STDOUT, "new")
+            this_one.journal.write(STDOUT, "new")
         return None
 
     intake.misbehave = speaks_meanwhile
-    shipping = started(tmp_path, intake, [earlier])
+    this_one = started(tmp_path, intake, [earlier])
     intake.wait_for(lambda: len(intake.messages(7)) == 100 and bool(intake.messages()))
-    assert shipping.finish()
+    assert this_one.finish()
     own = [batch["attempt"] for batch in intake.batches].index(1)
     assert own - written_after[0] <= 3, "those that were on their way, and no more"
 

@@ -28,6 +28,7 @@ from bugcommand_operator.api.conditions import ConditionType, Phase, Reason
 from bugcommand_operator.core.decide import decide
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import OpenGate, Plan, Prepare
+from bugcommand_operator.core.policies.start import TURN_COMES_WITHIN
 
 LATE = NOW + LIMITS.start + timedelta(seconds=1)
 
@@ -44,6 +45,13 @@ def test_a_claimed_command_gets_its_pod_beside_all_that_the_pod_needs() -> None:
     assert plan.status is not None
     assert (plan.status.pod_name, plan.status.phase) == (f"{NAME}-1-agent", Phase.PREPARING)
     assert not plan.status_first  # a status that names the pod says that it was made
+
+
+def test_a_claimed_command_waits_while_as_many_others_start_as_may_at_once() -> None:
+    waits = replace(observed(command(claimed())), others_start_first=True)
+
+    assert decide(waits, NOW) == Plan(look_again_after=TURN_COMES_WITHIN)
+    assert decide(replace(waits, command=command(claimed(), cancel=True)), NOW).status is not None
 
 
 def test_a_pod_that_was_made_and_is_gone_ends_the_command() -> None:

@@ -8,7 +8,7 @@ from tests.support.builders import NAMESPACE
 from tests.support.cluster_model import ClusterModel, bug_command
 from tests.support.fake_kube import FakeKube
 
-from bugcommand_operator.cluster.kube import Raw
+from bugcommand_operator.cluster.kube import Page
 from bugcommand_operator.executor.resync import Resync
 from bugcommand_operator.executor.world import Key, World
 
@@ -21,7 +21,7 @@ class Paged(FakeKube):
         self.world = world
         self.known: list[int] = []
 
-    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[list[Raw]]:
+    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
         async for page in super().pages(kind, namespace, labels):
             for obj in page:
                 self.known.append(len(self.world.commands.items))

@@ -14,6 +14,8 @@ from bugcommand_operator.core.policies.retry import attempt_failed
 from bugcommand_operator.core.status import StatusEditor
 
 TRY_AGAIN = timedelta(seconds=5)
+TURN_COMES_WITHIN = timedelta(seconds=30)
+"""It is woken when its turn comes; should that be missed, it is looked at after so long."""
 PREPARING = "The workspace is being prepared."
 
 
@@ -28,6 +30,8 @@ def start_agent(seen: Observed, now: datetime) -> Plan | None:
         return definition_gone(seen, now)
     if seen.refused:
         return _refused(seen, now)
+    if seen.others_start_first:
+        return Plan(look_again_after=TURN_COMES_WITHIN)
     return _create(seen, now)
 
 

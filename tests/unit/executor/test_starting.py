@@ -1,0 +1,116 @@
+"""As many commands start at once as keep the cluster busy; the others have their turn, first come first served."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.support.builders import ME, NAMESPACE, NOW
+from tests.support.cluster_model import bug_command
+
+from bugcommand_operator.api.names import VOLUME_GATE
+from bugcommand_operator.core.observed import Command
+from bugcommand_operator.executor.starting import COUNTS_FOR, Starting
+from bugcommand_operator.executor.world import Key, World
+
+CLAIM = {"executor": ME.executor, "machine": ME.machine, "epoch": 1, "at": "2026-03-01T12:00:00Z"}
+
+
+class Burst:
+    def __init__(self, commands: int) -> None:
+        self.world = World()
+        self.now = NOW
+        self.woken: list[Key] = []
+        self.starting = Starting(self.world, lambda: self.now, most=2)
+        self._version = 0
+        self.commands = [self._put(number, {"claim": CLAIM, "attempt": 1}) for number in range(commands)]
+
+    def _put(self, number: int, status: dict[str, Any]) -> Command:
+        obj = bug_command(f"bug-{number}", NAMESPACE, f"{number:08d}-0000-4000-8000-000000000000")
+        obj["metadata"] |= {"resourceVersion": self._next(), "creationTimestamp": "2026-03-01T11:00:00Z"}
+        command = self.world.put_command({**obj, "status": status})
+        assert command is not None
+        return command
+
+    def _next(self) -> str:
+        self._version += 1
+        return str(self._version)
+
+    def pod(self, number: int, *gates: str) -> None:
+        meta = {
+            "namespace": NAMESPACE,
+            "name": f"bug-{number}-1-agent",
+            "uid": f"pod-{number}",
+            "resourceVersion": self._next(),
+            "creationTimestamp": self.now.isoformat(),
+        }
+        self.world.hear_pod({"metadata": meta, "spec": {"schedulingGates": [{"name": gate} for gate in gates]}})
+
+    def end(self, number: int) -> None:
+        ended = {"type": "Succeeded", "status": "True", "reason": "r", "lastTransitionTime": "2026-03-01T12:00:00Z"}
+        self._put(number, {"claim": CLAIM, "attempt": 1, "conditions": [ended]})
+
+    def may_start(self) -> list[bool]:
+        return [self.starting.may_start(command) for command in self.commands]
+
+    def next(self) -> list[str]:
+        self.woken.clear()
+        self.starting.wake(self.woken.append)
+        return [name for _, name in self.woken]
+
+
+@pytest.fixture
+def burst() -> Burst:
+    return Burst(5)
+
+
+def test_as_many_start_as_there_is_room_for_and_asking_again_changes_nothing(burst: Burst) -> None:
+    assert burst.may_start() == [True, True, False, False, False]
+    assert burst.may_start() == [True, True, False, False, False]
+    assert burst.next() == []
+
+
+def test_a_pod_takes_its_commands_place_until_its_gate_opens(burst: Burst) -> None:
+    burst.may_start()
+    burst.pod(0, VOLUME_GATE)
+    burst.pod(1, VOLUME_GATE)
+    assert burst.next() == []
+    burst.pod(0)
+
+    assert burst.next() == ["bug-2"]
+    assert burst.may_start()[2:] == [True, False, False]
+
+
+def test_one_that_ends_without_a_pod_gives_its_place_to_the_next(burst: Burst) -> None:
+    burst.may_start()
+    burst.end(1)
+
+    assert burst.next() == ["bug-2"]
+
+
+def test_a_pod_that_is_gone_gives_its_place_to_the_next(burst: Burst) -> None:
+    burst.may_start()
+    burst.pod(0, VOLUME_GATE)
+    burst.world.drop_command(burst.commands[0].key)
+    burst.world.pods.drop((NAMESPACE, "bug-0-1-agent"))
+
+    assert burst.next() == ["bug-2"]
+
+
+def test_nobody_waits_for_long_for_those_that_get_no_further(burst: Burst) -> None:
+    """A volume that is never bound, and a command whose Repository is gone."""
+    burst.may_start()
+    burst.pod(0, VOLUME_GATE)
+    burst.now += COUNTS_FOR + timedelta(seconds=1)
+
+    assert burst.next() == ["bug-2", "bug-3"]
+
+
+def test_who_comes_later_stands_behind_those_that_wait(burst: Burst) -> None:
+    burst.may_start()
+    burst.pod(0)
+    burst.pod(1)
+
+    assert not burst.starting.may_start(burst.commands[4])
+    assert burst.next() == ["bug-2", "bug-3"]
