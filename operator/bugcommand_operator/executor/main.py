@@ -245,6 +245,8 @@ def kopf_settings(inactivity_seconds: int) -> kopf.OperatorSettings:
     settings.scanning.disabled = True  # it would need rights to read namespaces and CRDs, and we know our resources
     for kind in ("pods", "persistentvolumeclaims"):  # others' stay at the API server
         settings.watching.label_selectors["v1", kind] = resync.OURS
+    settings.watching.chunk_size = resync.PAGE  # of thousands only so many whole objects are there at once,
+    settings.queueing.idle_timeout = 0.5  # each until its worker has rested for so long
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
     settings.watching.connect_timeout = 30

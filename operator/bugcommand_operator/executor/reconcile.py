@@ -136,6 +136,7 @@ class Reconciler:
             if not any(isinstance(action, CreatePod | Prepare) for action in plan.actions):
                 raise
             log.warning("refused by the API server", key="/".join(seen.command.key), error=str(error))
+            self.starting.give_back(seen.command.key)
             plan = _without_creation(decide(_refused(seen, str(error)), self._kube.now()))
             await self._actor.carry_out(seen, plan.actions)
         if not plan.status_first:
@@ -187,11 +188,21 @@ class Reconciler:
             log_store_away_since=world.log_store_away_since,
             log_store_answers=world.log_store_answers,
         )
-        if seen.agent_pod is None and command.is_active and command.status.pod_name is None:
-            seen = replace(seen, others_start_first=not self.starting.may_start(command))
+        seen = replace(seen, others_start_first=self._others_start_first(seen))
         if unchanged_for := self._patience.unchanged_for(seen):
             seen = replace(seen, unchanged_for=unchanged_for)
         return replace(seen, volumes_bind_at_once=True) if await self._bind_at_once(seen) else seen
+
+    def _others_start_first(self, seen: Observed) -> bool:
+        """Only who could start now stands in line for it."""
+        command = seen.command
+        has_begun = seen.agent_pod is not None or command.status.pod_name is not None
+        is_to_end = command.is_being_deleted or command.spec.cancel or command.is_to_be_parked
+        is_defined = seen.repository is not None and seen.agent is not None
+        if command.is_active and is_defined and not (has_begun or is_to_end):
+            return not self.starting.may_start(command)
+        self.starting.give_back(command.key)
+        return False
 
     def _stray_pods(self, command: Command) -> tuple[Pod, ...]:
         attempts = set(range(1, command.attempt + 2 * command.is_finished)) - {command.attempt}

@@ -12,9 +12,11 @@ from pydantic import ValidationError
 
 from bugcommand_operator.api.names import LABEL_MANAGED_BY, MANAGED_BY
 from bugcommand_operator.cluster.kube import Kube
-from bugcommand_operator.executor.world import Key, Shelf, World, key_of
+from bugcommand_operator.executor.world import Key, Shelf, World, key_of, version_of
 
 Raw = dict[str, Any]
+PAGE = 250
+"""Objects in an answer to kopf's lists."""
 OURS = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 EVERY_SECONDS = 300.0
 log = structlog.get_logger()
@@ -30,13 +32,16 @@ class Resync:
     async def once(self) -> None:
         """Definitions and children before commands: a command's first pass must not miss what is there."""
         world = self._world
-        await self._fill("Repository", world.repositories, world.put_repository)
-        await self._fill("Agent", world.agents, world.put_agent)
-        await self._fill("Pod", world.pods, world.hear_pod, OURS)
-        await self._fill("PersistentVolumeClaim", world.volumes, world.hear_volume, OURS)
-        await self._fill("BugCommand", world.commands, world.hear_command, drop=world.drop_command)
-        for key in list(world.commands.items):
-            self._enqueue(key)
+        try:
+            await self._fill("Repository", world.repositories, world.put_repository)
+            await self._fill("Agent", world.agents, world.put_agent)
+            await self._fill("Pod", world.pods, world.hear_pod, OURS)
+            await self._fill("PersistentVolumeClaim", world.volumes, world.hear_volume, OURS)
+            listed = await self._fill("BugCommand", world.commands, world.take_command, drop=world.drop_command)
+            world.was_shown(listed)
+        finally:  # a page that was taken in before another one failed is news to nobody else any more
+            for key in list(world.commands.items):
+                self._enqueue(key)
 
     async def _fill(
         self,
@@ -45,16 +50,18 @@ class Resync:
         put: Callable[[Raw], Any],
         labels: str = "",
         drop: Callable[[Key], None] | None = None,
-    ) -> None:
-        before, listed = dict(shelf.versions), set[Key]()
+    ) -> dict[Key, int]:
+        """What was listed, in which version."""
+        before, listed = dict(shelf.versions), dict[Key, int]()
         for namespace in self._namespaces:
             async for page in self._kube.pages(kind, namespace, labels):
                 for obj in page:
-                    listed.add(key_of(obj))
+                    listed[key_of(obj)] = version_of(obj)
                     _understood(put, obj, kind)
         for key, version in before.items():
             if key not in listed and shelf.versions.get(key) == version:  # else it was made anew meanwhile
                 (drop or shelf.drop)(key)
+        return listed
 
 
 def _understood(put: Callable[[Raw], Any], obj: Raw, kind: str) -> None:

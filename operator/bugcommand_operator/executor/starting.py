@@ -24,30 +24,39 @@ class Starting:
         self._now = now
         self._most = most
         self._waiting: dict[Key, None] = {}
-        self._let_in: dict[Key, datetime] = {}
-        """Whose pods are on their way, and since when."""
+        self._let_in: dict[Key, datetime | None] = {}
+        """Whose pods are on their way, and since when; None: woken, and not looked at since."""
 
     def may_start(self, command: Command) -> bool:
         """Whether its pod may be made now; if not, its turn comes, and it is woken."""
         key = command.key
         if key in self._let_in or (not self._waiting and self._room() > 0):
-            self._waiting.pop(key, None)
-            self._let_in[key] = self._now()
+            self._let_in[key] = self._let_in.get(key) or self._now()
             return True
         self._waiting[key] = None
         return False
 
+    def give_back(self, key: Key) -> None:
+        """It makes no pod, not now."""
+        self._let_in.pop(key, None)
+        self._waiting.pop(key, None)
+
     def wake(self, wake: Callable[[Key], None]) -> None:
         """Those whose turn it is by now."""
         room = self._room() if self._waiting else 0
-        for key in list(self._waiting)[: max(room, 0)]:
+        for key in list(self._waiting):
+            if room <= 0:
+                return
             del self._waiting[key]
-            self._let_in[key] = self._now()
-            wake(key)
+            if self._is_on_its_way(key):
+                self._let_in[key] = None
+                room -= 1
+                wake(key)
 
     def _room(self) -> int:
         pods, since = self._world.pods, self._now() - COUNTS_FOR
-        self._let_in = {key: at for key, at in self._let_in.items() if at > since and self._is_on_its_way(key)}
+        counts = ((key, at) for key, at in self._let_in.items() if at is None or at > since)
+        self._let_in = {key: at for key, at in counts if self._is_on_its_way(key)}
         return self._most - len(self._let_in) - sum(pods.items[key].created_at > since for key in pods.gated)
 
     def _is_on_its_way(self, key: Key) -> bool:

@@ -50,8 +50,8 @@ class Tails:
         self._executor = executor
         self._turns: dict[AttemptKey, int] = {}
         self._turn = 0
-        self._some_were_left = False
-        """A round's budget did not reach for all that were behind."""
+        self._left: set[AttemptKey] = set()
+        """Those that were behind, and that the last round's budget did not reach."""
 
     async def round(self) -> None:
         """One, and what it shows of the store: commands of which that changes something are looked at anew."""
@@ -87,19 +87,19 @@ class Tails:
         self._turn += 1
         followed = {attempt_key(c): c for c in self._world.commands.items.values() if self._is_followed(c)}
         if not followed:
-            self._some_were_left = False
+            self._left.clear()
             metrics.TAIL_LAG.set(0)
             return False
         progress = await self._source.progress([key.command_id for key in followed])
         behind = [
             (key, c, progress[key]) for key, c in followed.items() if key in progress and _is_behind(c, progress[key])
         ]
-        self._some_were_left = len(behind) > WRITES_PER_ROUND
         behind.sort(key=lambda item: self._turns.get(item[0], 0))  # whoever has waited longest
         metrics.TAIL_LAG.set(sum(_missing_lines(c, reached) for _, c, reached in behind))
         for key, command, reached in behind[:WRITES_PER_ROUND]:
             self._turns[key] = self._turn
             await self._write(key, command.key, reached)
+        self._left = {key for key, *_ in behind[WRITES_PER_ROUND:]}
         self._turns = {key: turn for key, turn in self._turns.items() if key in followed}
         return True
 
@@ -110,7 +110,7 @@ class Tails:
             return self._may_have_spoken(command)
         ended = command.status.completion_time
         since = datetime.now(UTC) - ended if ended is not None else STILL_ARRIVING
-        is_asked_for = self._some_were_left or self._turn % SELDOM == 0
+        is_asked_for = attempt_key(command) in self._left or self._turn % SELDOM == 0
         return since < SOON or (since < STILL_ARRIVING and is_asked_for)
 
     def _may_have_spoken(self, command: Command) -> bool:

@@ -143,8 +143,17 @@ class World:
     def hear_command(self, obj: Raw) -> bool:
         """What a watch or a list shows, in the order in which it was written; not the answer to a write of our own.
         Whether it is news. The echo of a claim is: by then all earlier claims are known."""
+        self.was_shown({key_of(obj): version_of(obj)})
+        return self.take_command(obj)
+
+    def was_shown(self, versions: dict[Key, int]) -> None:
+        """By a watch, or by a list of which nothing is missing any more: all that was written before is known."""
+        for key, version in versions.items():
+            self._heard[key] = max(version, self._heard.get(key, 0))
+
+    def take_command(self, obj: Raw) -> bool:
+        """One of a list, of which the rest may not be known yet."""
         key, version = key_of(obj), version_of(obj)
-        self._heard[key] = max(version, self._heard.get(key, 0))
         known = self.commands.items.get(key)
         if known is not None and version <= self.commands.versions[key] and not known.has_only_been_claimed:
             return False

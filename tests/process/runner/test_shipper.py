@@ -206,7 +206,7 @@ def test_what_was_sent_ahead_of_a_batch_that_fails_is_stored_after_it_once(
     tmp_path: Path, intake: FakeIntake, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shipper_module, "BACKOFF_MOST", 0.4)
-    intake.knows_after = True
+    intake.knows_after, intake.patience = True, 5.0
     intake.refusal = {"reason": "InvalidField", "message": "no", "field": "lines.4.message"} if status == 400 else {}
     shipping = started(tmp_path, intake, [])
     failed: list[int] = []

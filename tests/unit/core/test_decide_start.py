@@ -97,7 +97,9 @@ def test_what_is_in_the_way_is_told_and_waited_for(name: str) -> None:
 @pytest.mark.parametrize("name", MISSING)
 def test_what_stays_in_the_way_ends_the_command_at_the_start_deadline(name: str) -> None:
     fields, reason = MISSING[name]
-    plan = decide(observed(held_command(claimed()), **fields), LATE)
+    told = decide(observed(held_command(claimed()), **fields), NOW).status
+    assert told is not None
+    plan = decide(observed(held_command(told), **fields), LATE)
 
     assert plan.status is not None
     assert (plan.status.phase, reason_of(plan, ConditionType.SUCCEEDED)) == (Phase.FAILED, reason)
@@ -210,3 +212,29 @@ def test_who_comes_back_after_the_start_deadline_gives_the_agent_its_time_to_sta
     ended = decide(seen, LATE).status
     assert ended is not None
     assert ended.phase == "Failed"
+
+
+LONG_AGO = claimed(at=NOW - LIMITS.start - timedelta(minutes=1))
+
+
+def test_the_start_deadline_does_not_run_while_others_start_first() -> None:
+    """Neither a pod that was just made, nor the first refusal, nor a definition that is gone for a moment ends it."""
+    just_made = observed(command(LONG_AGO), agent_pod=replace(GATED, created_at=NOW), volume=volume())
+    refused = replace(observed(command(LONG_AGO)), refused="over quota")
+    undefined = replace(observed(command(LONG_AGO)), agent=None)
+
+    for seen in (just_made, refused, undefined):
+        status = decide(seen, NOW).status
+        assert status is None or status.phase not in {Phase.FAILED, Phase.REFUSED}
+
+
+def test_a_refusal_that_lasts_ends_it_at_the_deadline() -> None:
+    refused = replace(observed(command(LONG_AGO)), refused="over quota")
+    told = decide(refused, NOW).status
+    assert told is not None
+    later = replace(refused, command=replace(refused.command, status=told))
+
+    assert (
+        reason_of(decide(later, NOW + LIMITS.start + timedelta(seconds=1)), ConditionType.SUCCEEDED)
+        == Reason.POD_REJECTED
+    )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import pytest
 from tests.support.builders import NAMESPACE
 from tests.support.cluster_model import ClusterModel, bug_command
 from tests.support.fake_kube import FakeKube
 
+from bugcommand_operator.cluster.errors import ClusterUnavailable
 from bugcommand_operator.cluster.kube import Page
 from bugcommand_operator.executor.resync import Resync
 from bugcommand_operator.executor.world import Key, World
@@ -53,3 +55,34 @@ async def test_what_is_on_no_page_is_gone_and_what_came_meanwhile_is_not() -> No
     await resync.once()
 
     assert [name for _, name in world.commands.items] == ["b"]
+
+
+async def test_what_was_written_before_is_known_only_once_the_last_page_is_there() -> None:
+    """A claim on a later page may have come before one on the first."""
+    world, heard = World(), list[bool]()
+
+    class Looking(Paged):
+        async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
+            async for page in super().pages(kind, namespace, labels):
+                heard.extend(world.has_heard(command) for command in world.commands.items.values())
+                yield page
+
+    await Resync(Looking(cluster_of("a", "b", "c"), world), world, [], lambda _key: None).once()
+
+    assert heard == [False] * 3
+    assert all(world.has_heard(command) for command in world.commands.items.values())
+
+
+async def test_what_was_taken_in_is_looked_at_also_when_a_later_page_fails() -> None:
+    class Failing(Paged):
+        async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
+            async for page in super().pages(kind, namespace, labels):
+                if len(self.known) == 3:
+                    raise ClusterUnavailable("the token has expired")
+                yield page
+
+    world, looked_at = World(), list[Key]()
+    with pytest.raises(ClusterUnavailable):
+        await Resync(Failing(cluster_of("a", "b", "c"), world), world, [], looked_at.append).once()
+
+    assert [name for _, name in looked_at] == ["a", "b"]

@@ -107,6 +107,31 @@ def test_nobody_waits_for_long_for_those_that_get_no_further(burst: Burst) -> No
     assert burst.next() == ["bug-2", "bug-3"]
 
 
+def test_asking_again_and_again_keeps_nobodys_place_longer(burst: Burst) -> None:
+    for _ in range(5):
+        burst.may_start()
+        burst.now += COUNTS_FOR / 4
+
+    assert burst.next() == ["bug-2", "bug-3"]
+
+
+def test_who_was_woken_keeps_its_place_until_it_is_looked_at(burst: Burst) -> None:
+    burst.may_start()
+    burst.pod(0)
+    assert burst.next() == ["bug-2"]
+    burst.now += 2 * COUNTS_FOR
+
+    assert burst.may_start()[2:] == [True, False, False]
+
+
+def test_who_does_not_start_gives_its_place_back_and_who_has_ended_takes_none(burst: Burst) -> None:
+    burst.may_start()
+    burst.starting.give_back(burst.commands[0].key)
+    burst.end(2)
+
+    assert burst.next() == ["bug-3"]
+
+
 def test_who_comes_later_stands_behind_those_that_wait(burst: Burst) -> None:
     burst.may_start()
     burst.pod(0)

@@ -14,7 +14,7 @@ from bugcommand_operator.core.policies.retry import attempt_failed
 from bugcommand_operator.core.status import StatusEditor
 
 TRY_AGAIN = timedelta(seconds=5)
-TURN_COMES_WITHIN = timedelta(seconds=30)
+TURN_COMES_WITHIN = timedelta(minutes=5)
 """It is woken when its turn comes; should that be missed, it is looked at after so long."""
 PREPARING = "The workspace is being prepared."
 
@@ -74,10 +74,22 @@ def definition_gone(seen: Observed, now: datetime) -> Plan:
 
 
 def start_deadline_has_passed(seen: Observed, now: datetime) -> bool:
-    """Counted from when its pod was made, by what the status says: between the claim and that the API server or every
-    executor may have been away for longer."""
+    """Counted from when its pod was made, or where there is none yet, from when it was said why: between the claim and
+    that others may have started first, and the API server or every executor may have been away."""
     claim = seen.command.status.claim
     if claim is None:
         return False
-    made = [c.last_transition_time for c in seen.command.status.conditions if c.type == ConditionType.WORKSPACE_READY]
-    return now - max([claim.at, *made]) > seen.limits.start
+    began = _pod_was_made(seen) or _was_held_up(seen)
+    return bool(began) and now - max([claim.at, *began]) > seen.limits.start
+
+
+def _pod_was_made(seen: Observed) -> list[datetime]:
+    told = [c.last_transition_time for c in seen.command.status.conditions if c.type == ConditionType.WORKSPACE_READY]
+    pod = seen.agent_pod
+    is_ours = pod is not None and pod.command_uid == seen.command.uid
+    return [*told, pod.created_at] if pod is not None and is_ours else told
+
+
+def _was_held_up(seen: Observed) -> list[datetime]:
+    conditions = seen.command.status.conditions
+    return [c.last_transition_time for c in conditions if c.type == ConditionType.STALLED and c.status == "True"]
