@@ -8,10 +8,10 @@ from typing import Any
 
 import kopf
 import structlog
-from pydantic import ValidationError
 
 from bugcommand_operator.api.names import GROUP, LABEL_COMMAND_UID, LABEL_MANAGED_BY, MANAGED_BY, VERSION
 from bugcommand_operator.executor import metrics
+from bugcommand_operator.executor.resync import understood
 from bugcommand_operator.executor.watches import Watches
 from bugcommand_operator.executor.world import Key, World, key_of
 
@@ -61,7 +61,7 @@ class Routes:
         if _is_deleted(event):
             self._world.repositories.deleted(obj)
         else:
-            _understood(self._world.put_repository, obj)
+            understood(self._world.put_repository, obj, "Repository")
         self._all_of_namespace(obj)
 
     async def agent(self, event: kopf.RawEvent, **_: Any) -> None:
@@ -69,7 +69,7 @@ class Routes:
         if _is_deleted(event):
             self._world.agents.deleted(obj)
         else:
-            _understood(self._world.put_agent, obj)
+            understood(self._world.put_agent, obj, "Agent")
         self._all_of_namespace(obj)
 
     async def pod(self, event: kopf.RawEvent, **_: Any) -> None:
@@ -123,10 +123,3 @@ def _shown(event: kopf.RawEvent, kind: str) -> Raw:
 
 def _is_deleted(event: kopf.RawEvent) -> bool:
     return bool(event["type"] == "DELETED")
-
-
-def _understood(put: Callable[[Raw], None], obj: Raw) -> None:
-    try:
-        put(obj)
-    except ValidationError as error:
-        log.warning("object not understood", key="/".join(key_of(obj)), error=str(error))

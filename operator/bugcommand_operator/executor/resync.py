@@ -57,14 +57,14 @@ class Resync:
             async for page in self._kube.pages(kind, namespace, labels):
                 for obj in page:
                     listed[key_of(obj)] = version_of(obj)
-                    _understood(put, obj, kind)
+                    understood(put, obj, kind)
         for key, version in before.items():
             if key not in listed and shelf.versions.get(key) == version:  # else it was made anew meanwhile
                 (drop or shelf.drop)(key)
         return listed
 
 
-def _understood(put: Callable[[Raw], Any], obj: Raw, kind: str) -> None:
+def understood(put: Callable[[Raw], Any], obj: Raw, kind: str) -> None:
     try:
         put(obj)
     except ValidationError as error:
