@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +17,6 @@ from bench.wait import until
 
 NODES = 20
 GONE_SECONDS = 120.0
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 PARALLEL = 32
 """States of pods that the controller writes at a time; its own default, 4, would be what is measured."""
@@ -91,18 +89,3 @@ async def volumes_gone(api: Api) -> None:
 async def _volumes(api: Api) -> list[Raw]:
     volumes = await api.items("/api/v1/persistentvolumes")
     return [volume for volume in volumes if volume["spec"].get("storageClassName") == pretended.STORAGE_CLASS]
-
-
-async def ensure_crds(api: Api) -> None:
-    """Of this checkout, where none are installed: an installed operator's are its own."""
-    definitions = [yaml.safe_load(file.read_text()) for file in sorted((ROOT / "crds").glob("*.yaml"))]
-    for definition in definitions:
-        path = f"{CRDS}/{definition['metadata']['name']}"
-        if not await api.exists(path):
-            await api.post(CRDS, definition)
-        await until(f"{path} in force", functools.partial(_established, api, path), 30)
-
-
-async def _established(api: Api, path: str) -> bool:
-    conditions = ((await api.get(path)).get("status") or {}).get("conditions") or ()
-    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bench import many, objects
+from bench import crds, many, objects
 from bench.kube import GROUP, Api
 from bench.wait import until
 
@@ -15,6 +15,7 @@ ACCOUNT_SECONDS = 30.0
 
 @asynccontextmanager
 async def fresh_namespace(api: Api, name: str) -> AsyncIterator[str]:
+    await crds.ensure(api)
     await remove(api, name)
     await api.post("/api/v1/namespaces", objects.namespace(name))
     try:

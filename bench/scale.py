@@ -165,7 +165,6 @@ async def scale(asked: Load, console: Console, is_fitted: bool) -> Row:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mentu-scale-")))
         api = await stack.enter_async_context(Api.connect())
         progress = stack.enter_context(Progress(console=console))
-        await kwok.ensure_crds(api)
         await stack.enter_async_context(installed.resting(api))
         await stack.enter_async_context(kwok.pretended_nodes(api, folder))
         load = fit(asked, await _jobs(api, folder, progress) if is_fitted else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,11 +11,18 @@ from bugcommand_operator.api.names import FIELD_MANAGER, GROUP, VERSION
 from bugcommand_operator.cluster.client import MERGE_PATCH, Cluster
 
 Raw = dict[str, Any]
-Page = list[Raw]
 REQUEST_SECONDS = 30.0
 PAGE = 500
 PLURALS = {"BugCommand": "bugcommands", "Repository": "repositories", "Agent": "agents", "Executor": "executors"}
 CORE_PLURALS = {"Pod": "pods", "PersistentVolumeClaim": "persistentvolumeclaims", "Event": "events"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """Of a list; all its pages show what there was at one version."""
+
+    items: list[Raw]
+    version: str
 
 
 class Kube:
@@ -28,7 +36,7 @@ class Kube:
         return await self._request("GET", path_of(kind, namespace, name))
 
     async def list(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
-        return [item async for page in self.pages(kind, namespace, labels) for item in page]
+        return [item async for page in self.pages(kind, namespace, labels) for item in page.items]
 
     async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
         """For whoever keeps none of them: thousands of whole objects take hundreds of MiB."""
@@ -36,8 +44,9 @@ class Kube:
         while True:
             query = {"limit": str(PAGE), "labelSelector": labels, "continue": token}
             page = await self._request("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
-            yield page.get("items") or []
-            token = (page.get("metadata") or {}).get("continue") or ""
+            meta = page.get("metadata") or {}
+            yield Page(page.get("items") or [], meta.get("resourceVersion") or "")
+            token = meta.get("continue") or ""
             if not token:
                 return
 

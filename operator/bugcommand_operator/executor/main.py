@@ -92,14 +92,15 @@ class Executor:
         actor = Actor(kube, self._world, config.install(), confirm)
         self._turns = Turns(self._world, identity, limits, self._queue.add_first, self._many_wait_for_their_claim)
         self._routes = Routes(self._world, self._queue.add, self._turns.call_up)
-        self._watches = Watches(news=News(self._world.echoes, self._routes.past_kopf))
+        self._resync = resync.Resync(kube, self._world, config.namespaces, self._queue.add)
+        news = News(self._world.echoes, self._routes.past_kopf)
+        self._watches = Watches(news=news, watched_from=self._resync.watched_from)
         self._health = Health(self._watches, may_claim=self._may_claim)
         self._reconciler = Reconciler(kube, self._world, actor, self._events, identity, limits, self._turns)
         self._traces = open_traces()
         if self._traces is not None:
             self._reconciler.written.append(self._traces.written)
         self._positions = positions.Positions(kube, self._world, self._is_ours_to_place)
-        self._resync = resync.Resync(kube, self._world, config.namespaces, self._queue.add)
         self._sweeper = Sweeper(kube, self._world, self._events, config.sweep_grace())
         lines = SpawnLogs(open_reader(config.database_url))
         self._tails = tails.Tails(kube, self._world, lines, config.executor_id, self._queue.add)
@@ -245,8 +246,8 @@ def kopf_settings(inactivity_seconds: int) -> kopf.OperatorSettings:
     settings.scanning.disabled = True  # it would need rights to read namespaces and CRDs, and we know our resources
     for kind in ("pods", "persistentvolumeclaims"):  # others' stay at the API server
         settings.watching.label_selectors["v1", kind] = resync.OURS
-    settings.watching.chunk_size = resync.PAGE  # of thousands only so many whole objects are there at once,
-    settings.queueing.idle_timeout = 0.5  # each until its worker has rested for so long
+    settings.watching.chunk_size = 1  # we list ourselves (`kopf_lists.py`)
+    settings.queueing.idle_timeout = 0.5  # an object that was shown is kept until its worker has rested for so long
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
     settings.watching.connect_timeout = 30

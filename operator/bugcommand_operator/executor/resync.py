@@ -1,10 +1,11 @@
 """Lists everything: once before the first event, so that limits are counted over all there is; then now and again,
-so that what a watch has missed (a deletion while it was away) is noticed all the same.
+so that what a watch has missed (a deletion while it was away) is noticed all the same; and where a watch is to begin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -15,11 +16,17 @@ from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.executor.world import Key, Shelf, World, key_of, version_of
 
 Raw = dict[str, Any]
-PAGE = 250
-"""Objects in an answer to kopf's lists."""
 OURS = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 EVERY_SECONDS = 300.0
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Kind:
+    shelf: Shelf[Any]
+    take: Callable[[Raw], Any]
+    drop: Callable[[Key], None]
+    labels: str = ""
 
 
 class Resync:
@@ -28,39 +35,50 @@ class Resync:
         self._world = world
         self._namespaces: list[str | None] = [*namespaces] or [None]
         self._enqueue = enqueue
+        self._kinds = {  # definitions and children before commands: a first pass must not miss what is there
+            "Repository": _Kind(world.repositories, world.put_repository, world.repositories.drop),
+            "Agent": _Kind(world.agents, world.put_agent, world.agents.drop),
+            "Pod": _Kind(world.pods, world.hear_pod, world.pods.drop, OURS),
+            "PersistentVolumeClaim": _Kind(world.volumes, world.hear_volume, world.volumes.drop, OURS),
+            "BugCommand": _Kind(world.commands, world.take_command, world.drop_command),
+        }
+        self._listed: dict[tuple[str, str | None], str] = {}
+        """Of which version each list is that no watch has begun from."""
 
     async def once(self) -> None:
-        """Definitions and children before commands: a command's first pass must not miss what is there."""
-        world = self._world
+        await self._list(self._kinds, self._namespaces)
+
+    async def watched_from(self, kind: str, namespace: str | None) -> str:
+        """The version from which on a watch shows all that is not known yet. A watch that begins anew has missed
+        something, so then all of its kind is listed first. Raises ClusterError."""
+        if (kind, namespace) not in self._listed:
+            await self._list([kind], [namespace])
+        return self._listed.pop((kind, namespace))
+
+    async def _list(self, kinds: Iterable[str], namespaces: list[str | None]) -> None:
         try:
-            await self._fill("Repository", world.repositories, world.put_repository)
-            await self._fill("Agent", world.agents, world.put_agent)
-            await self._fill("Pod", world.pods, world.hear_pod, OURS)
-            await self._fill("PersistentVolumeClaim", world.volumes, world.hear_volume, OURS)
-            listed = await self._fill("BugCommand", world.commands, world.take_command, drop=world.drop_command)
-            world.was_shown(listed)
+            for kind in kinds:
+                shown = [await self._fill(kind, self._kinds[kind], namespace) for namespace in namespaces]
+                if kind == "BugCommand":
+                    self._world.was_shown({key: version for each in shown for key, version in each.items()})
         finally:  # a page that was taken in before another one failed is news to nobody else any more
-            for key in list(world.commands.items):
+            for key in list(self._world.commands.items):
                 self._enqueue(key)
 
-    async def _fill(
-        self,
-        kind: str,
-        shelf: Shelf[Any],
-        put: Callable[[Raw], Any],
-        labels: str = "",
-        drop: Callable[[Key], None] | None = None,
-    ) -> dict[Key, int]:
+    async def _fill(self, name: str, kind: _Kind, namespace: str | None) -> dict[Key, int]:
         """What was listed, in which version."""
-        before, listed = dict(shelf.versions), dict[Key, int]()
-        for namespace in self._namespaces:
-            async for page in self._kube.pages(kind, namespace, labels):
-                for obj in page:
-                    listed[key_of(obj)] = version_of(obj)
-                    understood(put, obj, kind)
+        shelf, listed = kind.shelf, dict[Key, int]()
+        before = {key: version for key, version in shelf.versions.items() if namespace in {None, key[0]}}
+        version = ""
+        async for page in self._kube.pages(name, namespace, kind.labels):
+            version = page.version
+            for obj in page.items:
+                listed[key_of(obj)] = version_of(obj)
+                understood(kind.take, obj, name)
+        self._listed[name, namespace] = version
         for key, version in before.items():
             if key not in listed and shelf.versions.get(key) == version:  # else it was made anew meanwhile
-                (drop or shelf.drop)(key)
+                kind.drop(key)
         return listed
 
 

@@ -1,5 +1,5 @@
-"""What kopf's watches hear comes through here: only what is news (`news.py`), and with signs of life, told by the HTTP
-requests that they make: that one was tried, that it was answered.
+"""What kopf's watches hear comes through here: only what is news (`news.py`), after no list (`kopf_lists.py`), and with
+signs of life, told by the HTTP requests that they make: that one was tried, that it was answered.
 
 Events alone say little: where nothing happens none come. A watch is opened anew every five minutes at the latest, so
 one that has not even tried for longer is stuck.
@@ -17,6 +17,7 @@ import aiohttp
 import kopf
 
 from bugcommand_operator.executor import metrics
+from bugcommand_operator.executor.kopf_lists import NothingButVersion, WatchedFrom, namespace_in
 from bugcommand_operator.executor.news import News, OnlyNews
 
 KINDS = {
@@ -35,10 +36,16 @@ class Watch:
 
 
 class Watches:
-    def __init__(self, clock: Callable[[], float] = time.monotonic, news: News | None = None) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        news: News | None = None,
+        watched_from: WatchedFrom | None = None,
+    ) -> None:
+        """Without them all goes on to kopf as it comes."""
         self._clock = clock
         self._news = news
-        """None: all goes on to kopf as it comes."""
+        self._watched_from = watched_from
         self._by_kind = {kind: Watch(clock()) for kind in KINDS.values()}
         for kind in KINDS.values():
             metrics.LAST_ANSWER.labels(kind).set_to_current_time()
@@ -102,9 +109,16 @@ class Watches:
     ) -> None:
         if kind := KINDS.get(told.url.name):
             self.answered(kind, told.response.status)
-            if self._news is not None and "watch" in told.url.query and told.response.status == 200:
-                body = OnlyNews(told.response.content, kind, self._news)
-                told.response.content = cast(aiohttp.StreamReader, body)
+            if told.response.status == 200:
+                told.response.content = cast(aiohttp.StreamReader, self._as_kopf_reads_it(told, kind))
+
+    def _as_kopf_reads_it(self, told: aiohttp.TraceRequestEndParams, kind: str) -> object:
+        body, url = told.response.content, told.url
+        if "watch" in url.query:
+            return OnlyNews(body, kind, self._news) if self._news is not None else body
+        if self._watched_from is None:
+            return body
+        return NothingButVersion(body, kind, namespace_in(url.parts), self._watched_from)
 
     async def _on_exception(
         self, _session: aiohttp.ClientSession, _context: SimpleNamespace, told: aiohttp.TraceRequestExceptionParams

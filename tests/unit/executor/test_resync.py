@@ -25,9 +25,9 @@ class Paged(FakeKube):
 
     async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
         async for page in super().pages(kind, namespace, labels):
-            for obj in page:
+            for obj in page.items:
                 self.known.append(len(self.world.commands.items))
-                yield [obj]
+                yield Page([obj], page.version)
 
 
 def cluster_of(*names: str) -> ClusterModel:
@@ -86,3 +86,43 @@ async def test_what_was_taken_in_is_looked_at_also_when_a_later_page_fails() -> 
         await Resync(Failing(cluster_of("a", "b", "c"), world), world, [], looked_at.append).once()
 
     assert [name for _, name in looked_at] == ["a", "b"]
+
+
+async def test_a_watch_begins_where_the_list_before_it_ended() -> None:
+    world, cluster = World(), cluster_of("a")
+    resync = Resync(FakeKube(cluster), world, [], lambda _key: None)
+    await resync.once()
+    listed = cluster.version()
+    cluster.create(bug_command("b", NAMESPACE, "00000009-0000-4000-8000-000000000000"))
+
+    assert await resync.watched_from("BugCommand", None) == str(listed)
+    assert [name for _, name in world.commands.items] == ["a"], "the watch shows what came after"
+
+
+async def test_a_watch_that_begins_anew_has_missed_something_so_all_is_listed_first() -> None:
+    world, looked_at = World(), list[Key]()
+    cluster = cluster_of("a", "b")
+    resync = Resync(FakeKube(cluster), world, [], looked_at.append)
+    await resync.once()
+    await resync.watched_from("BugCommand", None)
+    cluster.delete("BugCommand", NAMESPACE, "a")
+    cluster.create(bug_command("c", NAMESPACE, "00000009-0000-4000-8000-000000000000"))
+    looked_at.clear()
+
+    assert await resync.watched_from("BugCommand", None) == str(cluster.version())
+    assert [name for _, name in looked_at] == ["b", "c"]
+    assert all(world.has_heard(command) for command in world.commands.items.values())
+
+
+async def test_a_list_of_one_namespace_says_nothing_about_another() -> None:
+    world, cluster = World(), cluster_of("a")
+    cluster.create(bug_command("a", "another", "00000009-0000-4000-8000-000000000000"))
+    resync = Resync(FakeKube(cluster), world, [NAMESPACE, "another"], lambda _key: None)
+    await resync.once()
+    for namespace in (NAMESPACE, "another"):
+        await resync.watched_from("BugCommand", namespace)
+    for namespace in (NAMESPACE, "another"):
+        cluster.delete("BugCommand", namespace, "a")
+    await resync.watched_from("BugCommand", NAMESPACE)
+
+    assert [namespace for namespace, _ in world.commands.items] == ["another"]

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 
 import kopf
 import pytest
-from aiohttp import ClientConnectionError, web
+from aiohttp import ClientConnectionError, ClientPayloadError, web
 from prometheus_client import REGISTRY
 
+from bugcommand_operator.cluster.errors import ClusterUnavailable
 from bugcommand_operator.executor.news import News
 from bugcommand_operator.executor.watches import Watches
 from bugcommand_operator.executor.world import World
@@ -64,17 +65,44 @@ async def test_an_answer_is_a_sign_of_life_and_a_refusal_says_so(server: Server)
             assert "403" in watches.failing["Pod"]
 
 
-async def test_a_watch_is_read_without_echoes_and_a_list_as_it_is(server: Server) -> None:
+async def test_a_watch_is_read_without_echoes(server: Server) -> None:
     world = World()
     world.echoes.expect("BugCommand", {"metadata": {"resourceVersion": "7"}})
     info = Watches(news=News(world.echoes, {})).session(kopf.ConnectionInfo(server=server.url))
     shown = [b'{"type":"MODIFIED","object":{"metadata":{"resourceVersion":"%d"}}}\n' % version for version in (7, 8)]
     server.body = b"".join(shown)
-    async with info.aiohttp_session as session:
-        async with session.get(f"{server.url}{PATH}") as answer:
-            assert await answer.read() == server.body
-        async with session.get(f"{server.url}{PATH}?watch=true") as answer:
-            assert [chunk async for chunk in answer.content.iter_chunked(1 << 20)] == shown[1:]
+    async with info.aiohttp_session as session, session.get(f"{server.url}{PATH}?watch=true") as answer:
+        assert [chunk async for chunk in answer.content.iter_chunked(1 << 20)] == shown[1:]
+
+
+@pytest.mark.parametrize(("path", "namespace"), [(PATH, "team-a"), ("/prefix/api/v1/pods", None)])
+async def test_a_list_shows_nothing_but_from_where_to_watch(server: Server, path: str, namespace: str | None) -> None:
+    """The API server's answer says what there is, and where the list goes on: both are for our own list."""
+    asked: list[tuple[str, str | None]] = []
+
+    async def watched_from(kind: str, namespace: str | None) -> str:
+        asked.append((kind, namespace))
+        return "42"
+
+    server.body = b'{"kind":"List","metadata":{"resourceVersion":"50","continue":"more"},"items":[{"metadata":{}}]}'
+    info = Watches(watched_from=watched_from).session(kopf.ConnectionInfo(server=server.url))
+    async with info.aiohttp_session as session, session.get(f"{server.url}{path}?limit=1") as answer:
+        told = await answer.json(content_type=None)
+
+    assert (told["items"], told["metadata"]) == ([], {"resourceVersion": "42"})
+    assert asked == [("BugCommand" if path == PATH else "Pod", namespace)]
+
+
+async def test_a_list_that_cannot_be_made_is_a_broken_connection_to_kopf(server: Server) -> None:
+    """It would end the operator at any other error."""
+
+    async def watched_from(_kind: str, _namespace: str | None) -> str:
+        raise ClusterUnavailable("no answer in time")
+
+    info = Watches(watched_from=watched_from).session(kopf.ConnectionInfo(server=server.url))
+    async with info.aiohttp_session as session, session.get(f"{server.url}{PATH}?limit=1") as answer:
+        with pytest.raises(ClientPayloadError, match="no answer in time"):
+            await answer.json()
 
 
 async def test_a_server_that_is_away_is_a_try_without_an_answer(server: Server) -> None:
