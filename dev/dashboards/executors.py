@@ -98,7 +98,13 @@ def _passes(board: Dashboard) -> Dashboard:
             )
         )
         .with_panel(lines("Time of a pass", *quantiles("mentu_reconcile_seconds", 0.5, 0.95, 0.99), unit="s"))
-        .with_panel(lines("Queue", ("sum by (instance) (mentu_queue_depth)", "{{instance}}")))
+        .with_panel(
+            lines(
+                "Queue",
+                ("sum by (instance) (mentu_queue_depth)", "{{instance}}: a pass"),
+                ("sum by (instance) (mentu_starts_waiting)", "{{instance}}: a start"),
+            )
+        )
         .with_panel(
             lines(
                 "Wait for a worker",

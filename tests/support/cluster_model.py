@@ -50,7 +50,8 @@ class ClusterModel:
     refuses: Callable[[Raw], str] = lambda _: ""
     """What the API server says against making this object; empty: nothing."""
     watchers: list[Callable[[str, Raw], None]] = field(default_factory=list)
-    _versions: Iterator[int] = field(default_factory=lambda: count(100))
+    latest: int = 99
+    """The version of the last write: a list shows what there is at this one."""
     _uids: Iterator[int] = field(default_factory=lambda: count(1))
 
     # --- what a client may ask
@@ -213,10 +214,14 @@ class ClusterModel:
         except KeyError:
             raise NotFound(f"{kind} {name} not found", 404) from None
 
+    def next_version(self) -> str:
+        self.latest += 1
+        return str(self.latest)
+
     def _store(self, obj: Raw, event: str) -> None:
         obj = copied(obj)
         meta = obj["metadata"]
-        meta["resourceVersion"] = str(next(self._versions))
+        meta["resourceVersion"] = self.next_version()
         self.objects[obj["kind"], meta["namespace"], meta["name"]] = obj
         self._tell(event, obj)
 
@@ -242,7 +247,7 @@ class ClusterModel:
         obj = copied(obj)
         meta = obj["metadata"]
         self.objects.pop((obj["kind"], meta["namespace"], meta["name"]), None)
-        meta["resourceVersion"] = str(next(self._versions))
+        meta["resourceVersion"] = self.next_version()
         self.kubelet.removed(obj)
         self._tell("DELETED", obj)
 

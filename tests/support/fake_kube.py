@@ -24,7 +24,7 @@ class FakeKube(Kube):
 
     async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
         await asyncio.sleep(0)
-        yield Page(self.cluster.listed(kind, namespace, labels), str(self.cluster.version()))
+        yield Page(self.cluster.listed(kind, namespace, labels), str(self.cluster.latest))
 
     async def create(self, manifest: Raw) -> Raw:
         await asyncio.sleep(0)

@@ -9,6 +9,7 @@ from typing import Any
 
 from bugcommand_operator.api.names import FIELD_MANAGER, GROUP, VERSION
 from bugcommand_operator.cluster.client import MERGE_PATCH, Cluster
+from bugcommand_operator.cluster.errors import ClusterUnavailable
 
 Raw = dict[str, Any]
 REQUEST_SECONDS = 30.0
@@ -45,7 +46,9 @@ class Kube:
             query = {"limit": str(PAGE), "labelSelector": labels, "continue": token}
             page = await self._request("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
             meta = page.get("metadata") or {}
-            yield Page(page.get("items") or [], meta.get("resourceVersion") or "")
+            if not meta.get("resourceVersion"):  # what a proxy answers is not an empty list
+                raise ClusterUnavailable(f"the list of {kind} is none")
+            yield Page(page.get("items") or [], meta["resourceVersion"])
             token = meta.get("continue") or ""
             if not token:
                 return

@@ -51,8 +51,6 @@ class Routes:
             return
         if not self._world.hear_command(obj):
             return
-        if error := self._world.unreadable.get(key_of(obj)):
-            log.warning("command not understood", key="/".join(key_of(obj)), error=error)
         self._enqueue(key_of(obj))
         self._call_up()
 

@@ -6,32 +6,48 @@ For that it has to ask little: its lists come in pages of one object (`main.py`)
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import orjson
+import structlog
 from aiohttp import ClientPayloadError, StreamReader
 
 from bugcommand_operator.cluster.errors import ClusterError
 
 WatchedFrom = Callable[[str, str | None], Awaitable[str]]
 """By kind and namespace (None: all), the version from which on to watch. Raises ClusterError."""
+PAUSE_SECONDS = 3.0
+log = structlog.get_logger()
 
 
 class NothingButVersion:
     """A list's body as kopf reads it."""
 
-    def __init__(self, body: StreamReader, kind: str, namespace: str | None, watched_from: WatchedFrom) -> None:
+    def __init__(
+        self,
+        body: StreamReader,
+        kind: str,
+        namespace: str | None,
+        watched_from: WatchedFrom,
+        failed: Callable[[str, str], None],
+    ) -> None:
+        """`failed`: told of the kind, and why it cannot be listed."""
         self._body = body
         self._kind = kind
         self._namespace = namespace
         self._watched_from = watched_from
+        self._failed = failed
 
     async def read(self) -> bytes:
-        """Raises what kopf takes for a broken connection: it begins anew soon."""
+        """Raises, after a pause, what kopf takes for a broken connection: it begins anew at once."""
         await self._body.read()
         try:
             version = await self._watched_from(self._kind, self._namespace)
         except ClusterError as error:
+            self._failed(self._kind, str(error))
+            log.warning("no list, so no watch yet", kind=self._kind, namespace=self._namespace, error=str(error))
+            await asyncio.sleep(max(PAUSE_SECONDS, error.retry_after or 0))
             raise ClientPayloadError(str(error)) from error
         return orjson.dumps({"kind": f"{self._kind}List", "metadata": {"resourceVersion": version}, "items": []})
 

@@ -34,6 +34,9 @@ QUEUE_DEPTH = Gauge("mentu_queue_depth", "Commands that wait for a pass or are i
 QUEUE_OLDEST = Gauge(
     "mentu_queue_oldest_seconds", "How long the pass that has waited longest has waited; 0: none waits."
 )
+STARTS_WAITING = Gauge(
+    "mentu_starts_waiting", "Claimed commands that wait for their start: the volumes of others are bound first."
+)
 QUEUE_WAIT = Histogram("mentu_queue_wait_seconds", "How long a pass waited for a worker.", buckets=MOMENTS)
 LEASE_RENEWALS = Counter("mentu_lease_renewals_total", "Renewals of the executor's own Lease, by result.", ["result"])
 LEASE_RENEWED = Gauge("mentu_lease_renewed_timestamp_seconds", "When the executor's own Lease was last renewed.")
@@ -72,7 +75,7 @@ TOKENS = Counter("mentu_tokens_total", "Tokens that agents have reported, by dir
 COST = Counter("mentu_cost_usd_total", "US dollars that agents have reported as spent.")
 TAIL_LAG = Gauge("mentu_log_tail_lag_lines", "Stored log lines of running commands that no status shows yet.")
 LAST_EVENT = Gauge(
-    "mentu_last_watch_event_timestamp_seconds", "When the watch of a kind last showed anything.", ["kind"]
+    "mentu_last_watch_event_timestamp_seconds", "When a watch or a list of a kind last showed anything.", ["kind"]
 )
 LAST_ANSWER = Gauge(
     "mentu_last_watch_answer_timestamp_seconds",

@@ -1,21 +1,25 @@
 """Lists everything: once before the first event, so that limits are counted over all there is; then now and again,
-so that what a watch has missed (a deletion while it was away) is noticed all the same; and where a watch is to begin.
+so that what a watch has missed (a deletion while it was away) is noticed all the same; and before a watch begins anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from pydantic import ValidationError
 
 from bugcommand_operator.api.names import LABEL_MANAGED_BY, MANAGED_BY
 from bugcommand_operator.cluster.kube import Kube
-from bugcommand_operator.executor.world import Key, Shelf, World, key_of, version_of
+from bugcommand_operator.executor import metrics
+from bugcommand_operator.executor.world import Key, Shelf, World, key_of, version_number, version_of
 
 Raw = dict[str, Any]
+Place = tuple[str, str | None]
+"""A kind and a namespace; None: all of them."""
 OURS = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 EVERY_SECONDS = 300.0
 log = structlog.get_logger()
@@ -27,6 +31,7 @@ class _Kind:
     take: Callable[[Raw], Any]
     drop: Callable[[Key], None]
     labels: str = ""
+    unreadable: Mapping[Key, str] = field(default_factory=dict)
 
 
 class Resync:
@@ -40,50 +45,61 @@ class Resync:
             "Agent": _Kind(world.agents, world.put_agent, world.agents.drop),
             "Pod": _Kind(world.pods, world.hear_pod, world.pods.drop, OURS),
             "PersistentVolumeClaim": _Kind(world.volumes, world.hear_volume, world.volumes.drop, OURS),
-            "BugCommand": _Kind(world.commands, world.take_command, world.drop_command),
+            "BugCommand": _Kind(world.commands, world.take_command, world.drop_command, unreadable=world.unreadable),
         }
-        self._listed: dict[tuple[str, str | None], str] = {}
-        """Of which version each list is that no watch has begun from."""
+        self._one_at_a_time = asyncio.Lock()
+        self._unwatched: dict[Place, str] = {}
+        """Of which version the first list of each is, until a watch begins from there."""
+
+    async def first(self) -> None:
+        self._unwatched = await self._list(self._kinds, self._namespaces)
 
     async def once(self) -> None:
         await self._list(self._kinds, self._namespaces)
 
     async def watched_from(self, kind: str, namespace: str | None) -> str:
-        """The version from which on a watch shows all that is not known yet. A watch that begins anew has missed
-        something, so then all of its kind is listed first. Raises ClusterError."""
-        if (kind, namespace) not in self._listed:
-            await self._list([kind], [namespace])
-        return self._listed.pop((kind, namespace))
+        """The version from which on a watch shows all that is not known yet. One that begins anew has missed something,
+        so all of its kind is listed before. Raises ClusterError."""
+        place = kind, namespace
+        return self._unwatched.pop(place, None) or (await self._list([kind], [namespace]))[place]
 
-    async def _list(self, kinds: Iterable[str], namespaces: list[str | None]) -> None:
-        try:
-            for kind in kinds:
-                shown = [await self._fill(kind, self._kinds[kind], namespace) for namespace in namespaces]
-                if kind == "BugCommand":
-                    self._world.was_shown({key: version for each in shown for key, version in each.items()})
-        finally:  # a page that was taken in before another one failed is news to nobody else any more
-            for key in list(self._world.commands.items):
-                self._enqueue(key)
+    async def _list(self, kinds: Iterable[str], namespaces: list[str | None]) -> dict[Place, str]:
+        """Of which version each list is."""
+        versions: dict[Place, str] = {}
+        shown: dict[str, dict[Key, int]] = defaultdict(dict)
+        async with self._one_at_a_time:
+            try:
+                for kind in kinds:
+                    for namespace in namespaces:
+                        versions[kind, namespace] = await self._fill(kind, namespace, shown[kind])
+                    if kind == "BugCommand":
+                        self._world.was_shown(shown[kind])
+            finally:  # a page that was taken in before another one failed is news to nobody else any more
+                if versions or any(shown.values()):
+                    for key in list(self._world.commands.items):
+                        self._enqueue(key)
+        return versions
 
-    async def _fill(self, name: str, kind: _Kind, namespace: str | None) -> dict[Key, int]:
-        """What was listed, in which version."""
-        shelf, listed = kind.shelf, dict[Key, int]()
-        before = {key: version for key, version in shelf.versions.items() if namespace in {None, key[0]}}
-        version = ""
+    async def _fill(self, name: str, namespace: str | None, shown: dict[Key, int]) -> str:
+        kind, version = self._kinds[name], ""
+        unreadable = list(kind.unreadable)
         async for page in self._kube.pages(name, namespace, kind.labels):
             version = page.version
             for obj in page.items:
-                listed[key_of(obj)] = version_of(obj)
+                shown[key_of(obj)] = version_of(obj)
                 understood(kind.take, obj, name)
-        self._listed[name, namespace] = version
-        for key, version in before.items():
-            if key not in listed and shelf.versions.get(key) == version:  # else it was made anew meanwhile
+        if shown:
+            metrics.LAST_EVENT.labels(name).set_to_current_time()
+        for key in [*kind.shelf.versions, *unreadable]:
+            was_there = namespace in {None, key[0]} and kind.shelf.versions.get(key, 0) <= version_number(version)
+            if was_there and key not in shown:
                 kind.drop(key)
-        return listed
+        return version
 
 
 def understood(put: Callable[[Raw], Any], obj: Raw, kind: str) -> None:
+    """One object that does not read must not hide the others."""
     try:
         put(obj)
-    except ValidationError as error:
+    except (ValueError, KeyError, TypeError) as error:
         log.warning("object not understood", kind=kind, key="/".join(key_of(obj)), error=str(error))

@@ -27,6 +27,10 @@ class Starting:
         self._let_in: dict[Key, datetime | None] = {}
         """Whose pods are on their way, and since when; None: woken, and not looked at since."""
 
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
     def may_start(self, command: Command) -> bool:
         """Whether its pod may be made now; if not, its turn comes, and it is woken."""
         key = command.key

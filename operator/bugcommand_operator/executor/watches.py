@@ -118,7 +118,7 @@ class Watches:
             return OnlyNews(body, kind, self._news) if self._news is not None else body
         if self._watched_from is None:
             return body
-        return NothingButVersion(body, kind, namespace_in(url.parts), self._watched_from)
+        return NothingButVersion(body, kind, namespace_in(url.parts), self._watched_from, self.failed)
 
     async def _on_exception(
         self, _session: aiohttp.ClientSession, _context: SimpleNamespace, told: aiohttp.TraceRequestExceptionParams

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+import structlog
+
 from bugcommand_operator.api.agent import AgentSpec
 from bugcommand_operator.api.names import LABEL_COMMAND_UID
 from bugcommand_operator.api.repository import RepositorySpec
@@ -24,6 +26,7 @@ from bugcommand_operator.executor.rivals import Rivals
 from bugcommand_operator.executor.room import Room
 
 MOST_GONE = 10_000
+log = structlog.get_logger()
 Raw = dict[str, Any]
 Key = tuple[str, str]
 T = TypeVar("T")
@@ -128,6 +131,8 @@ class World:
         try:
             command = command_from(obj)
         except UnreadableCommand as error:
+            if self.unreadable.get(key) != str(error):
+                log.warning("command not understood", key="/".join(key), error=str(error))
             self.unreadable[key] = str(error)
             self._forget(key)
             return None
@@ -193,15 +198,20 @@ class World:
         self.agents.put(obj, Definition(obj["metadata"]["uid"], AgentSpec.model_validate(obj["spec"])))
 
     def command_deleted(self, obj: Raw) -> None:
+        """What a list from before shows of it later does not bring it back."""
+        self._is_gone(obj["metadata"].get("uid", ""))
         if version_of(obj) >= self.commands.versions.get(key_of(obj), 0):
             self.drop_command(key_of(obj))
 
     def command_is_gone(self, key: Key, uid: str) -> None:
         """The API server has said so to us: what a watch has yet to show of it, from before, does not bring it back."""
+        self._is_gone(uid)
+        self.drop_command(key)
+
+    def _is_gone(self, uid: str) -> None:
         self._gone[uid] = None
         while len(self._gone) > MOST_GONE:
             del self._gone[next(iter(self._gone))]
-        self.drop_command(key)
 
     def drop_command(self, key: Key) -> None:
         self._forget(key)
@@ -306,5 +316,8 @@ def key_of(obj: Raw) -> Key:
 
 
 def version_of(obj: Raw) -> int:
-    text = obj["metadata"].get("resourceVersion", "0")
+    return version_number(obj["metadata"].get("resourceVersion", "0"))
+
+
+def version_number(text: str) -> int:
     return int(text) if text.isdigit() else 0

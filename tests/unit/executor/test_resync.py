@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 from tests.support.builders import NAMESPACE
 from tests.support.cluster_model import ClusterModel, bug_command
 from tests.support.fake_kube import FakeKube
@@ -88,41 +89,118 @@ async def test_what_was_taken_in_is_looked_at_also_when_a_later_page_fails() -> 
     assert [name for _, name in looked_at] == ["a", "b"]
 
 
-async def test_a_watch_begins_where_the_list_before_it_ended() -> None:
-    world, cluster = World(), cluster_of("a")
-    resync = Resync(FakeKube(cluster), world, [], lambda _key: None)
-    await resync.once()
-    listed = cluster.version()
-    cluster.create(bug_command("b", NAMESPACE, "00000009-0000-4000-8000-000000000000"))
+class Tried:
+    """A resync over commands of these names, listed once."""
 
-    assert await resync.watched_from("BugCommand", None) == str(listed)
-    assert [name for _, name in world.commands.items] == ["a"], "the watch shows what came after"
+    def __init__(self, *names: str, namespaces: tuple[str, ...] = ()) -> None:
+        self.world, self.looked_at = World(), list[Key]()
+        self.cluster = cluster_of(*names)
+        self.resync = Resync(FakeKube(self.cluster), self.world, [*namespaces], self.looked_at.append)
+
+    def make(self, name: str, namespace: str = NAMESPACE) -> None:
+        uid = f"{self.cluster.latest:08d}-1111-4000-8000-000000000000"
+        self.cluster.create(bug_command(name, namespace, uid))
+
+    @property
+    def known(self) -> list[str]:
+        return [name for _, name in self.world.commands.items]
 
 
-async def test_a_watch_that_begins_anew_has_missed_something_so_all_is_listed_first() -> None:
-    world, looked_at = World(), list[Key]()
-    cluster = cluster_of("a", "b")
-    resync = Resync(FakeKube(cluster), world, [], looked_at.append)
-    await resync.once()
-    await resync.watched_from("BugCommand", None)
-    cluster.delete("BugCommand", NAMESPACE, "a")
-    cluster.create(bug_command("c", NAMESPACE, "00000009-0000-4000-8000-000000000000"))
-    looked_at.clear()
+async def test_a_first_watch_begins_where_the_first_list_ended() -> None:
+    tried = Tried("a")
+    await tried.resync.first()
+    listed = tried.cluster.latest
+    tried.make("b")
+    await tried.resync.once()
+    tried.make("c")
 
-    assert await resync.watched_from("BugCommand", None) == str(cluster.version())
-    assert [name for _, name in looked_at] == ["b", "c"]
-    assert all(world.has_heard(command) for command in world.commands.items.values())
+    assert await tried.resync.watched_from("BugCommand", None) == str(listed)
+    assert tried.known == ["a", "b"], "the watch shows what came after"
+
+
+async def test_a_watch_that_begins_anew_has_missed_something_so_all_is_listed_before() -> None:
+    tried = Tried("a", "b")
+    await tried.resync.first()
+    await tried.resync.watched_from("BugCommand", None)
+    await tried.resync.once()
+    tried.cluster.delete("BugCommand", NAMESPACE, "a")
+    tried.make("c")
+    tried.looked_at.clear()
+
+    assert await tried.resync.watched_from("BugCommand", None) == str(tried.cluster.latest)
+    assert [name for _, name in tried.looked_at] == tried.known == ["b", "c"]
+    assert all(tried.world.has_heard(command) for command in tried.world.commands.items.values())
 
 
 async def test_a_list_of_one_namespace_says_nothing_about_another() -> None:
-    world, cluster = World(), cluster_of("a")
-    cluster.create(bug_command("a", "another", "00000009-0000-4000-8000-000000000000"))
-    resync = Resync(FakeKube(cluster), world, [NAMESPACE, "another"], lambda _key: None)
-    await resync.once()
+    tried = Tried("a", namespaces=(NAMESPACE, "another"))
+    tried.make("a", "another")
+    await tried.resync.once()
     for namespace in (NAMESPACE, "another"):
-        await resync.watched_from("BugCommand", namespace)
-    for namespace in (NAMESPACE, "another"):
-        cluster.delete("BugCommand", namespace, "a")
-    await resync.watched_from("BugCommand", NAMESPACE)
+        tried.cluster.delete("BugCommand", namespace, "a")
+    await tried.resync.watched_from("BugCommand", NAMESPACE)
 
-    assert [namespace for namespace, _ in world.commands.items] == ["another"]
+    assert list(tried.world.commands.items) == [("another", "a")]
+
+
+async def test_what_changed_before_the_list_and_is_missing_in_it_is_gone_however_late_the_change_is_heard() -> None:
+    """A watch that has ended may have left events to be worked on, which come while all is listed."""
+    tried = Tried("a")
+    await tried.resync.once()
+    change = tried.cluster.get("BugCommand", NAMESPACE, "a")
+    change["metadata"]["resourceVersion"] = tried.cluster.next_version()
+    tried.cluster.delete("BugCommand", NAMESPACE, "a")
+
+    class Meanwhile(FakeKube):
+        async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
+            async for page in super().pages(kind, namespace, labels):
+                tried.world.hear_command(change)
+                yield page
+
+    await Resync(Meanwhile(tried.cluster), tried.world, [], lambda _key: None).once()
+
+    assert tried.known == []
+
+
+async def test_a_list_from_before_its_end_does_not_bring_a_command_back() -> None:
+    tried = Tried("a")
+
+    class Meanwhile(FakeKube):
+        async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
+            async for page in super().pages(kind, namespace, labels):
+                for obj in page.items:
+                    tried.world.command_deleted(obj)
+                yield page
+
+    await Resync(Meanwhile(tried.cluster), tried.world, [], lambda _key: None).once()
+
+    assert tried.known == []
+
+
+async def test_an_unreadable_command_is_told_of_once_and_let_go_with_its_end() -> None:
+    tried = Tried()
+    broken = bug_command("a", NAMESPACE, "00000001-0000-4000-8000-000000000000")
+    tried.cluster.create({**broken, "spec": {"prompt": 7}})
+    with capture_logs() as told:
+        await tried.resync.once()
+        await tried.resync.once()
+    assert [(each["event"], each["key"]) for each in told] == [("command not understood", f"{NAMESPACE}/a")]
+    tried.cluster.delete("BugCommand", NAMESPACE, "a")
+    await tried.resync.once()
+
+    assert tried.world.unreadable == {}
+
+
+async def test_a_list_that_fails_at_once_wakes_nobody() -> None:
+    class Failing(FakeKube):
+        async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
+            raise ClusterUnavailable("overloaded")
+            yield
+
+    tried = Tried("a")
+    await tried.resync.once()
+    tried.looked_at.clear()
+    with pytest.raises(ClusterUnavailable):
+        await Resync(Failing(tried.cluster), tried.world, [], tried.looked_at.append).watched_from("Pod", None)
+
+    assert tried.looked_at == []

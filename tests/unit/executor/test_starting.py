@@ -69,6 +69,7 @@ def test_as_many_start_as_there_is_room_for_and_asking_again_changes_nothing(bur
     assert burst.may_start() == [True, True, False, False, False]
     assert burst.may_start() == [True, True, False, False, False]
     assert burst.next() == []
+    assert burst.starting.waiting == 3
 
 
 def test_a_pod_takes_its_commands_place_until_its_gate_opens(burst: Burst) -> None:

@@ -10,6 +10,7 @@ from aiohttp import ClientConnectionError, ClientPayloadError, web
 from prometheus_client import REGISTRY
 
 from bugcommand_operator.cluster.errors import ClusterUnavailable
+from bugcommand_operator.executor import kopf_lists
 from bugcommand_operator.executor.news import News
 from bugcommand_operator.executor.watches import Watches
 from bugcommand_operator.executor.world import World
@@ -93,16 +94,21 @@ async def test_a_list_shows_nothing_but_from_where_to_watch(server: Server, path
     assert asked == [("BugCommand" if path == PATH else "Pod", namespace)]
 
 
-async def test_a_list_that_cannot_be_made_is_a_broken_connection_to_kopf(server: Server) -> None:
-    """It would end the operator at any other error."""
+async def test_a_list_that_cannot_be_made_is_a_broken_connection_to_kopf(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would end the operator at any other error; and that nothing is watched meanwhile is no secret."""
+    monkeypatch.setattr(kopf_lists, "PAUSE_SECONDS", 0.0)
 
     async def watched_from(_kind: str, _namespace: str | None) -> str:
         raise ClusterUnavailable("no answer in time")
 
-    info = Watches(watched_from=watched_from).session(kopf.ConnectionInfo(server=server.url))
+    watches = Watches(watched_from=watched_from)
+    info = watches.session(kopf.ConnectionInfo(server=server.url))
     async with info.aiohttp_session as session, session.get(f"{server.url}{PATH}?limit=1") as answer:
         with pytest.raises(ClientPayloadError, match="no answer in time"):
             await answer.json()
+    assert watches.failing["BugCommand"] == "no answer in time"
 
 
 async def test_a_server_that_is_away_is_a_try_without_an_answer(server: Server) -> None:
