@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -27,6 +27,10 @@ Quantity = Annotated[
 ]
 
 
+_NONE_NOTED: set[str] = set()
+"""Shared by all; pydantic's own copies of a model copy it, too."""
+
+
 class Model(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -38,6 +42,20 @@ class Model(BaseModel):
     def to_dict(self) -> dict[str, Any]:
         """As the API server takes it: camelCase, absent rather than null."""
         return self.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+ModelT = TypeVar("ModelT", bound=Model)
+
+
+def lean(model: ModelT) -> ModelT:
+    """Without pydantic's notes of which fields were given: a third of what a command takes of memory, and of what was
+    read nobody asks them."""
+    object.__setattr__(model, "__pydantic_fields_set__", _NONE_NOTED)
+    for value in model.__dict__.values():
+        for each in value if isinstance(value, list) else (value,):
+            if isinstance(each, Model):
+                lean(each)
+    return model
 
 
 class LocalReference(Model):

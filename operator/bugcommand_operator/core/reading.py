@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from bugcommand_operator.api.bugcommand import BugCommandSpec, BugCommandStatus
 from bugcommand_operator.api.conditions import Phase
+from bugcommand_operator.api.model import lean
 from bugcommand_operator.api.names import LABEL_ATTEMPT, LABEL_COMMAND_UID, LABEL_KEPT, ROLE_RESCUE
 from bugcommand_operator.core.observed import Command, Container, Pod, Volume
 
@@ -24,8 +25,8 @@ def command_from(obj: Raw) -> Command:
     an empty one: that would run the command once more."""
     meta = obj["metadata"]
     try:
-        spec = BugCommandSpec.model_validate(obj.get("spec") or {})
-        status = BugCommandStatus.model_validate(_without_unknown_phase(obj.get("status") or {}))
+        spec = lean(BugCommandSpec.model_validate(obj.get("spec") or {}))
+        status = lean(BugCommandStatus.model_validate(_without_unknown_phase(obj.get("status") or {})))
     except ValidationError as error:
         raise UnreadableCommand(_named_fields(error)) from error
     return Command(

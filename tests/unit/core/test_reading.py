@@ -191,6 +191,23 @@ def test_fields_that_this_version_does_not_know_are_left_out() -> None:
     assert command.spec.prompt == "p"
 
 
+def test_a_changed_copy_of_what_was_read_leaves_all_else_as_it_was() -> None:
+    """Which fields were given is noted for none of them, in one place that all share."""
+    given: dict[str, Any] = {
+        "attempts": [],
+        "conditions": [],
+        "attempt": 1,
+        "claim": {"executor": "e", "machine": "m", "epoch": 1, "at": AT},
+    }
+    one, other = command_from(raw_command(None, given)), command_from(raw_command(None, given))
+    copy = one.status.model_copy(update={"attempt": 2})
+
+    assert copy.to_dict() == {**given, "attempt": 2}
+    for command in (one, other):
+        assert command.status.to_dict() == given
+        assert command.status.model_fields_set == command.status.claim.model_fields_set == set()  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
     "spec",
     [
