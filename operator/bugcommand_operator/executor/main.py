@@ -57,6 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
     set_up_logging("console" if config.log_format == "console" else "json", config.log_level)
     for chatty in ("kopf.objects", "aiohttp.access"):  # a line for each event that was handled, and for each probe
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    spare_the_collector()
     try:
         uvloop.run(run(config))
     except CannotRun as error:
@@ -149,7 +150,6 @@ class Executor:
 
     async def _work(self, stop: asyncio.Event) -> None:
         running = [asyncio.create_task(self._registry.run())] if self._registry else []
-        spare_the_collector()
         try:
             await self._first_list(stop)
             self._health.has_listed = True
