@@ -13,7 +13,7 @@ from bugcommand_operator.api.names import GROUP, LABEL_COMMAND_UID, LABEL_MANAGE
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.resync import understood
 from bugcommand_operator.executor.watches import Watches
-from bugcommand_operator.executor.world import Key, World, key_of
+from bugcommand_operator.executor.world import Key, Shelf, World, key_of
 
 Raw = dict[str, Any]
 Enqueue = Callable[[Key], None]
@@ -55,41 +55,37 @@ class Routes:
         self._call_up()
 
     async def repository(self, event: kopf.RawEvent, **_: Any) -> None:
-        obj = _shown(event, "Repository")
-        if _is_deleted(event):
-            self._world.repositories.deleted(obj)
-        else:
-            understood(self._world.put_repository, obj, "Repository")
-        self._all_of_namespace(obj)
+        self._definition(event, "Repository", self._world.repositories, self._world.put_repository)
 
     async def agent(self, event: kopf.RawEvent, **_: Any) -> None:
-        obj = _shown(event, "Agent")
+        self._definition(event, "Agent", self._world.agents, self._world.put_agent)
+
+    def _definition(self, event: kopf.RawEvent, kind: str, shelf: Shelf[Any], put: Callable[[Raw], None]) -> None:
+        obj = _shown(event, kind)
         if _is_deleted(event):
-            self._world.agents.deleted(obj)
+            shelf.deleted(obj)
         else:
-            understood(self._world.put_agent, obj, "Agent")
+            understood(put, obj, kind)
         self._all_of_namespace(obj)
 
     async def pod(self, event: kopf.RawEvent, **_: Any) -> None:
-        obj = _shown(event, "Pod")
+        self._child(event, "Pod", self._world.pods, self.hear_pod)
+
+    async def volume(self, event: kopf.RawEvent, **_: Any) -> None:
+        self._child(event, "PersistentVolumeClaim", self._world.volumes, self.hear_volume)
+
+    def _child(self, event: kopf.RawEvent, kind: str, shelf: Shelf[Any], hear: Callable[[Raw], None]) -> None:
+        obj = _shown(event, kind)
         if _is_deleted(event):
-            self._world.pods.deleted(obj)
+            shelf.deleted(obj)
             self._command_of(obj)
         else:
-            self.hear_pod(obj)
+            hear(obj)
 
     def hear_pod(self, obj: Raw) -> None:
         """As it is by now; most of it comes past kopf (`news.py`)."""
         if self._world.hear_pod(obj):
             self._command_of(obj)
-
-    async def volume(self, event: kopf.RawEvent, **_: Any) -> None:
-        obj = _shown(event, "PersistentVolumeClaim")
-        if _is_deleted(event):
-            self._world.volumes.deleted(obj)
-            self._command_of(obj)
-        else:
-            self.hear_volume(obj)
 
     def hear_volume(self, obj: Raw) -> None:
         if self._world.hear_volume(obj):
