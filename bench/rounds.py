@@ -20,7 +20,6 @@ Tick = Callable[[], None]
 
 LEAST_ROUNDS = 10
 FEWEST_ROUNDS = 4
-"""Taken even where the time is up."""
 
 SETTLE_SECONDS = 0.1
 
@@ -70,12 +69,13 @@ async def measure(
     tick: Tick = lambda: None,
     sing: Callable[[], float] = canary.sing,
     seconds: float = math.inf,
+    fewest: int = FEWEST_ROUNDS,
 ) -> Sample:
-    """So many steady rounds, within about so many seconds."""
+    """So many steady rounds, within about so many seconds; a few are taken even where the time is up."""
     taken: list[Round] = []
     steady, end = 0, time.monotonic() + seconds
     while steady < wanted and len(taken) < wanted + wanted // 2:
-        if time.monotonic() > end and len(taken) >= FEWEST_ROUNDS:
+        if time.monotonic() > end and len(taken) >= fewest:
             break
         taken.append(await _round(order(arms, len(taken)), sing))
         steady += not taken[-1].drifted

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import orjson
 import structlog
@@ -17,8 +18,14 @@ from bugcommand_operator.cluster.errors import ClusterError
 
 WatchedFrom = Callable[[str, str | None], Awaitable[str]]
 """By kind and namespace (None: all), the version from which on to watch. Raises ClusterError."""
-PAUSE_SECONDS = 3.0
+PAUSE_SECONDS, LONGEST_PAUSE = 3.0, 60.0
 log = structlog.get_logger()
+
+
+class SignsOfLife(Protocol):
+    def answered(self, kind: str) -> None: ...
+
+    def failed(self, kind: str, why: str) -> None: ...
 
 
 class NothingButVersion:
@@ -30,25 +37,26 @@ class NothingButVersion:
         kind: str,
         namespace: str | None,
         watched_from: WatchedFrom,
-        failed: Callable[[str, str], None],
+        signs: SignsOfLife,
     ) -> None:
-        """`failed`: told of the kind, and why it cannot be listed."""
         self._body = body
         self._kind = kind
         self._namespace = namespace
         self._watched_from = watched_from
-        self._failed = failed
+        self._signs = signs
 
     async def read(self) -> bytes:
         """Raises, after a pause, what kopf takes for a broken connection: it begins anew at once."""
-        await self._body.read()
         try:
+            await self._body.read()
             version = await self._watched_from(self._kind, self._namespace)
-        except ClusterError as error:
-            self._failed(self._kind, str(error))
-            log.warning("no list, so no watch yet", kind=self._kind, namespace=self._namespace, error=str(error))
-            await asyncio.sleep(max(PAUSE_SECONDS, error.retry_after or 0))
-            raise ClientPayloadError(str(error)) from error
+        except (ClusterError, ClientPayloadError, TimeoutError) as error:
+            why = str(error) or type(error).__name__
+            self._signs.failed(self._kind, why)
+            log.warning("no list, so no watch yet", kind=self._kind, namespace=self._namespace, error=why)
+            await asyncio.sleep(min(max(PAUSE_SECONDS, getattr(error, "retry_after", None) or 0), LONGEST_PAUSE))
+            raise ClientPayloadError(why) from error
+        self._signs.answered(self._kind)
         return orjson.dumps({"kind": f"{self._kind}List", "metadata": {"resourceVersion": version}, "items": []})
 
     def exception(self) -> BaseException | None:

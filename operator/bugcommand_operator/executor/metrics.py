@@ -75,7 +75,7 @@ TOKENS = Counter("mentu_tokens_total", "Tokens that agents have reported, by dir
 COST = Counter("mentu_cost_usd_total", "US dollars that agents have reported as spent.")
 TAIL_LAG = Gauge("mentu_log_tail_lag_lines", "Stored log lines of running commands that no status shows yet.")
 LAST_EVENT = Gauge(
-    "mentu_last_watch_event_timestamp_seconds", "When a watch or a list of a kind last showed anything.", ["kind"]
+    "mentu_last_watch_event_timestamp_seconds", "When the watch of a kind began, or last showed anything.", ["kind"]
 )
 LAST_ANSWER = Gauge(
     "mentu_last_watch_answer_timestamp_seconds",

@@ -84,6 +84,7 @@ class Reconciler:
             command = self._world.commands.items.get(key)
             if command is None:
                 self._patience.forget(key)
+                self.starting.give_back(key)
                 return None
             plan = await self._one_step(command)
             told += [(command, event) for event in plan.events]

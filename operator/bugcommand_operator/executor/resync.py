@@ -45,7 +45,9 @@ class Resync:
             "Agent": _Kind(world.agents, world.put_agent, world.agents.drop),
             "Pod": _Kind(world.pods, world.hear_pod, world.pods.drop, OURS),
             "PersistentVolumeClaim": _Kind(world.volumes, world.hear_volume, world.volumes.drop, OURS),
-            "BugCommand": _Kind(world.commands, world.take_command, world.drop_command, unreadable=world.unreadable),
+            "BugCommand": _Kind(
+                world.commands, world.take_command, world.command_is_missing, unreadable=world.unreadable
+            ),
         }
         self._one_at_a_time = asyncio.Lock()
         self._unwatched: dict[Place, str] = {}
@@ -61,7 +63,9 @@ class Resync:
         """The version from which on a watch shows all that is not known yet. One that begins anew has missed something,
         so all of its kind is listed before. Raises ClusterError."""
         place = kind, namespace
-        return self._unwatched.pop(place, None) or (await self._list([kind], [namespace]))[place]
+        version = self._unwatched.pop(place, None) or (await self._list([kind], [namespace]))[place]
+        metrics.LAST_EVENT.labels(kind).set_to_current_time()
+        return version
 
     async def _list(self, kinds: Iterable[str], namespaces: list[str | None]) -> dict[Place, str]:
         """Of which version each list is."""
@@ -77,7 +81,8 @@ class Resync:
             finally:  # a page that was taken in before another one failed is news to nobody else any more
                 if versions or any(shown.values()):
                     for key in list(self._world.commands.items):
-                        self._enqueue(key)
+                        if None in namespaces or key[0] in namespaces:
+                            self._enqueue(key)
         return versions
 
     async def _fill(self, name: str, namespace: str | None, shown: dict[Key, int]) -> str:
@@ -88,8 +93,6 @@ class Resync:
             for obj in page.items:
                 shown[key_of(obj)] = version_of(obj)
                 understood(kind.take, obj, name)
-        if shown:
-            metrics.LAST_EVENT.labels(name).set_to_current_time()
         for key in [*kind.shelf.versions, *unreadable]:
             was_there = namespace in {None, key[0]} and kind.shelf.versions.get(key, 0) <= version_number(version)
             if was_there and key not in shown:

@@ -107,18 +107,20 @@ class Watches:
     async def _on_end(
         self, _session: aiohttp.ClientSession, _context: SimpleNamespace, told: aiohttp.TraceRequestEndParams
     ) -> None:
-        if kind := KINDS.get(told.url.name):
+        kind = KINDS.get(told.url.name)
+        if kind is None:
+            return
+        if told.response.status != 200:
             self.answered(kind, told.response.status)
-            if told.response.status == 200:
-                told.response.content = cast(aiohttp.StreamReader, self._as_kopf_reads_it(told, kind))
-
-    def _as_kopf_reads_it(self, told: aiohttp.TraceRequestEndParams, kind: str) -> object:
-        body, url = told.response.content, told.url
-        if "watch" in url.query:
-            return OnlyNews(body, kind, self._news) if self._news is not None else body
-        if self._watched_from is None:
-            return body
-        return NothingButVersion(body, kind, namespace_in(url.parts), self._watched_from, self.failed)
+        elif "watch" in told.url.query:
+            self.answered(kind)
+            if self._news is not None:
+                told.response.content = cast(aiohttp.StreamReader, OnlyNews(told.response.content, kind, self._news))
+        elif self._watched_from is not None:  # it is answered once all is listed
+            self.tried(kind)
+            body, namespace = told.response.content, namespace_in(told.url.parts)
+            listed = NothingButVersion(body, kind, namespace, self._watched_from, self)
+            told.response.content = cast(aiohttp.StreamReader, listed)
 
     async def _on_exception(
         self, _session: aiohttp.ClientSession, _context: SimpleNamespace, told: aiohttp.TraceRequestExceptionParams

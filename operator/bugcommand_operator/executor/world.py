@@ -38,10 +38,12 @@ class Shelf(Generic[T]):
 
     items: dict[Key, T] = field(default_factory=dict)
     versions: dict[Key, int] = field(default_factory=dict)
+    ends: dict[Key, int] = field(default_factory=dict)
+    """The version of each end that a watch has shown, the newest last: a list from before may still show the object."""
 
     def put(self, obj: Raw, view: T) -> bool:
         key, version = key_of(obj), version_of(obj)
-        if version < self.versions.get(key, 0):
+        if version < max(self.versions.get(key, 0), self.ends.get(key, 0)):
             return False
         self.items[key], self.versions[key] = view, version
         return True
@@ -56,6 +58,8 @@ class Shelf(Generic[T]):
         if version_of(obj) < self.versions.get(key, 0):
             return False
         self.drop(key)
+        self.ends[key] = version_of(obj)
+        forget_all_but(MOST_GONE, self.ends)
         return True
 
 
@@ -171,7 +175,7 @@ class World:
     def put_pod(self, obj: Raw) -> Pod:
         self.hear_pod(obj)
         self.echoes.expect("Pod", obj)
-        return self.pods.items[key_of(obj)]
+        return self.pods.items.get(key_of(obj)) or pod_from(obj)
 
     def hear_pod(self, obj: Raw) -> bool:
         """Whether it is news: most of what a kubelet writes down is none."""
@@ -181,7 +185,7 @@ class World:
     def put_volume(self, obj: Raw) -> Volume:
         """The echo of one that commands share is for the others."""
         self.hear_volume(obj)
-        volume = self.volumes.items[key_of(obj)]
+        volume = self.volumes.items.get(key_of(obj)) or volume_from(obj)
         if volume.command_uid is not None:
             self.echoes.expect("PersistentVolumeClaim", obj)
         return volume
@@ -208,10 +212,16 @@ class World:
         self._is_gone(uid)
         self.drop_command(key)
 
+    def command_is_missing(self, key: Key) -> None:
+        """In a list that shows all there are: what is heard of it later is from before."""
+        command = self.commands.items.get(key)
+        if command is not None:
+            self._is_gone(command.uid)
+        self.drop_command(key)
+
     def _is_gone(self, uid: str) -> None:
         self._gone[uid] = None
-        while len(self._gone) > MOST_GONE:
-            del self._gone[next(iter(self._gone))]
+        forget_all_but(MOST_GONE, self._gone)
 
     def drop_command(self, key: Key) -> None:
         self._forget(key)
@@ -321,3 +331,9 @@ def version_of(obj: Raw) -> int:
 
 def version_number(text: str) -> int:
     return int(text) if text.isdigit() else 0
+
+
+def forget_all_but(most: int, noted: dict[Any, Any]) -> None:
+    """The newest are last."""
+    while len(noted) > most:
+        del noted[next(iter(noted))]

@@ -10,6 +10,7 @@ from tests.support.builders import NAMESPACE
 from tests.support.cluster_model import ClusterModel, bug_command
 from tests.support.fake_kube import FakeKube
 
+from bugcommand_operator.api.names import LABEL_MANAGED_BY, MANAGED_BY
 from bugcommand_operator.cluster.errors import ClusterUnavailable
 from bugcommand_operator.cluster.kube import Page
 from bugcommand_operator.executor.resync import Resync
@@ -162,19 +163,50 @@ async def test_what_changed_before_the_list_and_is_missing_in_it_is_gone_however
     assert tried.known == []
 
 
-async def test_a_list_from_before_its_end_does_not_bring_a_command_back() -> None:
+async def test_a_list_from_before_its_end_brings_nothing_back() -> None:
     tried = Tried("a")
+    child = {"name": "p", "namespace": NAMESPACE, "uid": "u", "labels": {LABEL_MANAGED_BY: MANAGED_BY}}
+    for kind in ("Pod", "PersistentVolumeClaim"):
+        tried.cluster.create({"kind": kind, "metadata": {**child}, "spec": {}})
+    world = tried.world
 
     class Meanwhile(FakeKube):
         async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
+            ends = {
+                "BugCommand": world.command_deleted,
+                "Pod": world.pods.deleted,
+                "PersistentVolumeClaim": world.volumes.deleted,
+            }
             async for page in super().pages(kind, namespace, labels):
                 for obj in page.items:
-                    tried.world.command_deleted(obj)
+                    end = {**obj, "metadata": {**obj["metadata"], "resourceVersion": tried.cluster.next_version()}}
+                    ends[kind](end)
                 yield page
 
-    await Resync(Meanwhile(tried.cluster), tried.world, [], lambda _key: None).once()
+    await Resync(Meanwhile(tried.cluster), world, [], lambda _key: None).once()
+
+    assert (tried.known, [*world.pods.items], [*world.volumes.items]) == ([], [], [])
+
+
+async def test_what_a_list_has_shown_to_be_gone_stays_gone_whatever_is_heard_late() -> None:
+    tried = Tried("a")
+    await tried.resync.once()
+    late = tried.cluster.get("BugCommand", NAMESPACE, "a")
+    tried.cluster.delete("BugCommand", NAMESPACE, "a")
+    await tried.resync.once()
+    tried.world.hear_command(late)
 
     assert tried.known == []
+
+
+async def test_a_list_of_one_namespace_wakes_no_other() -> None:
+    tried = Tried("a", namespaces=(NAMESPACE, "another"))
+    tried.make("b", "another")
+    await tried.resync.once()
+    tried.looked_at.clear()
+    await tried.resync.watched_from("Pod", "another")
+
+    assert tried.looked_at == [("another", "b")]
 
 
 async def test_an_unreadable_command_is_told_of_once_and_let_go_with_its_end() -> None:

@@ -99,16 +99,27 @@ async def test_a_list_that_cannot_be_made_is_a_broken_connection_to_kopf(
 ) -> None:
     """It would end the operator at any other error; and that nothing is watched meanwhile is no secret."""
     monkeypatch.setattr(kopf_lists, "PAUSE_SECONDS", 0.0)
+    said: list[dict[str, str]] = []
+    trouble: list[ClusterUnavailable] = [ClusterUnavailable("overloaded")] * 2
 
     async def watched_from(_kind: str, _namespace: str | None) -> str:
-        raise ClusterUnavailable("no answer in time")
+        said.append(watches.failing)
+        if trouble:
+            raise trouble.pop()
+        return "42"
 
     watches = Watches(watched_from=watched_from)
     info = watches.session(kopf.ConnectionInfo(server=server.url))
-    async with info.aiohttp_session as session, session.get(f"{server.url}{PATH}?limit=1") as answer:
-        with pytest.raises(ClientPayloadError, match="no answer in time"):
-            await answer.json()
-    assert watches.failing["BugCommand"] == "no answer in time"
+    async with info.aiohttp_session as session:
+        for _ in range(2):
+            async with session.get(f"{server.url}{PATH}?limit=1") as answer:
+                with pytest.raises(ClientPayloadError, match="overloaded"):
+                    await answer.json()
+        async with session.get(f"{server.url}{PATH}?limit=1") as answer:
+            await answer.json(content_type=None)
+
+    assert [each["BugCommand"] for each in said] == ["not opened yet", "overloaded", "overloaded"]
+    assert "BugCommand" not in watches.failing
 
 
 async def test_a_server_that_is_away_is_a_try_without_an_answer(server: Server) -> None:
