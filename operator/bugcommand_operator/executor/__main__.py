@@ -1,5 +1,5 @@
 """`python -m bugcommand_operator.executor`."""
 
-from bugcommand_operator.executor.main import main
+from bugcommand_operator.executor.start import main
 
 main()

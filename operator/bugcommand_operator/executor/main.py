@@ -18,7 +18,7 @@ from prometheus_client import REGISTRY, disable_created_metrics, start_http_serv
 
 from bugcommand_operator.cluster.client import Cluster
 from bugcommand_operator.cluster.errors import ClusterError, Conflict
-from bugcommand_operator.cluster.kube import Kube
+from bugcommand_operator.cluster.kube import Kube, PacedKube
 from bugcommand_operator.cluster.logging_setup import set_up_logging
 from bugcommand_operator.core.observed import Command
 from bugcommand_operator.core.policies.share import is_for_strangers
@@ -47,6 +47,8 @@ from bugcommand_operator.executor.world_metrics import WorldMetrics
 from bugcommand_operator.store.engine import open_reader
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
+PASSES, PASSES_REQUESTS = 128, 16
+"""At a time: most passes ask the API server nothing, and wait for none of those that do."""
 EX_TEMPFAIL = 75
 """As in sysexits.h: nothing is wrong with us, somebody else is in the way, and it may be tried again later."""
 log = structlog.get_logger()
@@ -78,26 +80,27 @@ def configured(arguments: list[str] | None) -> Config:
 
 async def run(config: Config) -> None:
     async with await Cluster.connect() as cluster:
-        await Executor(config, Kube(cluster)).run()
+        await Executor(config, Kube(cluster), PacedKube(cluster, PASSES_REQUESTS)).run()
 
 
 class Executor:
-    def __init__(self, config: Config, kube: Kube) -> None:
+    def __init__(self, config: Config, kube: Kube, paced: Kube) -> None:
+        """`paced`: for passes, of which thousands may be due; what keeps the executor alive does not wait for them."""
         self._config = config
         identity, limits = config.identity(), config.limits()
         self._world = World(limits.ageing)
         self._registry = self._with_registry(kube)
-        self._queue = KeyedQueue(self._timed_pass, waited=metrics.QUEUE_WAIT.observe)
+        self._queue = KeyedQueue(self._timed_pass, PASSES, metrics.QUEUE_WAIT.observe)
         self._events = EventPoster(kube, config.executor_id, self._many_wait_for_their_claim)
         confirm = Fence(kube, self._world, self._registry).confirm if self._registry else unfenced
-        actor = Actor(kube, self._world, config.install(), confirm)
+        actor = Actor(paced, self._world, config.install(), confirm)
         self._turns = Turns(self._world, identity, limits, self._queue.add_first, self._many_wait_for_their_claim)
         self._routes = Routes(self._world, self._queue.add, self._turns.call_up)
         self._resync = resync.Resync(kube, self._world, config.namespaces, self._queue.add)
         news = News(self._world.echoes, self._routes.past_kopf)
         self._watches = Watches(news=news, watched_from=self._resync.watched_from)
         self._health = Health(self._watches, may_claim=self._may_claim)
-        self._reconciler = Reconciler(kube, self._world, actor, self._events, identity, limits, self._turns)
+        self._reconciler = Reconciler(paced, self._world, actor, self._events, identity, limits, self._turns)
         self._traces = open_traces()
         if self._traces is not None:
             self._reconciler.written.append(self._traces.written)

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from bugcommand_operator.api.names import LABEL_MANAGED_BY, MANAGED_BY
+from bugcommand_operator.cluster.errors import ClusterError
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.world import Key, Shelf, World, key_of, version_number, version_of
@@ -54,7 +55,17 @@ class Resync:
         """Of which version the first list of each is, until a watch begins from there."""
 
     async def first(self) -> None:
-        self._unwatched = await self._list(self._kinds, self._namespaces)
+        """All kinds at once: nothing is looked at before all are there."""
+        places = [(kind, namespace) for kind in self._kinds for namespace in self._namespaces]
+        shown: dict[str, dict[Key, int]] = {kind: {} for kind in self._kinds}
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {place: group.create_task(self._fill(*place, shown[place[0]])) for place in places}
+        except* ClusterError as errors:
+            raise errors.exceptions[0] from None
+        self._world.was_shown(shown["BugCommand"])
+        self._unwatched = {place: task.result() for place, task in tasks.items()}
+        self._wake(self._namespaces)
 
     async def once(self) -> None:
         await self._list(self._kinds, self._namespaces)
@@ -80,10 +91,13 @@ class Resync:
                         self._world.was_shown(shown[kind])
             finally:  # a page that was taken in before another one failed is news to nobody else any more
                 if versions or any(shown.values()):
-                    for key in list(self._world.commands.items):
-                        if None in namespaces or key[0] in namespaces:
-                            self._enqueue(key)
+                    self._wake(namespaces)
         return versions
+
+    def _wake(self, namespaces: list[str | None]) -> None:
+        for key in list(self._world.commands.items):
+            if None in namespaces or key[0] in namespaces:
+                self._enqueue(key)
 
     async def _fill(self, name: str, namespace: str | None, shown: dict[Key, int]) -> str:
         kind, version = self._kinds[name], ""

@@ -47,7 +47,8 @@ class LivingExecutor:
             liveness_port=self.health_port,
             database_url=f"sqlite+aiosqlite:///{folder}/none.db",
         )
-        self._executor = Executor(config, FakeKube(self.cluster))
+        kube = FakeKube(self.cluster)
+        self._executor = Executor(config, kube, kube)
         self._executor._expose()
         metrics.LEASE_RENEWED.set_to_current_time()  # the modelled cluster has no Leases
         self._loop = asyncio.Runner()

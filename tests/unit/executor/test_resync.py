@@ -119,6 +119,28 @@ async def test_a_first_watch_begins_where_the_first_list_ended() -> None:
     assert tried.known == ["a", "b"], "the watch shows what came after"
 
 
+async def test_a_first_list_that_fails_says_why_and_can_be_made_again() -> None:
+    class Failing(FakeKube):
+        is_overloaded = True
+
+        async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
+            async for page in super().pages(kind, namespace, labels):
+                if kind == "Pod" and self.is_overloaded:
+                    raise ClusterUnavailable("overloaded")
+                yield page
+
+    tried = Tried("a")
+    kube = Failing(tried.cluster)
+    resync = Resync(kube, tried.world, [], tried.looked_at.append)
+    with pytest.raises(ClusterUnavailable, match="overloaded"):
+        await resync.first()
+    assert tried.looked_at == []
+    kube.is_overloaded = False
+    await resync.first()
+
+    assert tried.looked_at == [(NAMESPACE, "a")]
+
+
 async def test_a_watch_that_begins_anew_has_missed_something_so_all_is_listed_before() -> None:
     tried = Tried("a", "b")
     await tried.resync.first()
