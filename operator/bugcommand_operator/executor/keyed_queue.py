@@ -53,11 +53,6 @@ class KeyedQueue:
             self._first.add(key)
             self._put(_FIRST, key)
 
-    @property
-    def many_go_first(self) -> bool:
-        """More than are worked on at once."""
-        return len(self._first) > self._workers
-
     def _put(self, lane: int, key: Key) -> None:
         self._waiting.setdefault(key, time.monotonic())
         self._ready.put_nowait((lane, next(self._numbers), key))

@@ -25,7 +25,7 @@ class Turns:
         call: Callable[[Key], None],
         many_were_called: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`many_were_called`: whether more than a few that were called up still wait for the pass that claims them."""
+        """`many_were_called`: whether more than a few that were called up are not claimed yet."""
         self._world = world
         self._identity = identity
         self._limits = limits

@@ -198,22 +198,6 @@ async def test_a_key_that_goes_first_overtakes_all_that_wait_and_is_worked_on_on
     assert [key for _, key in work.began] == [keys[2], ("ns", "new"), keys[0], keys[1], keys[3]]
 
 
-async def test_many_go_first_as_long_as_more_wait_than_are_worked_on_at_once() -> None:
-    queue = KeyedQueue(Recorder(), workers=1)
-    queue.add(B)
-    queue.add_first(A)
-    queue.add_first(A)
-    assert not queue.many_go_first
-    queue.add_first(("ns", "c"))
-    assert queue.many_go_first
-
-    task = asyncio.create_task(queue.run())
-    await asyncio.sleep(0.5)
-    assert not queue.many_go_first
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
 async def test_a_key_that_is_called_while_it_is_worked_on_is_worked_on_again() -> None:
     work = Recorder()
     async with running(work) as queue:
