@@ -39,7 +39,6 @@ from bugcommand_operator.executor.world import Key, World
 from bugcommand_operator.manifests.volumes import workspace_volume_name
 
 MOST_STEPS = 8
-AT_ONCE = 0.0
 DEFAULT_AGENT = "claude"
 log = structlog.get_logger()
 
@@ -65,7 +64,7 @@ class Reconciler:
         self._classes = StorageClasses(kube)
         self._turns = turns
         self._patience = Patience(clock)
-        self.starting = Starting(world, kube.now)
+        self.starting = Starting(world, kube.now, many_are_to_be_claimed=turns.many_were_called)
         self.written: list[Callable[[Command, BugCommandStatus, Pod | None], None]] = [metrics.count_written]
         """Told of each status that the API server has taken over the one that was observed; with the agent's pod."""
 
@@ -88,18 +87,9 @@ class Reconciler:
                 return None
             plan = await self._one_step(command)
             told += [(command, event) for event in plan.events]
-            if self._may_wait(command):
-                return AT_ONCE
             if not (plan.go_on or plan.actions or plan.status):  # what it has written no watch tells us again
                 return plan.look_again_after.total_seconds() if plan.look_again_after is not None else None
         return 1.0
-
-    def _may_wait(self, before: Command) -> bool:
-        """It has just been claimed: in a burst the others' claims, one write each, come before its pod and volume. Who
-        has made a hundred commands soon sees them all taken, and what nobody of ours takes is free for others."""
-        after = self._world.commands.items.get(before.key)
-        is_new = before.is_waiting and after is not None and after.is_claimed
-        return is_new and self._turns.many_were_called()
 
     async def _one_step(self, command: Command) -> Plan:
         seen = Observed(command, self._identity, self._limits, executors=self._world.executors)

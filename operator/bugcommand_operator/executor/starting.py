@@ -1,6 +1,9 @@
 """How many commands start at once. A pod that was made waits behind its gate for its volume; volumes are bound one by
 one, and thousands at once only make each other late, until none keeps its start deadline. So as many wait there
 as keep the cluster busy, the other claimed ones for their turn, first come first served. Nothing is decided here.
+
+In a burst none starts before all are claimed, one write each: who has made a hundred commands soon sees them all taken,
+and what nobody of ours takes is free for others.
 """
 
 from __future__ import annotations
@@ -19,9 +22,16 @@ COUNTS_FOR = timedelta(seconds=20)
 
 
 class Starting:
-    def __init__(self, world: World, now: Callable[[], datetime], most: int = MOST) -> None:
+    def __init__(
+        self,
+        world: World,
+        now: Callable[[], datetime],
+        most: int = MOST,
+        many_are_to_be_claimed: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._world = world
         self._now = now
+        self._many_are_to_be_claimed = many_are_to_be_claimed
         self._most = most
         self._waiting: dict[Key, None] = {}
         self._let_in: dict[Key, datetime | None] = {}
@@ -34,7 +44,7 @@ class Starting:
     def may_start(self, command: Command) -> bool:
         """Whether its pod may be made now; if not, its turn comes, and it is woken."""
         key = command.key
-        if key in self._let_in or (not self._waiting and self._room() > 0):
+        if key in self._let_in or (not self._waiting and self._has_room()):
             self._let_in[key] = self._let_in.get(key) or self._now()
             return True
         self._waiting[key] = None
@@ -47,7 +57,7 @@ class Starting:
 
     def wake(self, wake: Callable[[Key], None]) -> None:
         """Those whose turn it is by now."""
-        room = self._room() if self._waiting else 0
+        room = self._room() if self._waiting and not self._many_are_to_be_claimed() else 0
         for key in list(self._waiting):
             if room <= 0:
                 return
@@ -56,6 +66,9 @@ class Starting:
                 self._let_in[key] = None
                 room -= 1
                 wake(key)
+
+    def _has_room(self) -> bool:
+        return not self._many_are_to_be_claimed() and self._room() > 0
 
     def _room(self) -> int:
         pods, since = self._world.pods, self._now() - COUNTS_FOR

@@ -22,7 +22,8 @@ class Burst:
         self.world = World()
         self.now = NOW
         self.woken: list[Key] = []
-        self.starting = Starting(self.world, lambda: self.now, most=2)
+        self.many_are_to_be_claimed = False
+        self.starting = Starting(self.world, lambda: self.now, 2, lambda: self.many_are_to_be_claimed)
         self._version = 0
         self.commands = [self._put(number, {"claim": CLAIM, "attempt": 1}) for number in range(commands)]
 
@@ -70,6 +71,16 @@ def test_as_many_start_as_there_is_room_for_and_asking_again_changes_nothing(bur
     assert burst.may_start() == [True, True, False, False, False]
     assert burst.next() == []
     assert burst.starting.waiting == 3
+
+
+def test_none_starts_before_all_are_claimed(burst: Burst) -> None:
+    burst.many_are_to_be_claimed = True
+    assert burst.may_start() == [False] * 5
+    assert burst.next() == []
+    burst.many_are_to_be_claimed = False
+
+    assert burst.next() == ["bug-0", "bug-1"]
+    assert burst.may_start() == [True, True, False, False, False]
 
 
 def test_a_pod_takes_its_commands_place_until_its_gate_opens(burst: Burst) -> None:
