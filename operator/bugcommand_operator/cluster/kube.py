@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,8 +29,11 @@ class Page:
 
 
 class Kube:
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, at_once: int | None = None) -> None:
+        """`at_once`: so many requests at a time, in the order in which they come. For whoever has a great many: more at
+        a time would only make each slower."""
         self._cluster = cluster
+        self._turn = asyncio.Semaphore(at_once) if at_once else nullcontext()
 
     def now(self) -> datetime:
         return self._cluster.now()
@@ -79,29 +83,10 @@ class Kube:
         content_type: str = "application/json",
         query: dict[str, str] | None = None,
     ) -> Raw:
-        return await self._cluster.request(
-            method, path, query=query, body=body, content_type=content_type, timeout=REQUEST_SECONDS
-        )
-
-
-class PacedKube(Kube):
-    """The same for whoever has a great many requests: so many at a time, in the order in which they come. More would
-    only make each slower."""
-
-    def __init__(self, cluster: Cluster, at_once: int) -> None:
-        super().__init__(cluster)
-        self._turn = asyncio.Semaphore(at_once)
-
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        body: Raw | None = None,
-        content_type: str = "application/json",
-        query: dict[str, str] | None = None,
-    ) -> Raw:
         async with self._turn:
-            return await super()._request(method, path, body, content_type, query)
+            return await self._cluster.request(
+                method, path, query=query, body=body, content_type=content_type, timeout=REQUEST_SECONDS
+            )
 
 
 def path_of(kind: str, namespace: str | None, name: str | None = None) -> str:

@@ -18,7 +18,7 @@ from prometheus_client import REGISTRY, disable_created_metrics, start_http_serv
 
 from bugcommand_operator.cluster.client import Cluster
 from bugcommand_operator.cluster.errors import ClusterError, Conflict
-from bugcommand_operator.cluster.kube import Kube, PacedKube
+from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.cluster.logging_setup import set_up_logging
 from bugcommand_operator.core.observed import Command
 from bugcommand_operator.core.policies.share import is_for_strangers
@@ -80,7 +80,7 @@ def configured(arguments: list[str] | None) -> Config:
 
 async def run(config: Config) -> None:
     async with await Cluster.connect() as cluster:
-        await Executor(config, Kube(cluster), PacedKube(cluster, PASSES_REQUESTS)).run()
+        await Executor(config, Kube(cluster), Kube(cluster, at_once=PASSES_REQUESTS)).run()
 
 
 class Executor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from bugcommand_operator.cluster.kube import PacedKube
+from bugcommand_operator.cluster.kube import Kube
 
 
 class Slow:
@@ -29,7 +29,7 @@ async def settle() -> None:
 
 async def test_the_next_one_goes_as_soon_as_one_is_answered() -> None:
     cluster: Any = Slow()
-    kube = PacedKube(cluster, at_once=2)
+    kube = Kube(cluster, at_once=2)
     asked = [asyncio.create_task(kube.get("Pod", "team-a", name)) for name in "abcd"]
     await settle()
     first, second = cluster.under_way
