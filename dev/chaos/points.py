@@ -102,7 +102,10 @@ class ParkingKube(FakeKube):
         return await self._ask(point, name, lambda: self.cluster.get(kind, namespace or "", name))
 
     async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
-        yield await self._line.ask(Point("list", kind), kind, lambda: self.cluster.listed(kind, namespace, labels))
+        def page() -> Page:
+            return Page(self.cluster.listed(kind, namespace, labels), str(self.cluster.latest))
+
+        yield await self._line.ask(Point("list", kind), kind, page)
 
     async def create(self, manifest: Raw) -> Raw:
         meta = manifest["metadata"]
