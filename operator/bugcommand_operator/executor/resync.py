@@ -107,8 +107,9 @@ class Resync:
             for obj in page.items:
                 shown[key_of(obj)] = version_of(obj)
                 understood(kind.take, obj, name)
+        as_of = version_number(version)
         for key in [*kind.shelf.versions, *unreadable]:
-            was_there = namespace in {None, key[0]} and kind.shelf.versions.get(key, 0) <= version_number(version)
+            was_there = namespace in {None, key[0]} and kind.shelf.versions.get(key, 0) <= as_of
             if was_there and key not in shown:
                 kind.drop(key)
         return version

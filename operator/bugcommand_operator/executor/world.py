@@ -203,23 +203,23 @@ class World:
 
     def command_deleted(self, obj: Raw) -> None:
         """What a list from before shows of it later does not bring it back."""
-        self._is_gone(obj["metadata"].get("uid", ""))
+        self._note_end(obj["metadata"].get("uid", ""))
         if version_of(obj) >= self.commands.versions.get(key_of(obj), 0):
             self.drop_command(key_of(obj))
 
     def command_is_gone(self, key: Key, uid: str) -> None:
         """The API server has said so to us: what a watch has yet to show of it, from before, does not bring it back."""
-        self._is_gone(uid)
+        self._note_end(uid)
         self.drop_command(key)
 
     def command_is_missing(self, key: Key) -> None:
         """In a list that shows all there are: what is heard of it later is from before."""
         command = self.commands.items.get(key)
         if command is not None:
-            self._is_gone(command.uid)
+            self._note_end(command.uid)
         self.drop_command(key)
 
-    def _is_gone(self, uid: str) -> None:
+    def _note_end(self, uid: str) -> None:
         self._gone[uid] = None
         forget_all_but(MOST_GONE, self._gone)
 
