@@ -54,10 +54,14 @@ class Outage:
     name: str
     error: Callable[[], ClusterError]
     writes_only: bool
+    round_seconds: int | None = None
+    """How long each of its rounds is; None: as long as any other."""
+
+    def lasts(self, round_: int) -> bool:
+        return self.first_round <= round_ <= self.last_round
 
     def error_for(self, point: Point, round_: int) -> ClusterError | None:
-        hits = self.first_round <= round_ <= self.last_round and (point.writes or not self.writes_only)
-        return self.error() if hits else None
+        return self.error() if self.lasts(round_) and (point.writes or not self.writes_only) else None
 
 
 def revoked() -> ClusterError:
@@ -72,7 +76,12 @@ def full() -> ClusterError:
     return ClusterUnavailable("etcdserver: mvcc: database space exceeded", 500)
 
 
-OUTAGES = (("API server away", away, False), ("RBAC revoked", revoked, True), ("etcd full", full, True))
+OUTAGES = (
+    ("API server away", away, False, None),
+    ("API server away for minutes", away, False, 80),
+    ("RBAC revoked", revoked, True, None),
+    ("etcd full", full, True, None),
+)
 
 
 def denial(dice: random.Random, point: Point) -> ClusterError:
@@ -125,6 +134,6 @@ class Profile:
 
 
 def _outage(dice: random.Random, rounds: int) -> Outage:
-    name, error, writes_only = dice.choice(OUTAGES)
+    name, error, writes_only, round_seconds = dice.choice(OUTAGES)
     first = dice.randrange(rounds)
-    return Outage(first, first + dice.randint(1, 6), name, error, writes_only)
+    return Outage(first, first + dice.randint(1, 6), name, error, writes_only, round_seconds)

@@ -18,6 +18,7 @@ from tests.support.fake_kube import FakeKube
 from bugcommand_operator.api.names import LABEL_ROLE
 from bugcommand_operator.cluster.errors import ClusterError
 from bugcommand_operator.cluster.kube import Page, Raw
+from bugcommand_operator.cluster.reach import Reach
 from dev.chaos.clock import NOW
 
 PRECONDITIONS = ("resourceVersion", "uid")
@@ -72,6 +73,7 @@ class Parked:
 class Line:
     """One process's connection: what it has asked and not heard the answer to."""
 
+    reach: Reach
     parked: list[Parked] = field(default_factory=list)
     is_dead: bool = False
     has_heard: bool = False
@@ -81,7 +83,8 @@ class Line:
             raise asyncio.CancelledError
         call = Parked(point, target, effect, asyncio.get_running_loop().create_future(), body)
         self.parked.append(call)
-        answer = await call.waiting
+        with self.reach.noting():
+            answer = await call.waiting
         self.has_heard = True
         return answer
 
@@ -96,6 +99,9 @@ class ParkingKube(FakeKube):
     def now(self) -> datetime:
         """As the client has it from the answers, once there was one; until then by the process's own clock."""
         return self.cluster.now if self._line.has_heard else NOW.get()()
+
+    def reachable_since(self) -> datetime | None:
+        return self._line.reach.since
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
         point = Point("get", f"{kind}/{part_of(name)}")

@@ -99,7 +99,16 @@ class Schedule:
         for self._round in range(ROUNDS):
             self._deeds_to_do = [deed for deed in self._deeds_to_do if not self._is_done(deed)]
             await self._steps(MOST_STEPS, give_up=0.06)
-            self.cluster.step(self._dice.randint(1, MOST_SECONDS))
+            self.cluster.step(self._seconds())
+
+    def _seconds(self) -> int:
+        outage = self.profile.outage
+        if outage is None or outage.round_seconds is None or not outage.lasts(self._round):
+            return self._dice.randint(1, MOST_SECONDS)
+        for seat in self.seats:  # the renewal of its Lease, which has no part in a schedule, fails as well
+            if seat.process is not None and not seat.is_paused:
+                seat.line.reach.failed()
+        return outage.round_seconds
 
     def _is_done(self, deed: Deed) -> bool:
         if deed.first_round > self._round or not deed.act(self.cluster):

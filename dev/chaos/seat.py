@@ -14,6 +14,7 @@ from tests.support.cluster_model import ClusterModel
 from tests.support.operator_process import OperatorProcess
 
 from bugcommand_operator.cluster.errors import ClusterError
+from bugcommand_operator.cluster.reach import Reach
 from bugcommand_operator.core.settings import Identity, Limits
 from bugcommand_operator.executor.resync import EVERY_SECONDS
 from bugcommand_operator.executor.tails import Tails
@@ -58,7 +59,7 @@ class Seat:
     is_away_until: int = 0
     """The round from which it may go on."""
     process: OperatorProcess | None = None
-    line: Line = field(default_factory=Line)
+    line: Line = field(init=False)
     tasks: dict[Name, asyncio.Task[Any]] = field(default_factory=dict)
     has_listed: bool = False
     lists_at: datetime | None = None
@@ -75,7 +76,7 @@ class Seat:
     # --- its life
 
     def begin(self) -> None:
-        self.line, self.tasks, self.has_listed = Line(), {}, False
+        self.line, self.tasks, self.has_listed = Line(Reach(lambda: self.cluster.now)), {}, False
         self.is_paused, self.lives = False, self.lives + 1
         line = self.line
         process = OperatorProcess(

@@ -17,12 +17,13 @@ COMPLETED = {"reason": "Completed", "lines": 0, "lastSequence": 0, "unshipped": 
 
 
 class PretendedKubelet:
-    """`seen` counts the pods that there ever were of each name; `ends`: whether agents complete."""
+    """`seen` counts the pods that there ever were of each name; `starts`, `ends`: whether agents start, and complete."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self._uids: set[str] = set()
         self.seen: Counter[str] = Counter()
+        self.starts = True
         self.ends = True
 
     async def run(self) -> None:
@@ -40,7 +41,7 @@ class PretendedKubelet:
         if not is_agent or pod["spec"].get("schedulingGates") or meta.get("deletionTimestamp"):
             return
         phase = pod["status"].get("phase")
-        if phase == "Pending":
+        if phase == "Pending" and self.starts:
             await self._tell(pod, "Running", {"running": {"startedAt": _now()}})
         elif phase == "Running" and self.ends:
             await self._tell(pod, "Succeeded", _terminated(COMPLETED))

@@ -23,6 +23,7 @@ from tests.integration.kubelets import PretendedKubelet
 
 BUGS = 8
 INACTIVITY = 3
+START_DEADLINE = 20
 PATIENCE = 240.0
 """About ten passes of a command fail one after the other, and each time it waits twice as long."""
 AT_ONCE = 8.0
@@ -45,9 +46,9 @@ class Place:
         self._kubeconfig = proxy.kubeconfig(folder)
         self._executors: list[ExecutorProcess] = []
 
-    async def executor(self, name: str = "bridge-0") -> ExecutorProcess:
+    async def executor(self, name: str = "bridge-0", **more: str) -> ExecutorProcess:
         env = {"KUBECONFIG": self._kubeconfig, "MENTU_WATCH_INACTIVITY_SECONDS": str(INACTIVITY)}
-        executor = ExecutorProcess(self._folder, self.api.namespace, name, **env)
+        executor = ExecutorProcess(self._folder, self.api.namespace, name, **env, **more)
         self._executors.append(executor)
         await executor.start()
         return executor
@@ -140,6 +141,23 @@ async def test_an_api_server_that_is_away_for_five_seconds_in_the_middle_delays_
     await asyncio.sleep(5)
     place.kubelet.ends = True
     place.proxy.is_away = False
+
+    await place.all_succeed()
+
+
+async def test_an_outage_longer_than_an_agent_may_take_to_start_ends_none_that_had_not_started(place: Place) -> None:
+    """Nobody got on meanwhile, kubelets neither: their time begins anew."""
+    place.kubelet.starts = False
+    await place.bugs()
+    await place.executor(MENTU_START_DEADLINE_SECONDS=str(START_DEADLINE))
+    await place.api.until_all("BugCommand", _have_pods)
+    place.proxy.is_away = True
+    place.proxy.cut_watches()
+    await asyncio.sleep(START_DEADLINE + 5)
+    place.proxy.is_away = False
+    await place.bugs(BUGS, BUGS + 1)
+    await place.api.until("BugCommand", f"bug-{BUGS}", lambda b: bool(b.get("status", {}).get("podName")))
+    place.kubelet.starts = True
 
     await place.all_succeed()
 

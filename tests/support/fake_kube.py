@@ -18,6 +18,9 @@ class FakeKube(Kube):
     def now(self) -> datetime:
         return self.cluster.now
 
+    def reachable_since(self) -> datetime | None:
+        return None
+
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
         await asyncio.sleep(0)
         return self.cluster.get(kind, namespace or "", name)

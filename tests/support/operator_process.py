@@ -19,7 +19,7 @@ from bugcommand_operator.cluster.errors import ClusterError
 from bugcommand_operator.core.observed import Command
 from bugcommand_operator.core.plan import Event
 from bugcommand_operator.core.settings import Identity, Limits
-from bugcommand_operator.executor.act import Actor
+from bugcommand_operator.executor.act import Actor, Confirm, unfenced
 from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.handlers import Routes
 from bugcommand_operator.executor.news import News
@@ -55,7 +55,7 @@ class OperatorProcess:
     limits: Limits = LIMITS
     install: Install = INSTALL
     kube_of: Callable[[ClusterModel], FakeKube] = FakeKube
-    many_were_called: Callable[[], bool] = lambda: False
+    confirm: Confirm = unfenced
     hears: bool = True
     """False: its watches have stalled without a word."""
     due: dict[Key, datetime] = field(default_factory=dict)
@@ -64,10 +64,10 @@ class OperatorProcess:
 
     def __post_init__(self) -> None:
         self.kube = self.kube_of(self.cluster)
-        self.world = World(self.limits.ageing)
+        self.world = World(self.limits.ageing, self.local_clock)
         self.told = Told(self.kube)
-        actor = Actor(self.kube, self.world, self.install)
-        self.turns = Turns(self.world, self.identity, self.limits, self.enqueue, self.many_were_called)
+        actor = Actor(self.kube, self.world, self.install, self.confirm)
+        self.turns = Turns(self.world, self.identity, self.limits, self.enqueue)
         self.reconciler = Reconciler(
             self.kube, self.world, actor, self.told, self.identity, self.limits, self.turns, self.local_clock
         )

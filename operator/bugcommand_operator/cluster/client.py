@@ -20,6 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 import orjson
 
 from bugcommand_operator.cluster.errors import ClusterError, ClusterUnavailable, error_for
+from bugcommand_operator.cluster.reach import Reach
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -41,6 +42,7 @@ class Cluster:
         self._session = session
         self._date = ""
         self._behind = timedelta()
+        self.reach = Reach(self.now)
 
     def now(self) -> datetime:
         """The API server's time, as far as its answers tell: the stamps that deadlines are counted from are its own
@@ -80,6 +82,18 @@ class Cluster:
         timeout: float = 10.0,  # noqa: ASYNC109 (a bound for each call, not left to the caller to remember)
     ) -> dict[str, Any]:
         """One call; the answer as an object. Raises a `ClusterError`, whose class says what to do."""
+        with self.reach.noting():
+            return await self._answer(method, path, query, body, content_type, timeout)
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Any,
+        content_type: str,
+        timeout: float,  # noqa: ASYNC109
+    ) -> dict[str, Any]:
         from aiohttp import ClientError
 
         try:

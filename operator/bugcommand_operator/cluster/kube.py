@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,14 +27,14 @@ class Page:
 
 
 class Kube:
-    def __init__(self, cluster: Cluster, at_once: int | None = None) -> None:
-        """`at_once`: so many requests at a time, in the order in which they come. For whoever has a great many: more at
-        a time would only make each slower."""
+    def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._turn = asyncio.Semaphore(at_once) if at_once else nullcontext()
 
     def now(self) -> datetime:
         return self._cluster.now()
+
+    def reachable_since(self) -> datetime | None:
+        return self._cluster.reach.since
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
         return await self._request("GET", path_of(kind, namespace, name))
@@ -52,7 +50,7 @@ class Kube:
             page = await self._request("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
             meta = page.get("metadata") or {}
             if not meta.get("resourceVersion"):  # what a proxy answers is not an empty list
-                raise ClusterUnavailable(f"the list of {kind} is none")
+                raise ClusterUnavailable(f"what should be a list of {kind} names no version")
             yield Page(page.get("items") or [], meta["resourceVersion"])
             token = meta.get("continue") or ""
             if not token:
@@ -83,10 +81,9 @@ class Kube:
         content_type: str = "application/json",
         query: dict[str, str] | None = None,
     ) -> Raw:
-        async with self._turn:
-            return await self._cluster.request(
-                method, path, query=query, body=body, content_type=content_type, timeout=REQUEST_SECONDS
-            )
+        return await self._cluster.request(
+            method, path, query=query, body=body, content_type=content_type, timeout=REQUEST_SECONDS
+        )
 
 
 def path_of(kind: str, namespace: str | None, name: str | None = None) -> str:

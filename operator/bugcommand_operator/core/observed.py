@@ -96,6 +96,11 @@ class Command:
         return self.is_active and wanted and self.spec.with_worktree and not self.spec.cancel
 
     @property
+    def is_to_end(self) -> bool:
+        """Or to rest: nothing new is begun for it."""
+        return self.is_being_deleted or self.spec.cancel or self.is_to_be_parked
+
+    @property
     def has_only_been_claimed(self) -> bool:
         """Nothing was made for it yet, so the claim can still be given back. The finalizer is the first thing that is
         made; a later attempt's is there from an earlier one."""
@@ -246,8 +251,8 @@ class Observed:
     """Another command of its commitment has not ended."""
     others_start_first: bool = False
     """As many pods as may wait for their volumes at once do so already."""
-    earlier_claims_are_known: bool = True
-    """False: the watch has not shown this claim yet, so claims that came before it may be unseen."""
+    claim_heard_for: timedelta | None = timedelta.max
+    """For how long the watch has shown it as it is; None: not yet, so that claims that came before may be unseen."""
     executors: Executors = ALONE
     unchanged_for: timedelta = timedelta(0)
     """Of a command for strangers: for how long this executor has seen that nothing about it changes."""
@@ -266,5 +271,7 @@ class Observed:
     log_store_away_since: datetime | None = None
     """Since when the log store has not answered; None while it does, or while nobody has asked."""
     log_store_answers: bool = False
+    reachable_since: datetime | None = None
+    """Since when this executor has had the API server's answers without an outage; None: as long as anybody knows."""
     refused: str = ""
     """What the API server said when it last refused to make the agent's pod or volume; empty when it did not."""

@@ -10,6 +10,7 @@ import kopf
 import structlog
 
 from bugcommand_operator.api.names import GROUP, LABEL_COMMAND_UID, LABEL_MANAGED_BY, MANAGED_BY, VERSION
+from bugcommand_operator.core.observed import Command
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.resync import understood
 from bugcommand_operator.executor.watches import Watches
@@ -37,9 +38,13 @@ async def login(watches: Watches, **kwargs: Any) -> kopf.AiohttpSession | None:
 
 
 class Routes:
-    def __init__(self, world: World, enqueue: Enqueue, call_up: Callable[[], None]) -> None:
+    def __init__(
+        self, world: World, enqueue: Enqueue, call_up: Callable[[], None], enqueue_at_once: Enqueue | None = None
+    ) -> None:
+        """`enqueue_at_once`: before whatever a burst of others has enqueued."""
         self._world = world
         self._enqueue = enqueue
+        self._enqueue_at_once = enqueue_at_once or enqueue
         self._call_up = call_up
         """Whatever a command does may have made room for those that wait."""
 
@@ -51,7 +56,9 @@ class Routes:
             return
         if not self._world.hear_command(obj):
             return
-        self._enqueue(key_of(obj))
+        command = self._world.commands.items.get(key_of(obj))
+        somebody_waits = command is not None and _is_asked_to_end(command)
+        (self._enqueue_at_once if somebody_waits else self._enqueue)(key_of(obj))
         self._call_up()
 
     async def repository(self, event: kopf.RawEvent, **_: Any) -> None:
@@ -108,6 +115,10 @@ class Routes:
         for command in list(self._world.commands.items.values()):
             if command.namespace == namespace and not command.is_finished:
                 self._enqueue(command.key)
+
+
+def _is_asked_to_end(command: Command) -> bool:
+    return command.is_being_deleted or (command.is_to_end and not command.is_finished)
 
 
 def _shown(event: kopf.RawEvent, kind: str) -> Raw:

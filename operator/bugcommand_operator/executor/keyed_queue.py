@@ -12,7 +12,7 @@ import structlog
 
 Key = tuple[str, str]
 FIRST_BACKOFF, LAST_BACKOFF = 0.05, 60.0
-_FIRST, _IN_TURN = 0, 1
+_AT_ONCE, _FIRST, _IN_TURN, _NOWHERE = range(4)
 log = structlog.get_logger()
 
 
@@ -32,30 +32,32 @@ class KeyedQueue:
         self._ready: asyncio.PriorityQueue[tuple[int, int, Key]] = asyncio.PriorityQueue()
         self._numbers = count()
         self._waiting: dict[Key, float] = {}
-        self._first: set[Key] = set()
-        """Those of them that go first."""
+        self._lanes: dict[Key, int] = {}
+        """The foremost one that each of them waits in."""
         self._working: set[Key] = set()
-        self._again: set[Key] = set()
+        self._again: dict[Key, int] = {}
+        """Those of them that are to be worked on again, and the lane that they then wait in."""
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
 
     def add(self, key: Key) -> None:
-        if key in self._working:
-            self._again.add(key)
-        elif key not in self._waiting:
-            self._put(_IN_TURN, key)
+        self._put(_IN_TURN, key)
 
     def add_first(self, key: Key) -> None:
         """Before all that were added in turn, also when it is among them: a burst of others does not hold it up."""
-        if key in self._working:
-            self._again.add(key)
-        elif key not in self._first:
-            self._first.add(key)
-            self._put(_FIRST, key)
+        self._put(_FIRST, key)
+
+    def add_at_once(self, key: Key) -> None:
+        """Before those, too: hardly any are, and somebody waits for each."""
+        self._put(_AT_ONCE, key)
 
     def _put(self, lane: int, key: Key) -> None:
-        self._waiting.setdefault(key, time.monotonic())
-        self._ready.put_nowait((lane, next(self._numbers), key))
+        if key in self._working:
+            self._again[key] = min(lane, self._again.get(key, lane))
+        elif lane < self._lanes.get(key, _NOWHERE):
+            self._lanes[key] = lane
+            self._waiting.setdefault(key, time.monotonic())
+            self._ready.put_nowait((lane, next(self._numbers), key))
 
     def add_after(self, key: Key, seconds: float) -> None:
         """The earliest of several wins."""
@@ -92,15 +94,14 @@ class KeyedQueue:
             if key not in self._waiting:
                 continue  # it went first meanwhile
             self._waited(time.monotonic() - self._waiting.pop(key))
-            self._first.discard(key)
+            del self._lanes[key]
             self._working.add(key)
             try:
                 await self._one(key)
             finally:
                 self._working.discard(key)
                 if key in self._again:
-                    self._again.discard(key)
-                    self.add(key)
+                    self._put(self._again.pop(key), key)
 
     async def _one(self, key: Key) -> None:
         try:

@@ -47,8 +47,8 @@ from bugcommand_operator.executor.world_metrics import WorldMetrics
 from bugcommand_operator.store.engine import open_reader
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
-PASSES, PASSES_REQUESTS = 128, 16
-"""At a time: most passes ask the API server nothing, and wait for none of those that do."""
+PASSES = 128
+"""At a time; those of them that ask the API server wait for their turn (`reconcile.py`)."""
 EX_TEMPFAIL = 75
 """As in sysexits.h: nothing is wrong with us, somebody else is in the way, and it may be tried again later."""
 log = structlog.get_logger()
@@ -80,27 +80,26 @@ def configured(arguments: list[str] | None) -> Config:
 
 async def run(config: Config) -> None:
     async with await Cluster.connect() as cluster:
-        await Executor(config, Kube(cluster), Kube(cluster, at_once=PASSES_REQUESTS)).run()
+        await Executor(config, Kube(cluster)).run()
 
 
 class Executor:
-    def __init__(self, config: Config, kube: Kube, paced: Kube) -> None:
-        """`paced`: for passes, of which thousands may be due; what keeps the executor alive does not wait for them."""
+    def __init__(self, config: Config, kube: Kube) -> None:
         self._config = config
         identity, limits = config.identity(), config.limits()
         self._world = World(limits.ageing)
         self._registry = self._with_registry(kube)
         self._queue = KeyedQueue(self._timed_pass, PASSES, metrics.QUEUE_WAIT.observe)
-        self._events = EventPoster(kube, config.executor_id, self._many_wait_for_their_claim)
+        self._events = EventPoster(kube, config.executor_id, self._claims_come_first)
         confirm = Fence(kube, self._world, self._registry).confirm if self._registry else unfenced
-        actor = Actor(paced, self._world, config.install(), confirm)
-        self._turns = Turns(self._world, identity, limits, self._queue.add_first, self._many_wait_for_their_claim)
-        self._routes = Routes(self._world, self._queue.add, self._turns.call_up)
+        actor = Actor(kube, self._world, config.install(), confirm)
+        self._turns = Turns(self._world, identity, limits, self._queue.add_first)
+        self._routes = Routes(self._world, self._queue.add, self._turns.call_up, self._queue.add_at_once)
         self._resync = resync.Resync(kube, self._world, config.namespaces, self._queue.add)
         news = News(self._world.echoes, self._routes.past_kopf)
         self._watches = Watches(news=news, watched_from=self._resync.watched_from)
         self._health = Health(self._watches, may_claim=self._may_claim)
-        self._reconciler = Reconciler(paced, self._world, actor, self._events, identity, limits, self._turns)
+        self._reconciler = Reconciler(kube, self._world, actor, self._events, identity, limits, self._turns)
         self._traces = open_traces()
         if self._traces is not None:
             self._reconciler.written.append(self._traces.written)
@@ -130,8 +129,8 @@ class Executor:
             return False
         return falls_to(self._config.executor_id, command.uid, (peer.id for peer in executors.live))
 
-    def _many_wait_for_their_claim(self) -> bool:
-        return len(self._world.called) > PASSES_REQUESTS
+    def _claims_come_first(self) -> bool:
+        return len(self._world.called) > starting.FEW_CLAIMS
 
     async def _start_more(self) -> None:
         self._reconciler.starting.wake(self._queue.add)
@@ -155,6 +154,8 @@ class Executor:
         running = [asyncio.create_task(self._registry.run())] if self._registry else []
         try:
             await self._first_list(stop)
+            if stop.is_set():
+                return
             self._health.has_listed = True
             spare_the_collector()
             loops = (
@@ -163,7 +164,7 @@ class Executor:
                 self._events.run(),
                 every(resync.EVERY_SECONDS, self._resync.once),
                 every(self._config.sweep_every_seconds, self._sweeper.once),
-                every(tails.EVERY_SECONDS, self._tails.round),
+                every(tails.EVERY_SECONDS, self._tails.each_second),
                 every(positions.EVERY_SECONDS, self._positions.round),
                 every(starting.EVERY_SECONDS, self._start_more),
             )

@@ -3,6 +3,7 @@ for how long it was patient."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -39,6 +40,9 @@ from bugcommand_operator.executor.world import Key, World
 from bugcommand_operator.manifests.volumes import workspace_volume_name
 
 MOST_STEPS = 8
+ASK_AT_ONCE = 16
+"""Passes that ask the API server, or write; more at a time would only make each slower. Most ask nothing, and wait for
+none of those that do."""
 DEFAULT_AGENT = "claude"
 log = structlog.get_logger()
 
@@ -64,7 +68,8 @@ class Reconciler:
         self._classes = StorageClasses(kube)
         self._turns = turns
         self._patience = Patience(clock)
-        self.starting = Starting(world, kube.now, many_are_to_be_claimed=turns.many_were_called)
+        self.starting = Starting(world, identity.executor, kube.now)
+        self._turn_to_ask = asyncio.Semaphore(ASK_AT_ONCE)
         self.written: list[Callable[[Command, BugCommandStatus, Pod | None], None]] = [metrics.count_written]
         """Told of each status that the API server has taken over the one that was observed; with the agent's pod."""
 
@@ -92,8 +97,15 @@ class Reconciler:
         return 1.0
 
     async def _one_step(self, command: Command) -> Plan:
-        seen = Observed(command, self._identity, self._limits, executors=self._world.executors)
+        seen = Observed(
+            command,
+            self._identity,
+            self._limits,
+            executors=self._world.executors,
+            reachable_since=self._kube.reachable_since(),
+        )
         if is_anothers(seen, self._kube.now()):
+            self.starting.give_back(command.key)
             return NOTHING
         is_its_turn = command.is_waiting and self._turns.begin(command)
         try:
@@ -119,6 +131,12 @@ class Reconciler:
             self._turns.call_up()
 
     async def _carry_out(self, seen: Observed, plan: Plan) -> Plan:
+        if not (plan.actions or plan.status):
+            return plan
+        async with self._turn_to_ask:  # the fence is asked within: nothing lies between its answer and the act
+            return await self._act_and_write(seen, plan)
+
+    async def _act_and_write(self, seen: Observed, plan: Plan) -> Plan:
         try:
             if plan.status_first:
                 await self._write_status(seen.command, plan.status)
@@ -165,7 +183,7 @@ class Reconciler:
             load=self._load(command, repository.spec if repository else None),
             is_its_turn=is_its_turn,
             place=world.queue.place(world.turn_of(command)),
-            earlier_claims_are_known=world.has_heard(command),
+            claim_heard_for=world.heard_for(command),
             has_rival=world.has_rival(command),
             agent_pod=await self._pod(
                 namespace, agent_pod_name(command.name, attempt), must_know or begins or _pod_may_be_there(command)
@@ -188,9 +206,8 @@ class Reconciler:
         """Only who could start now stands in line for it."""
         command = seen.command
         has_begun = seen.agent_pod is not None or command.status.pod_name is not None
-        is_to_end = command.is_being_deleted or command.spec.cancel or command.is_to_be_parked
         is_defined = seen.repository is not None and seen.agent is not None
-        if command.is_active and is_defined and not (has_begun or is_to_end):
+        if command.is_active and is_defined and not (has_begun or command.is_to_end):
             return not self.starting.may_start(command)
         self.starting.give_back(command.key)
         return False
@@ -225,7 +242,8 @@ class Reconciler:
         if known is not None or not must_know:
             return known
         try:
-            return self._world.put_pod(await self._kube.get("Pod", namespace, name))
+            async with self._turn_to_ask:
+                return self._world.put_pod(await self._kube.get("Pod", namespace, name))
         except NotFound:
             return None
 
@@ -234,7 +252,8 @@ class Reconciler:
         if known is not None or not must_know:
             return known
         try:
-            return self._world.put_volume(await self._kube.get("PersistentVolumeClaim", namespace, name))
+            async with self._turn_to_ask:
+                return self._world.put_volume(await self._kube.get("PersistentVolumeClaim", namespace, name))
         except NotFound:
             return None
 

@@ -24,6 +24,9 @@ from bugcommand_operator.store.lines import AttemptKey, LogSource, Progress
 
 EVERY_SECONDS = 1.0
 WRITES_PER_ROUND = 5
+MOST_EACH_SECOND = 250
+"""Of more commands that are followed, rounds are as much rarer, and each writes as much more: a thousand of them, which
+are hardly ever all read, would take two hundredths of a core."""
 STILL_ARRIVING = timedelta(minutes=5)
 """Lines that were spooled may be stored after their command has finished."""
 SOON = timedelta(seconds=10)
@@ -50,8 +53,16 @@ class Tails:
         self._executor = executor
         self._turns: dict[AttemptKey, int] = {}
         self._turn = 0
+        self._seconds, self._rest = 0, 1
+        """Since the last round; and how many are to pass between two."""
         self._left: set[AttemptKey] = set()
         """Those that were behind, and that the last round's budget did not reach."""
+
+    async def each_second(self) -> None:
+        self._seconds += 1
+        if self._seconds >= self._rest:
+            self._seconds = 0
+            await self.round()
 
     async def round(self) -> None:
         """One, and what it shows of the store: commands of which that changes something are looked at anew."""
@@ -86,6 +97,8 @@ class Tails:
         """False: there was nothing to ask the store for."""
         self._turn += 1
         followed = {attempt_key(c): c for c in self._world.commands.items.values() if self._is_followed(c)}
+        budget = WRITES_PER_ROUND * self._rest
+        self._rest = 1 + len(followed) // MOST_EACH_SECOND
         if not followed:
             self._left.clear()
             metrics.TAIL_LAG.set(0)
@@ -96,10 +109,10 @@ class Tails:
         ]
         behind.sort(key=lambda item: self._turns.get(item[0], 0))  # whoever has waited longest
         metrics.TAIL_LAG.set(sum(_missing_lines(c, reached) for _, c, reached in behind))
-        for key, command, reached in behind[:WRITES_PER_ROUND]:
+        for key, command, reached in behind[:budget]:
             self._turns[key] = self._turn
             await self._write(key, command.key, reached)
-        self._left = {key for key, *_ in behind[WRITES_PER_ROUND:]}
+        self._left = {key for key, *_ in behind[budget:]}
         self._turns = {key: turn for key, turn in self._turns.items() if key in followed}
         return True
 
@@ -146,6 +159,6 @@ def _missing_lines(command: Command, reached: Progress) -> int:
 
 
 def _is_behind(command: Command, reached: Progress) -> bool:
-    logs = command.status.logs
     """Different, not only less: a store that was set up anew has fewer lines than were shown."""
+    logs = command.status.logs
     return logs is None or not logs.tail or (logs.lines, logs.last_sequence) != (reached.lines, reached.last_sequence)

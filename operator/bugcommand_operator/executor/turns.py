@@ -17,20 +17,11 @@ from bugcommand_operator.executor.world import Key, World
 
 
 class Turns:
-    def __init__(
-        self,
-        world: World,
-        identity: Identity,
-        limits: Limits,
-        call: Callable[[Key], None],
-        many_were_called: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """`many_were_called`: whether more than a few that were called up are not claimed yet."""
+    def __init__(self, world: World, identity: Identity, limits: Limits, call: Callable[[Key], None]) -> None:
         self._world = world
         self._identity = identity
         self._limits = limits
         self._call = call
-        self.many_were_called = many_were_called
 
     def call_up(self, but: Key | None = None) -> None:
         """Cheap when there is no room, or nothing has changed since nobody could be called."""

@@ -5,6 +5,7 @@ It may be late, never ahead: an older version never replaces a newer one, and wh
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -90,8 +91,10 @@ class Definition(Generic[T]):
 
 
 class World:
-    def __init__(self, ageing: timedelta = Limits.ageing) -> None:
+    def __init__(self, ageing: timedelta = Limits.ageing, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock`: in seconds, never set back."""
         self._ageing = ageing
+        self._clock = clock
         self.commands: Shelf[Command] = Shelf()
         self.repositories: Shelf[Definition[RepositorySpec]] = Shelf()
         self.agents: Shelf[Definition[AgentSpec]] = Shelf()
@@ -108,7 +111,8 @@ class World:
         """Those that were called up: their claim may be on its way to the API server, so they take room already."""
         self.line_has_changed = True
         """Since nobody could be called up: somebody waits anew, or there is more room."""
-        self._heard: dict[Key, int] = {}
+        self._heard: dict[Key, tuple[int, float]] = {}
+        """Which version of each command a watch or a list has shown last, and when it first did."""
         self._rivals = Rivals(lambda command: command.spec.commitment_id)
         """Those that have not ended, of a commitment that was named: one that a UID gives hardly has another."""
         self._resting = Rivals(lambda command: command.commitment_id)
@@ -152,13 +156,16 @@ class World:
     def hear_command(self, obj: Raw) -> bool:
         """What a watch or a list shows, in the order in which it was written; not the answer to a write of our own.
         Whether it is news. The echo of a claim is: by then all earlier claims are known."""
+        is_news = self.take_command(obj)
         self.was_shown({key_of(obj): version_of(obj)})
-        return self.take_command(obj)
+        return is_news
 
     def was_shown(self, versions: dict[Key, int]) -> None:
         """By a watch, or by a list of which nothing is missing any more: all that was written before is known."""
+        now = self._clock()
         for key, version in versions.items():
-            self._heard[key] = max(version, self._heard.get(key, 0))
+            if key in self.commands.items and version > self._heard.get(key, (0, now))[0]:
+                self._heard[key] = version, now
 
     def take_command(self, obj: Raw) -> bool:
         """One of a list, of which the rest may not be known yet."""
@@ -169,8 +176,11 @@ class World:
         self._keep_command(obj)
         return True
 
-    def has_heard(self, command: Command) -> bool:
-        return self._heard.get(command.key, 0) >= self.commands.versions.get(command.key, 0)
+    def heard_for(self, command: Command) -> timedelta | None:
+        """None: not of the version that is known, the answer to a write of our own."""
+        version, since = self._heard.get(command.key, (0, 0.0))
+        is_known = version >= self.commands.versions.get(command.key, 0)
+        return timedelta(seconds=self._clock() - since) if is_known else None
 
     def put_pod(self, obj: Raw) -> Pod:
         self.hear_pod(obj)

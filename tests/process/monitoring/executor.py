@@ -48,7 +48,7 @@ class LivingExecutor:
             database_url=f"sqlite+aiosqlite:///{folder}/none.db",
         )
         kube = FakeKube(self.cluster)
-        self._executor = Executor(config, kube, kube)
+        self._executor = Executor(config, kube)
         self._executor._expose()
         metrics.LEASE_RENEWED.set_to_current_time()  # the modelled cluster has no Leases
         self._loop = asyncio.Runner()

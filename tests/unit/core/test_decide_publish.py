@@ -212,6 +212,14 @@ def test_publishing_ends_at_its_deadline(name: str) -> None:
     assert found(decide(seen, LATE), ConditionType.SUCCEEDED) == ("False", reason)
 
 
+@pytest.mark.parametrize("name", LATE_CASES)
+def test_publishing_counts_no_time_in_which_the_api_server_was_away(name: str) -> None:
+    seen, _ = LATE_CASES[name]
+    plan = decide(replace(seen, reachable_since=LATE - timedelta(seconds=1)), LATE)
+
+    assert plan.status is None or plan.status.completion_time is None
+
+
 @pytest.mark.parametrize("tried", [None, publish_pod(EXPORTED, running("publish")), ended_push(21, reason="PodLost")])
 def test_publishing_has_its_time_also_when_nobody_was_there_as_the_agent_ended(tried: Pod | None) -> None:
     began = condition(ConditionType.PUBLISHED, "False", Reason.PUBLISHING, at=LATE)

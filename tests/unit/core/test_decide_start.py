@@ -214,6 +214,17 @@ def test_who_comes_back_after_the_start_deadline_gives_the_agent_its_time_to_sta
     assert ended.phase == "Failed"
 
 
+def test_the_start_deadline_counts_no_time_in_which_nobody_could_get_on() -> None:
+    """A pod that was made just before the API server went away, and one whose executor has just started."""
+    seen = observed(held_command(working()), agent_pod=pod(waiting("workspace"), phase="Pending"))
+    back = replace(seen, reachable_since=LATE - timedelta(seconds=1))
+
+    assert reason_of(decide(seen, LATE), ConditionType.SUCCEEDED) == Reason.START_DEADLINE_EXCEEDED
+    still_waited_for = decide(back, LATE).status
+    assert still_waited_for is None or still_waited_for.completion_time is None
+    assert reason_of(decide(back, LATE + LIMITS.start), ConditionType.SUCCEEDED) == Reason.START_DEADLINE_EXCEEDED
+
+
 LONG_AGO = claimed(at=NOW - LIMITS.start - timedelta(minutes=1))
 
 

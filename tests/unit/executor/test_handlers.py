@@ -19,7 +19,8 @@ class Route:
         self.world = World()
         self.keys: list[Key] = []
         self.calls = 0
-        self.routes = Routes(self.world, self.keys.append, self.call_up)
+        self.at_once: list[Key] = []
+        self.routes = Routes(self.world, self.keys.append, self.call_up, self.at_once.append)
 
     def call_up(self) -> None:
         self.calls += 1
@@ -49,6 +50,19 @@ def child(kind: str, name: str, uid: str | None) -> dict[str, Any]:
 @pytest.mark.parametrize("event", ["ADDED", "MODIFIED", None])
 async def test_a_command_concerns_itself(route: Route, event: str | None) -> None:
     assert await route.hear("command", bug_command(NAME, NAMESPACE, UID), 5, event) == [KEY]
+
+
+@pytest.mark.parametrize(
+    ("spec", "meta"), [({"cancel": True}, {}), ({}, {"deletionTimestamp": "2026-03-01T12:00:00Z"})]
+)
+async def test_whoever_wants_an_end_does_not_wait_behind_a_burst(
+    route: Route, spec: dict[str, Any], meta: dict[str, Any]
+) -> None:
+    obj = bug_command(NAME, NAMESPACE, UID, **spec)
+    obj["metadata"] |= meta
+
+    assert await route.hear("command", obj, 5) == []
+    assert route.at_once == [KEY]
 
 
 async def test_a_command_that_is_gone_makes_room_for_those_that_wait(route: Route) -> None:

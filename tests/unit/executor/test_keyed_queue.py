@@ -191,11 +191,12 @@ async def test_a_key_that_goes_first_overtakes_all_that_wait_and_is_worked_on_on
         queue.add(key)
     queue.add_first(keys[2])
     queue.add_first(("ns", "new"))
+    queue.add_at_once(keys[3])
     running_queue = asyncio.create_task(queue.run())
     await asyncio.sleep(30)
     running_queue.cancel()
 
-    assert [key for _, key in work.began] == [keys[2], ("ns", "new"), keys[0], keys[1], keys[3]]
+    assert [key for _, key in work.began] == [keys[3], keys[2], ("ns", "new"), keys[0], keys[1]]
 
 
 async def test_a_key_that_is_called_while_it_is_worked_on_is_worked_on_again() -> None:
@@ -207,6 +208,20 @@ async def test_a_key_that_is_called_while_it_is_worked_on_is_worked_on_again() -
         await asyncio.sleep(5)
 
     assert len(work.times()) == 2
+
+
+async def test_a_key_that_is_called_while_it_is_worked_on_goes_first_then_too() -> None:
+    work = Recorder()
+    queue = KeyedQueue(work, workers=1)
+    running_queue = asyncio.create_task(queue.run())
+    queue.add(A)
+    await asyncio.sleep(0.5)
+    queue.add(B)
+    queue.add_first(A)
+    await asyncio.sleep(5)
+    running_queue.cancel()
+
+    assert [key for _, key in work.began] == [A, A, B]
 
 
 async def test_how_long_keys_wait_for_a_worker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

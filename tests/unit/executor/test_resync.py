@@ -66,13 +66,13 @@ async def test_what_was_written_before_is_known_only_once_the_last_page_is_there
     class Looking(Paged):
         async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
             async for page in super().pages(kind, namespace, labels):
-                heard.extend(world.has_heard(command) for command in world.commands.items.values())
+                heard.extend(world.heard_for(command) is not None for command in world.commands.items.values())
                 yield page
 
     await Resync(Looking(cluster_of("a", "b", "c"), world), world, [], lambda _key: None).once()
 
     assert heard == [False] * 3
-    assert all(world.has_heard(command) for command in world.commands.items.values())
+    assert all(world.heard_for(command) is not None for command in world.commands.items.values())
 
 
 async def test_what_was_taken_in_is_looked_at_also_when_a_later_page_fails() -> None:
@@ -152,7 +152,7 @@ async def test_a_watch_that_begins_anew_has_missed_something_so_all_is_listed_be
 
     assert await tried.resync.watched_from("BugCommand", None) == str(tried.cluster.latest)
     assert [name for _, name in tried.looked_at] == tried.known == ["b", "c"]
-    assert all(tried.world.has_heard(command) for command in tried.world.commands.items.values())
+    assert all(tried.world.heard_for(command) is not None for command in tried.world.commands.items.values())
 
 
 async def test_a_list_of_one_namespace_says_nothing_about_another() -> None:

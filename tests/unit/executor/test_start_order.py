@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from tests.support.builders import NAME, NAMESPACE
+from tests.support.builders import LIMITS, NAME, NAMESPACE
 from tests.support.cluster_model import ClusterModel, bug_command
 from tests.support.operator_process import OperatorProcess, populated
+
+from bugcommand_operator.executor.starting import FEW_CLAIMS
 
 
 async def test_nothing_but_the_claim_stands_between_a_command_and_its_pod(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,19 +25,16 @@ async def test_nothing_but_the_claim_stands_between_a_command_and_its_pod(monkey
     assert written.index(("Event", "Claimed")) > written.index(("Pod", f"{NAME}-1-agent"))
 
 
-async def test_in_a_burst_all_are_claimed_before_the_first_pod_is_made_and_then_each_gets_its_own() -> None:
-    names = [NAME, "bug-2", "bug-3"]
-    uids = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(3)]
+async def test_in_a_burst_all_but_a_few_are_claimed_before_the_first_pod_is_made_and_then_each_gets_its_own() -> None:
+    names = [f"bug-{number:02d}" for number in range(2 * FEW_CLAIMS)]
+    uids = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(len(names))]
     commands = [bug_command(name, NAMESPACE, uid) for name, uid in zip(names, uids, strict=True)]
     cluster = populated(ClusterModel(), commands)
-
-    def somebody_is_unclaimed() -> bool:
-        return any("claim" not in obj.get("status", {}) for obj in cluster.of_kind("BugCommand"))
-
-    process = await OperatorProcess(cluster, many_were_called=somebody_is_unclaimed).start()
+    process = await OperatorProcess(cluster, limits=replace(LIMITS, executor=len(names))).start()
     cluster.calls.clear()
     await process.work()
 
     written = [(c.kind, c.name) for c in cluster.calls if c.writes]
-    assert sorted(written[:3]) == sorted(("BugCommand", name) for name in names)
+    claims_of_most = sorted({name for kind, name in written[:FEW_CLAIMS] if kind == "BugCommand"})
+    assert len(claims_of_most) == FEW_CLAIMS
     assert {name for kind, name in written if kind == "Pod"} == {f"{name}-1-agent" for name in names}

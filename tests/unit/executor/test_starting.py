@@ -11,7 +11,13 @@ from tests.support.cluster_model import bug_command
 
 from bugcommand_operator.api.names import VOLUME_GATE
 from bugcommand_operator.core.observed import Command
-from bugcommand_operator.executor.starting import COUNTS_FOR, Starting
+from bugcommand_operator.executor.starting import (
+    CLAIMS_COME_FIRST_FOR,
+    COUNTS_FOR,
+    FEW_CLAIMS,
+    IS_LOOKED_AT_WITHIN,
+    Starting,
+)
 from bugcommand_operator.executor.world import Key, World
 
 CLAIM = {"executor": ME.executor, "machine": ME.machine, "epoch": 1, "at": "2026-03-01T12:00:00Z"}
@@ -22,8 +28,7 @@ class Burst:
         self.world = World()
         self.now = NOW
         self.woken: list[Key] = []
-        self.many_are_to_be_claimed = False
-        self.starting = Starting(self.world, lambda: self.now, 2, lambda: self.many_are_to_be_claimed)
+        self.starting = Starting(self.world, ME.executor, lambda: self.now, 2)
         self._version = 0
         self.commands = [self._put(number, {"claim": CLAIM, "attempt": 1}) for number in range(commands)]
 
@@ -52,6 +57,18 @@ class Burst:
         ended = {"type": "Succeeded", "status": "True", "reason": "r", "lastTransitionTime": "2026-03-01T12:00:00Z"}
         self._put(number, {"claim": CLAIM, "attempt": 1, "conditions": [ended]})
 
+    def call_up(self, many: int) -> None:
+        """Beside the claimed ones."""
+        for number in range(len(self.commands), len(self.commands) + many):
+            self.world.call_up(self._put(number, {}).key, ME)
+
+    def claimed_at_last(self, many: int) -> None:
+        for key in list(self.world.called)[:many]:
+            self._put(int(key[1].removeprefix("bug-")), {"claim": CLAIM, "attempt": 1})
+
+    def taken_over(self, number: int) -> None:
+        self._put(number, {"claim": {**CLAIM, "executor": "bridge-other", "epoch": 2}, "attempt": 1})
+
     def may_start(self) -> list[bool]:
         return [self.starting.may_start(command) for command in self.commands]
 
@@ -73,14 +90,43 @@ def test_as_many_start_as_there_is_room_for_and_asking_again_changes_nothing(bur
     assert burst.starting.waiting == 3
 
 
-def test_none_starts_before_all_are_claimed(burst: Burst) -> None:
-    burst.many_are_to_be_claimed = True
+def test_none_starts_while_more_than_a_few_are_to_be_claimed(burst: Burst) -> None:
+    burst.call_up(FEW_CLAIMS + 1)
     assert burst.may_start() == [False] * 5
     assert burst.next() == []
-    burst.many_are_to_be_claimed = False
+    burst.claimed_at_last(1)
 
     assert burst.next() == ["bug-0", "bug-1"]
     assert burst.may_start() == [True, True, False, False, False]
+
+
+def test_claims_that_hang_keep_nobody_from_starting_for_long(burst: Burst) -> None:
+    burst.call_up(FEW_CLAIMS + 1)
+    burst.may_start()
+    assert burst.next() == []
+    burst.now += CLAIMS_COME_FIRST_FOR
+
+    assert burst.next() == ["bug-0", "bug-1"]
+
+
+def test_each_burst_has_its_time_anew(burst: Burst) -> None:
+    burst.call_up(FEW_CLAIMS + 1)
+    burst.next()
+    burst.claimed_at_last(FEW_CLAIMS + 1)
+    burst.next()
+    burst.now += CLAIMS_COME_FIRST_FOR
+    burst.call_up(FEW_CLAIMS + 1)
+
+    assert burst.may_start() == [False] * 5
+
+
+def test_who_was_taken_over_by_another_executor_takes_no_place(burst: Burst) -> None:
+    """Its passes decide nothing here, so that nothing else would give the place back."""
+    burst.may_start()
+    burst.taken_over(0)
+    burst.taken_over(2)
+
+    assert burst.next() == ["bug-3"]
 
 
 def test_a_pod_takes_its_commands_place_until_its_gate_opens(burst: Burst) -> None:
@@ -130,10 +176,23 @@ def test_asking_again_and_again_keeps_nobodys_place_longer(burst: Burst) -> None
 def test_who_was_woken_keeps_its_place_until_it_is_looked_at(burst: Burst) -> None:
     burst.may_start()
     burst.pod(0)
-    assert burst.next() == ["bug-2"]
+    burst.pod(1)
+    assert burst.next() == ["bug-2", "bug-3"]
     burst.now += 2 * COUNTS_FOR
 
-    assert burst.may_start()[2:] == [True, False, False]
+    assert burst.may_start()[2:] == [True, True, False]
+    burst.now += COUNTS_FOR
+    assert burst.next() == ["bug-4"]
+
+
+def test_who_was_woken_and_cannot_be_looked_at_keeps_nobody_for_ever(burst: Burst) -> None:
+    burst.may_start()
+    burst.pod(0)
+    burst.pod(1)
+    assert burst.next() == ["bug-2", "bug-3"]
+    burst.now += IS_LOOKED_AT_WITHIN
+
+    assert burst.next() == ["bug-4"]
 
 
 def test_who_does_not_start_gives_its_place_back_and_who_has_ended_takes_none(burst: Burst) -> None:

@@ -210,6 +210,21 @@ async def test_a_round_writes_no_more_than_its_budget_and_everybody_has_a_turn(f
     assert all(following.logs(n) for n in range(len(keys)))
 
 
+async def test_of_many_rounds_are_rarer_and_write_as_much_more(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bugcommand_operator.executor.tails.MOST_EACH_SECOND", 10)
+    for number in range(30):
+        following.lines.say(following.add(number), "hello")
+    written: list[int] = []
+    for _ in range(9):
+        await following.tails.each_second()
+        written.append(len(following.cluster.calls))
+        following.cluster.calls.clear()
+
+    assert written == [WRITES_PER_ROUND, 0, 0, 0, 4 * WRITES_PER_ROUND, 0, 0, 0, 5]
+
+
 async def test_finished_ones_that_a_round_did_not_reach_have_their_turn_in_the_next(following: Following) -> None:
     """As when the store is back after an outage: none is left until nobody looks any more."""
     many = 3 * WRITES_PER_ROUND

@@ -34,12 +34,10 @@ def give_back_too_much(seen: Observed, now: datetime) -> Plan | None:
         return None
     if not shares_room(command.spec, seen.limits, seen.repository, seen.has_rival):
         return None
-    if not seen.earlier_claims_are_known:
+    if seen.claim_heard_for is None:
         return Plan(look_again_after=LOOK_AGAIN)
-    claim = command.status.claim
-    since = now - claim.at if claim is not None else SETTLES_AFTER
-    if timedelta(0) <= since < SETTLES_AFTER:
-        return Plan(look_again_after=SETTLES_AFTER - since)
+    if seen.claim_heard_for < SETTLES_AFTER:
+        return Plan(look_again_after=SETTLES_AFTER - seen.claim_heard_for)
     held_up = _too_much(seen)
     return _give_back(seen, now, *held_up) if held_up else None
 

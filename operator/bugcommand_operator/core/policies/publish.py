@@ -10,6 +10,7 @@ from bugcommand_operator.api.names import publish_pod_name
 from bugcommand_operator.core.observed import Container, Observed, Pod
 from bugcommand_operator.core.plan import CreatePod, DeletePod, Event, Plan
 from bugcommand_operator.core.policies.agent import facts
+from bugcommand_operator.core.policies.deadline import have_passed
 from bugcommand_operator.core.policies.ending import failed, succeeded
 from bugcommand_operator.core.policies.pushing import failed_container, has_pushed, is_too_large, may_pass
 from bugcommand_operator.core.status import StatusEditor
@@ -162,4 +163,4 @@ def _is_late(seen: Observed, now: datetime) -> bool:
     """Counted from when it was first told of: while no executor was there nobody has tried."""
     told = (c.last_transition_time for c in seen.command.status.conditions if c.type == ConditionType.PUBLISHED)
     began = next(told, None)
-    return began is not None and now - began > seen.limits.publish
+    return began is not None and have_passed(seen, seen.limits.publish, began, now)

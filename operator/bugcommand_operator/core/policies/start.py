@@ -9,6 +9,7 @@ from bugcommand_operator.api.conditions import ConditionType, Reason
 from bugcommand_operator.api.names import agent_pod_name
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.plan import Plan, Prepare
+from bugcommand_operator.core.policies.deadline import have_passed
 from bugcommand_operator.core.policies.ending import failed
 from bugcommand_operator.core.policies.retry import attempt_failed
 from bugcommand_operator.core.status import StatusEditor
@@ -75,12 +76,12 @@ def definition_gone(seen: Observed, now: datetime) -> Plan:
 
 def start_deadline_has_passed(seen: Observed, now: datetime) -> bool:
     """Counted from when its pod was made, or where there is none yet, from when it was said why: between the claim and
-    that others may have started first, and the API server or every executor may have been away."""
+    that others may have started first."""
     claim = seen.command.status.claim
     if claim is None:
         return False
     began = _pod_was_made(seen) or _was_held_up(seen)
-    return bool(began) and now - max([claim.at, *began]) > seen.limits.start
+    return bool(began) and have_passed(seen, seen.limits.start, max([claim.at, *began]), now)
 
 
 def _pod_was_made(seen: Observed) -> list[datetime]:
