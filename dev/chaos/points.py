@@ -101,7 +101,7 @@ class ParkingKube(FakeKube):
         return self.cluster.now if self._line.has_heard else NOW.get()()
 
     def reachable_since(self) -> datetime | None:
-        return self._line.reach.since
+        return self._line.reach.since()
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
         point = Point("get", f"{kind}/{part_of(name)}")

@@ -76,8 +76,8 @@ ROWS = (
             f"{FAULTS}::test_an_api_server_that_is_away_for_five_seconds_in_the_middle_delays_and_doubles_nothing",
             f"{FAULTS}::test_an_outage_longer_than_an_agent_may_take_to_start_ends_none_that_had_not_started",
         ),
-        "Nothing is taken for gone because nobody answers; work goes on when the server is back, and the start deadline "
-        "counts from then on: nobody got on meanwhile.",
+        "Nothing is taken for gone because nobody answers; work goes on when the server is back, and the start "
+        "deadline counts from then on: nobody got on meanwhile.",
         "Minutes are shown in simulated time; for real, half a minute with a shorter deadline.",
     ),
     Row(

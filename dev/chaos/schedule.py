@@ -103,12 +103,11 @@ class Schedule:
 
     def _seconds(self) -> int:
         outage = self.profile.outage
-        if outage is None or outage.round_seconds is None or not outage.lasts(self._round):
-            return self._dice.randint(1, MOST_SECONDS)
-        for seat in self.seats:  # the renewal of its Lease, which has no part in a schedule, fails as well
+        longer = outage.round_seconds if outage is not None and outage.lasts(self._round) else None
+        for seat in self.seats:
             if seat.process is not None and not seat.is_paused:
-                seat.line.reach.failed()
-        return outage.round_seconds
+                seat.goes_on(is_cut_off=longer is not None)
+        return longer or self._dice.randint(1, MOST_SECONDS)
 
     def _is_done(self, deed: Deed) -> bool:
         if deed.first_round > self._round or not deed.act(self.cluster):

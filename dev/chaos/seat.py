@@ -88,6 +88,12 @@ class Seat:
         self._start(LIST, process.resync.once())
         self._start(EVENTS, process.told.run())
 
+    def goes_on(self, *, is_cut_off: bool) -> None:
+        """What a process does whatever it works on: its pulse, and the renewal of its Lease."""
+        self.line.reach.pulse()
+        if is_cut_off:
+            self.line.reach.failed()
+
     def die(self) -> list[Parked]:
         """Answers what was on its way: the API server may still see it."""
         assert self.process is not None

@@ -17,7 +17,7 @@ COMPLETED = {"reason": "Completed", "lines": 0, "lastSequence": 0, "unshipped": 
 
 
 class PretendedKubelet:
-    """`seen` counts the pods that there ever were of each name; `starts`, `ends`: whether agents start, and complete."""
+    """`seen` counts the pods that there ever were of each name; `starts` and `ends` say whether agents do so."""
 
     def __init__(self, api: Api) -> None:
         self._api = api

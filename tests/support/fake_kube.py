@@ -21,6 +21,9 @@ class FakeKube(Kube):
     def reachable_since(self) -> datetime | None:
         return None
 
+    def pulse(self) -> None:
+        pass
+
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
         await asyncio.sleep(0)
         return self.cluster.get(kind, namespace or "", name)

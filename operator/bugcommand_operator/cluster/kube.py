@@ -34,7 +34,11 @@ class Kube:
         return self._cluster.now()
 
     def reachable_since(self) -> datetime | None:
-        return self._cluster.reach.since
+        return self._cluster.reach.since()
+
+    def pulse(self) -> None:
+        """To be told each second, so that a process that was stopped for long knows of it."""
+        self._cluster.reach.pulse()
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
         return await self._request("GET", path_of(kind, namespace, name))

@@ -16,6 +16,7 @@ import structlog
 import uvloop
 from prometheus_client import REGISTRY, disable_created_metrics, start_http_server
 
+from bugcommand_operator.cluster import reach
 from bugcommand_operator.cluster.client import Cluster
 from bugcommand_operator.cluster.errors import ClusterError, Conflict
 from bugcommand_operator.cluster.kube import Kube
@@ -86,6 +87,7 @@ async def run(config: Config) -> None:
 class Executor:
     def __init__(self, config: Config, kube: Kube) -> None:
         self._config = config
+        self._kube = kube
         identity, limits = config.identity(), config.limits()
         self._world = World(limits.ageing)
         self._registry = self._with_registry(kube)
@@ -132,6 +134,9 @@ class Executor:
     def _claims_come_first(self) -> bool:
         return len(self._world.called) > starting.FEW_CLAIMS
 
+    async def _pulse(self) -> None:
+        self._kube.pulse()
+
     async def _start_more(self) -> None:
         self._reconciler.starting.wake(self._queue.add)
 
@@ -162,6 +167,7 @@ class Executor:
                 self._watch(stop),
                 self._queue.run(),
                 self._events.run(),
+                every(reach.PULSE_SECONDS, self._pulse),
                 every(resync.EVERY_SECONDS, self._resync.once),
                 every(self._config.sweep_every_seconds, self._sweeper.once),
                 every(tails.EVERY_SECONDS, self._tails.each_second),

@@ -24,7 +24,13 @@ class Asking:
         with contextlib.suppress(ClusterError), self.reach.noting():
             if error is not None:
                 raise error("by the test")
-        return self.reach.since - BEGIN if self.reach.since is not None else None
+        since = self.reach.since()
+        return since - BEGIN if since is not None else None
+
+    def goes_on_for(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.now += timedelta(seconds=1)
+            self.reach.pulse()
 
 
 @pytest.fixture
@@ -58,6 +64,28 @@ def test_where_nothing_was_asked_for_long_there_was_no_outage(asking: Asking) ->
     asking.after(3600, ClusterUnavailable)
 
     assert asking.after(1) == timedelta(0)
+
+
+def test_while_it_is_away_its_end_is_now_at_the_earliest(asking: Asking) -> None:
+    asking.after(0)
+    asking.after(1, ClusterUnavailable)
+
+    assert asking.after(100, ClusterUnavailable) == timedelta(seconds=101)
+
+
+def test_that_this_process_was_stopped_is_an_outage_known_at_once(asking: Asking) -> None:
+    """What is decided first then is decided by what was seen long ago."""
+    asking.after(0)
+    asking.goes_on_for(100)
+    assert asking.reach.since() == BEGIN
+    asking.now += 2 * OUTAGE
+    assert asking.reach.since() == asking.now
+    asking.reach.pulse()
+    assert asking.reach.since() == asking.now
+
+    answered = asking.after(1)
+    asking.goes_on_for(100)
+    assert asking.after(0) == answered == timedelta(seconds=101) + 2 * OUTAGE
 
 
 def test_a_refusal_is_an_answer(asking: Asking) -> None:
