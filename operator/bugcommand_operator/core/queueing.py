@@ -40,3 +40,9 @@ def shown_place(place: int) -> int:
     stays as it is while it moves."""
     step: int = 10 ** max(len(str(place)) - 2, 0)
     return place if place <= EXACT_PLACES else (place + step // 2) // step * step
+
+
+def shows_well(shown: int | None, place: int) -> bool:
+    """Whether what is written down needs no correction: behind the first places, to a tenth. A queue that was filled in
+    a moment, or that moves, is rewritten by a few."""
+    return shown is not None and abs(shown - place) <= (place // 10 if place > EXACT_PLACES else 0)

@@ -11,7 +11,7 @@ import structlog
 from bugcommand_operator.cluster.errors import ClusterError
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.core.observed import Command
-from bugcommand_operator.core.queueing import EXACT_PLACES, Turn, shown_place
+from bugcommand_operator.core.queueing import EXACT_PLACES, Turn, shown_place, shows_well
 from bugcommand_operator.executor.world import World
 
 EVERY_SECONDS = 1.0
@@ -44,7 +44,7 @@ class Positions:
                 break
             last = turn
             command = self._world.commands.items.get(turn.key)
-            if command is not None and self._is_wrong(command, shown_place(place)):
+            if command is not None and self._is_wrong(command, place):
                 await self._write(command, shown_place(place))
                 written += 1
         return last
@@ -52,7 +52,7 @@ class Positions:
     def _is_wrong(self, command: Command, place: int) -> bool:
         if not command.waits_for_room or command.key in self._world.called or not self._is_mine(command):
             return False
-        return command.status.queue_position != place
+        return not shows_well(command.status.queue_position, place)
 
     async def _write(self, command: Command, place: int) -> None:
         body = {"metadata": {"resourceVersion": command.resource_version}, "status": {"queuePosition": place}}

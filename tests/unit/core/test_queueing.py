@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.builders import NOW, command
 
 from bugcommand_operator.core.observed import Command
-from bugcommand_operator.core.queueing import EXACT_PLACES, shown_place, turn_of
+from bugcommand_operator.core.queueing import EXACT_PLACES, shown_place, shows_well, turn_of
 
 MINUTE = timedelta(minutes=1)
 AGEINGS = st.sampled_from([timedelta(0), timedelta(seconds=1), MINUTE, timedelta(hours=7)])
@@ -73,6 +73,31 @@ def test_waiting_makes_up_for_priority_unless_ageing_is_off(ageing: timedelta, f
 )
 def test_places_far_back_are_rounded(place: int, shown: int) -> None:
     assert shown_place(place) == shown
+
+
+@pytest.mark.parametrize(
+    ("shown", "place", "is_well"),
+    [
+        (None, 5, False),
+        (9, 10, False),
+        (11, 10, False),
+        (10, 11, True),
+        (9, 11, False),
+        (1100, 1000, True),
+        (1101, 1000, False),
+        (900, 1000, True),
+        (1000, 909, False),
+    ],
+)
+def test_a_place_far_back_is_corrected_only_when_it_is_a_tenth_off(
+    shown: int | None, place: int, is_well: bool
+) -> None:
+    assert shows_well(shown, place) == is_well
+
+
+@given(st.integers(1, 10**6))
+def test_what_is_written_down_needs_no_correction(place: int) -> None:
+    assert shows_well(shown_place(place), place)
 
 
 @given(st.integers(1, 10**6))

@@ -10,6 +10,7 @@ from tests.support.cluster_model import Call, ClusterModel, bug_command
 from tests.support.fake_kube import FakeKube
 
 from bugcommand_operator.cluster.errors import Conflict
+from bugcommand_operator.core.queueing import EXACT_PLACES
 from bugcommand_operator.core.settings import Identity
 from bugcommand_operator.executor.positions import WRITES_PER_ROUND, Positions
 from bugcommand_operator.executor.world import World
@@ -66,7 +67,7 @@ async def test_what_is_right_is_not_written_again() -> None:
     assert waiting.writes() == 0
 
 
-async def test_when_the_first_goes_the_others_move_up_and_most_far_back_stay() -> None:
+async def test_when_the_first_goes_the_others_move_up_and_those_far_back_stay() -> None:
     waiting = Waiting(130)
     for _ in range(60):
         await waiting.positions.round()
@@ -79,7 +80,7 @@ async def test_when_the_first_goes_the_others_move_up_and_most_far_back_stay() -
         await waiting.positions.round()
         total += waiting.writes()
     assert waiting.shown()[1:11] == list(range(1, 11))
-    assert total < 110, "of those beyond 99 one in ten has another place to show"
+    assert total == EXACT_PLACES, "what the others show is right to a tenth"
 
 
 async def test_who_was_called_up_is_left_alone_and_so_is_what_is_another_s_to_tell() -> None:
