@@ -73,10 +73,14 @@ class Seat:
     def now(self) -> datetime:
         return self.cluster.now + self.skew
 
+    def elapsed(self) -> float:
+        return self.cluster.now.timestamp()
+
     # --- its life
 
     def begin(self) -> None:
-        self.line, self.tasks, self.has_listed = Line(Reach(lambda: self.cluster.now)), {}, False
+        reach = Reach(lambda: self.cluster.now, self.elapsed)
+        self.line, self.tasks, self.has_listed = Line(reach), {}, False
         self.is_paused, self.lives = False, self.lives + 1
         line = self.line
         process = OperatorProcess(
@@ -92,7 +96,7 @@ class Seat:
         """What a process does whatever it works on: its pulse, and the renewal of its Lease."""
         self.line.reach.pulse()
         if is_cut_off:
-            self.line.reach.failed()
+            self.line.reach.failed(self.elapsed())
 
     def die(self) -> list[Parked]:
         """Answers what was on its way: the API server may still see it."""

@@ -71,7 +71,7 @@ class OperatorProcess:
         self.reconciler = Reconciler(
             self.kube, self.world, actor, self.told, self.identity, self.limits, self.turns, self.local_clock
         )
-        self.routes = Routes(self.world, self.enqueue, self.turns.call_up)
+        self.routes = Routes(self.world, self.enqueue, self.turns.call_up, self.enqueue)
         self.news = News(self.world.echoes, self.routes.past_kopf)
         self.resync = Resync(self.kube, self.world, [], self.enqueue)
         self.cluster.watchers.append(self._heard)

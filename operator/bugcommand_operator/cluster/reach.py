@@ -4,23 +4,31 @@ do not count that time. A failure now and then is no outage; that this process w
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from bugcommand_operator.cluster.clock import local_clock
 from bugcommand_operator.cluster.errors import ClusterError, ClusterUnavailable
 
-OUTAGE = timedelta(seconds=15)
-"""Failures alone for so long are one."""
+OUTAGE = 15.0
+"""Seconds in which there are failures alone."""
+GIVEN_UP_AFTER = 3.0
+"""Who has waited for so many seconds and is cancelled has waited in vain."""
 PULSE_SECONDS = 1.0
 
 
 class Reach:
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], clock: Callable[[], float] = local_clock) -> None:
+        """`now`: the API server's time, as it is known, which may jump; how long something lasts is told by `clock`."""
         self._now = now
+        self._clock = clock
         self._since: datetime | None = None
-        self._failing_since: datetime | None = None
-        self._alive_at: datetime | None = None
+        self._answered_at: float | None = None
+        self._failures: tuple[float, float] | None = None
+        """Since the last answer: when what failed first was asked, and when the last one failed."""
+        self._alive_at: float | None = None
 
     def since(self) -> datetime | None:
         """The first answer there was, or the first one after an outage, of which the end is now at the earliest. None:
@@ -30,35 +38,38 @@ class Reach:
     @contextmanager
     def noting(self) -> Iterator[None]:
         """What becomes of one request: a refusal is an answer, too."""
+        asked = self._clock()
         try:
             yield
         except ClusterUnavailable:
-            self.failed()
+            self.failed(asked)
+            raise
+        except asyncio.CancelledError:
+            if self._clock() - asked >= GIVEN_UP_AFTER:
+                self.failed(asked)
             raise
         except ClusterError:
             self._answered()
             raise
         self._answered()
 
-    def failed(self) -> None:
-        self._failing_since = self._failing_since or self._now()
+    def failed(self, asked: float) -> None:
+        first = self._failures[0] if self._failures else max(asked, self._answered_at or asked)
+        self._failures = first, self._clock()
 
     def pulse(self) -> None:
         """Told each second that this process goes on: what it has seen before it was stopped may be long ago."""
-        if self._was_stopped():
-            self._failing_since = self._failing_since or self._alive_at
-        self._alive_at = self._now()
+        if self._alive_at is not None and self._was_stopped():
+            self._failures = self._alive_at, self._clock()
+        self._alive_at = self._clock()
 
     def _answered(self) -> None:
         if self._since is None or self._is_away():
             self._since = self._now()
-        self._failing_since = None
+        self._failures, self._answered_at = None, self._clock()
 
     def _is_away(self) -> bool:
-        return self._lasts_since(self._failing_since)
+        return self._failures is not None and self._failures[1] - self._failures[0] >= OUTAGE
 
     def _was_stopped(self) -> bool:
-        return self._lasts_since(self._alive_at)
-
-    def _lasts_since(self, at: datetime | None) -> bool:
-        return at is not None and self._now() - at >= OUTAGE
+        return self._alive_at is not None and self._clock() - self._alive_at >= OUTAGE

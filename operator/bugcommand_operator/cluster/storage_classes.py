@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from bugcommand_operator.cluster.errors import ClusterError
@@ -14,15 +15,17 @@ class StorageClasses:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
         self._known: dict[str, tuple[float, bool]] = {}
+        self._looking = asyncio.Lock()
+        """In a burst all want to know the same."""
 
     async def binds_at_once(self, name: str) -> bool:
         """False also where we may not look (an install without cluster rights): then nothing waits on the answer."""
-        until, answer = self._known.get(name, (0.0, False))
-        if time.monotonic() < until:
+        async with self._looking:
+            until, answer = self._known.get(name, (0.0, False))
+            if time.monotonic() >= until:
+                answer = await self._look(name)
+                self._known[name] = (time.monotonic() + REMEMBERED_SECONDS, answer)
             return answer
-        answer = await self._look(name)
-        self._known[name] = (time.monotonic() + REMEMBERED_SECONDS, answer)
-        return answer
 
     async def _look(self, name: str) -> bool:
         if not name:

@@ -38,13 +38,11 @@ async def login(watches: Watches, **kwargs: Any) -> kopf.AiohttpSession | None:
 
 
 class Routes:
-    def __init__(
-        self, world: World, enqueue: Enqueue, call_up: Callable[[], None], enqueue_at_once: Enqueue | None = None
-    ) -> None:
+    def __init__(self, world: World, enqueue: Enqueue, call_up: Callable[[], None], enqueue_at_once: Enqueue) -> None:
         """`enqueue_at_once`: before whatever a burst of others has enqueued."""
         self._world = world
         self._enqueue = enqueue
-        self._enqueue_at_once = enqueue_at_once or enqueue
+        self._enqueue_at_once = enqueue_at_once
         self._call_up = call_up
         """Whatever a command does may have made room for those that wait."""
 

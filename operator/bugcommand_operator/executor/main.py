@@ -48,8 +48,9 @@ from bugcommand_operator.executor.world_metrics import WorldMetrics
 from bugcommand_operator.store.engine import open_reader
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
-PASSES = 128
-"""At a time; those of them that ask the API server wait for their turn (`reconcile.py`)."""
+PASSES = 1024
+"""At a time. Of those that ask the API server most only wait for their turn (`reconcile.py`): so many claims may hang
+before they hold up anything else."""
 EX_TEMPFAIL = 75
 """As in sysexits.h: nothing is wrong with us, somebody else is in the way, and it may be tried again later."""
 log = structlog.get_logger()
@@ -92,7 +93,7 @@ class Executor:
         self._world = World(limits.ageing)
         self._registry = self._with_registry(kube)
         self._queue = KeyedQueue(self._timed_pass, PASSES, metrics.QUEUE_WAIT.observe)
-        self._events = EventPoster(kube, config.executor_id, self._claims_come_first)
+        self._events = EventPoster(kube, config.executor_id, self._many_wait_for_their_claim)
         confirm = Fence(kube, self._world, self._registry).confirm if self._registry else unfenced
         actor = Actor(kube, self._world, config.install(), confirm)
         self._turns = Turns(self._world, identity, limits, self._queue.add_first)
@@ -131,14 +132,14 @@ class Executor:
             return False
         return falls_to(self._config.executor_id, command.uid, (peer.id for peer in executors.live))
 
-    def _claims_come_first(self) -> bool:
+    def _many_wait_for_their_claim(self) -> bool:
         return len(self._world.called) > starting.FEW_CLAIMS
 
     async def _pulse(self) -> None:
         self._kube.pulse()
 
     async def _start_more(self) -> None:
-        self._reconciler.starting.wake(self._queue.add)
+        self._reconciler.starting.wake(self._queue.add_first)
 
     def _may_claim(self) -> bool:
         return self._registry is None or self._registry.executors().may_claim

@@ -20,6 +20,7 @@ from bugcommand_operator.api.names import (
     ship_pod_name,
 )
 from bugcommand_operator.api.repository import RepositorySpec
+from bugcommand_operator.cluster.clock import local_clock
 from bugcommand_operator.cluster.errors import Conflict, NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.cluster.storage_classes import StorageClasses
@@ -33,7 +34,6 @@ from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.act import Actor
 from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.patience import Patience
-from bugcommand_operator.executor.registry import local_clock
 from bugcommand_operator.executor.starting import Starting
 from bugcommand_operator.executor.turns import Turns
 from bugcommand_operator.executor.world import Key, World
@@ -41,8 +41,8 @@ from bugcommand_operator.manifests.volumes import workspace_volume_name
 
 MOST_STEPS = 8
 ASK_AT_ONCE = 16
-"""Passes that ask the API server, or write; more at a time would only make each slower. Most ask nothing, and wait for
-none of those that do."""
+"""Passes of each sort that ask the API server, or write; more at a time would only make each slower. Most ask nothing,
+and wait for none of those that do."""
 DEFAULT_AGENT = "claude"
 log = structlog.get_logger()
 
@@ -69,7 +69,7 @@ class Reconciler:
         self._turns = turns
         self._patience = Patience(clock)
         self.starting = Starting(world, identity.executor, kube.now)
-        self._turn_to_ask = asyncio.Semaphore(ASK_AT_ONCE)
+        self._to_claim, self._to_work, self._to_end = (asyncio.Semaphore(ASK_AT_ONCE) for _ in range(3))
         self.written: list[Callable[[Command, BugCommandStatus, Pod | None], None]] = [metrics.count_written]
         """Told of each status that the API server has taken over the one that was observed; with the agent's pod."""
 
@@ -102,7 +102,6 @@ class Reconciler:
             self._identity,
             self._limits,
             executors=self._world.executors,
-            reachable_since=self._kube.reachable_since(),
         )
         if is_anothers(seen, self._kube.now()):
             self.starting.give_back(command.key)
@@ -116,6 +115,7 @@ class Reconciler:
 
     async def _decided(self, seen: Observed, is_its_turn: bool) -> Plan:
         seen, command = await self._observe(seen, is_its_turn), seen.command
+        seen = replace(seen, reachable_since=self._kube.reachable_since())  # what was asked for may have taken minutes
         plan = decide(seen, self._kube.now())
         try:
             plan = await self._carry_out(seen, plan)
@@ -131,10 +131,25 @@ class Reconciler:
             self._turns.call_up()
 
     async def _carry_out(self, seen: Observed, plan: Plan) -> Plan:
+        """The fence is asked within the turn, so that nothing lies between its answer and the act."""
         if not (plan.actions or plan.status):
             return plan
-        async with self._turn_to_ask:  # the fence is asked within: nothing lies between its answer and the act
-            return await self._act_and_write(seen, plan)
+        turn = self._turn_to_ask(seen.command)
+        must_wait = turn.locked()
+        async with turn:
+            if must_wait and self._has_changed(seen.command):
+                return Plan(go_on=True)
+            return await self._act_and_write(seen, decide(seen, self._kube.now()) if must_wait else plan)
+
+    def _has_changed(self, observed: Command) -> bool:
+        current = self._world.commands.items.get(observed.key)
+        return current is None or current.resource_version != observed.resource_version
+
+    def _turn_to_ask(self, command: Command) -> asyncio.Semaphore:
+        """Whatever holds up claims, or agents' pods, holds up nothing else, and above all no end."""
+        if command.is_to_end:
+            return self._to_end
+        return self._to_claim if command.is_waiting else self._to_work
 
     async def _act_and_write(self, seen: Observed, plan: Plan) -> Plan:
         try:
@@ -186,14 +201,14 @@ class Reconciler:
             claim_heard_for=world.heard_for(command),
             has_rival=world.has_rival(command),
             agent_pod=await self._pod(
-                namespace, agent_pod_name(command.name, attempt), must_know or begins or _pod_may_be_there(command)
+                command, agent_pod_name(command.name, attempt), must_know or begins or _pod_may_be_there(command)
             ),
-            publish_pod=await self._pod(namespace, publish_pod_name(command.name, attempt), must_know or begins),
-            rescue_pod=await self._pod(namespace, rescue_pod_name(command.name, attempt), must_know),
-            ship_pod=await self._pod(namespace, ship_pod_name(command.name, attempt), must_know or begins),
+            publish_pod=await self._pod(command, publish_pod_name(command.name, attempt), must_know or begins),
+            rescue_pod=await self._pod(command, rescue_pod_name(command.name, attempt), must_know),
+            ship_pod=await self._pod(command, ship_pod_name(command.name, attempt), must_know or begins),
             stray_pods=self._stray_pods(command),
             mirror=world.volumes.items.get((namespace, mirror_volume_name(command.spec.repository.name))),
-            volume=await self._volume(namespace, workspace_volume_name(command), must_know),
+            volume=await self._volume(command, workspace_volume_name(command), must_know),
             log_store_away_since=world.log_store_away_since,
             log_store_answers=world.log_store_answers,
         )
@@ -236,24 +251,24 @@ class Reconciler:
         unbound = {v.storage_class for v in (seen.volume, seen.mirror) if v is not None and not v.is_bound}
         return all([await self._classes.binds_at_once(name) for name in sorted(unbound)])
 
-    async def _pod(self, namespace: str, name: str, must_know: bool) -> Pod | None:
+    async def _pod(self, command: Command, name: str, must_know: bool) -> Pod | None:
         """That a pod is absent is only believed when the API server says so."""
-        known = self._world.pods.items.get((namespace, name))
+        known = self._world.pods.items.get((command.namespace, name))
         if known is not None or not must_know:
             return known
         try:
-            async with self._turn_to_ask:
-                return self._world.put_pod(await self._kube.get("Pod", namespace, name))
+            async with self._turn_to_ask(command):
+                return self._world.put_pod(await self._kube.get("Pod", command.namespace, name))
         except NotFound:
             return None
 
-    async def _volume(self, namespace: str, name: str, must_know: bool) -> Volume | None:
-        known = self._world.volumes.items.get((namespace, name))
+    async def _volume(self, command: Command, name: str, must_know: bool) -> Volume | None:
+        known = self._world.volumes.items.get((command.namespace, name))
         if known is not None or not must_know:
             return known
         try:
-            async with self._turn_to_ask:
-                return self._world.put_volume(await self._kube.get("PersistentVolumeClaim", namespace, name))
+            async with self._turn_to_ask(command):
+                return self._world.put_volume(await self._kube.get("PersistentVolumeClaim", command.namespace, name))
         except NotFound:
             return None
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ import structlog
 from pydantic import ValidationError
 
 from bugcommand_operator.api.executor import ExecutorSpec
+from bugcommand_operator.cluster.clock import local_clock
 from bugcommand_operator.cluster.errors import ClusterError, ClusterUnavailable, Conflict, NotFound
 from bugcommand_operator.cluster.kube import Kube, Raw
 from bugcommand_operator.core.executors import Executors, Peer
@@ -33,11 +33,6 @@ FORGOTTEN_AFTER = 3
 """Lease times after which a dead executor's entry is deleted."""
 STATUS_SECONDS = 10.0
 log = structlog.get_logger()
-
-
-def local_clock() -> float:
-    """Never set back, and it goes on while the machine sleeps: whoever slept has a gap."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Registry:

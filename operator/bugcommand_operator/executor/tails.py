@@ -123,8 +123,8 @@ class Tails:
             return self._may_have_spoken(command)
         ended = command.status.completion_time
         since = datetime.now(UTC) - ended if ended is not None else STILL_ARRIVING
-        is_asked_for = attempt_key(command) in self._left or self._turn % SELDOM == 0
-        return since < SOON or (since < STILL_ARRIVING and is_asked_for)
+        is_asked_for = attempt_key(command) in self._left or self._turn % max(SELDOM // self._rest, 1) == 0
+        return since < max(SOON, timedelta(seconds=2 * self._rest)) or (since < STILL_ARRIVING and is_asked_for)
 
     def _may_have_spoken(self, command: Command) -> bool:
         """Nothing runs of a pod that no status names yet, and only a runner numbers lines: before it the store need not

@@ -83,7 +83,7 @@ class LivingExecutor:
 
     async def _settle(self) -> None:
         executor = self._executor
-        routes = Routes(executor._world, executor._queue.add, executor._turns.call_up)
+        routes = Routes(executor._world, executor._queue.add, executor._turns.call_up, executor._queue.add_at_once)
         while self._heard or len(self._executor._queue):
             heard, self._heard = self._heard, []
             for kind, obj in heard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from datetime import UTC, datetime, timedelta
 
@@ -16,20 +17,29 @@ BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 class Asking:
     def __init__(self) -> None:
         self.now = BEGIN
-        self.reach = Reach(lambda: self.now)
+        self.elapsed = 0.0
+        self.reach = Reach(lambda: self.now, lambda: self.elapsed)
 
-    def after(self, seconds: float, error: type[ClusterError] | None = None) -> timedelta | None:
-        """Since when the API server can be asked, counted from the beginning."""
+    def pass_(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
-        with contextlib.suppress(ClusterError), self.reach.noting():
+        self.elapsed += seconds
+
+    def after(self, seconds: float, error: type[BaseException] | None = None, hangs: float = 0.0) -> float | None:
+        """Since when the API server can be asked, in seconds from the beginning."""
+        self.pass_(seconds)
+        with contextlib.suppress(ClusterError, asyncio.CancelledError), self.reach.noting():
+            self.pass_(hangs)
             if error is not None:
                 raise error("by the test")
+        return self.since()
+
+    def since(self) -> float | None:
         since = self.reach.since()
-        return since - BEGIN if since is not None else None
+        return (since - BEGIN).total_seconds() if since is not None else None
 
     def goes_on_for(self, seconds: int) -> None:
         for _ in range(seconds):
-            self.now += timedelta(seconds=1)
+            self.pass_(1)
             self.reach.pulse()
 
 
@@ -40,58 +50,100 @@ def asking() -> Asking:
 
 def test_who_has_just_started_knows_nothing_from_before(asking: Asking) -> None:
     assert asking.after(1, ClusterUnavailable) is None
-    assert asking.after(1) == timedelta(seconds=2)
-    assert asking.after(60) == timedelta(seconds=2)
+    assert asking.after(1) == 2
+    assert asking.after(60) == 2
 
 
 def test_an_outage_is_over_with_the_first_answer(asking: Asking) -> None:
     asking.after(0)
     for _ in range(3):
-        asking.after(OUTAGE.total_seconds(), ClusterUnavailable)
+        asking.after(OUTAGE, ClusterUnavailable)
 
-    assert asking.after(10) == 3 * OUTAGE + timedelta(seconds=10)
+    assert asking.after(10) == 3 * OUTAGE + 10
 
 
 def test_failures_with_answers_between_them_are_no_outage(asking: Asking) -> None:
     asking.after(0)
     for _ in range(10):
-        asking.after(OUTAGE.total_seconds() / 2, ClusterUnavailable)
-        assert asking.after(1) == timedelta(0)
+        asking.after(OUTAGE / 2, ClusterUnavailable)
+        assert asking.after(1) == 0
 
 
-def test_where_nothing_was_asked_for_long_there_was_no_outage(asking: Asking) -> None:
+@pytest.mark.parametrize(("before", "after"), [(3600, 1), (1, 3600)])
+def test_one_failure_where_little_is_asked_is_no_outage(asking: Asking, before: float, after: float) -> None:
     asking.after(0)
-    asking.after(3600, ClusterUnavailable)
+    asking.after(before, ClusterUnavailable)
 
-    assert asking.after(1) == timedelta(0)
+    assert asking.after(after) == 0
+
+
+@pytest.mark.parametrize("error", [ClusterUnavailable, asyncio.CancelledError])
+def test_an_api_server_that_takes_what_is_asked_and_never_answers_is_away(
+    asking: Asking, error: type[BaseException]
+) -> None:
+    """Also where whoever asks has less patience than the client."""
+    asking.after(0)
+    for _ in range(4):
+        asking.after(0.5, error, hangs=5)
+
+    assert asking.after(1) == 23
+
+
+def test_what_is_cancelled_before_it_could_be_answered_says_nothing(asking: Asking) -> None:
+    asking.after(0)
+    for _ in range(30):
+        asking.after(1, asyncio.CancelledError, hangs=0.1)
+
+    assert asking.after(1) == 0
+
+
+def test_one_request_that_hangs_while_others_are_answered_is_no_outage(asking: Asking) -> None:
+    asking.after(0)
+    with contextlib.suppress(ClusterError), asking.reach.noting():
+        assert asking.after(29) == 0
+        asking.pass_(1)
+        raise ClusterUnavailable("by the test")
+
+    assert asking.after(1) == 0
 
 
 def test_while_it_is_away_its_end_is_now_at_the_earliest(asking: Asking) -> None:
     asking.after(0)
     asking.after(1, ClusterUnavailable)
 
-    assert asking.after(100, ClusterUnavailable) == timedelta(seconds=101)
+    assert asking.after(100, ClusterUnavailable) == 101
 
 
 def test_that_this_process_was_stopped_is_an_outage_known_at_once(asking: Asking) -> None:
     """What is decided first then is decided by what was seen long ago."""
     asking.after(0)
     asking.goes_on_for(100)
-    assert asking.reach.since() == BEGIN
-    asking.now += 2 * OUTAGE
-    assert asking.reach.since() == asking.now
+    assert asking.since() == 0
+    asking.pass_(2 * OUTAGE)
+    assert asking.since() == 100 + 2 * OUTAGE
     asking.reach.pulse()
-    assert asking.reach.since() == asking.now
+    assert asking.since() == 100 + 2 * OUTAGE
 
     answered = asking.after(1)
     asking.goes_on_for(100)
-    assert asking.after(0) == answered == timedelta(seconds=101) + 2 * OUTAGE
+    assert asking.after(0) == answered == 101 + 2 * OUTAGE
+
+
+def test_a_clock_of_the_api_server_that_jumps_is_no_outage(asking: Asking) -> None:
+    """Two of them, whose clocks differ, answer in turn."""
+    asking.after(0)
+    for _ in range(5):
+        asking.goes_on_for(1)
+        asking.now += timedelta(minutes=1)
+        assert asking.after(0) == 0
+        asking.now -= timedelta(minutes=1)
+        assert asking.after(0) == 0
 
 
 def test_a_refusal_is_an_answer(asking: Asking) -> None:
-    assert asking.after(0, NotFound) == timedelta(0)
+    assert asking.after(0, NotFound) == 0
     asking.after(1, ClusterUnavailable)
     asking.after(1, NotFound)
 
-    assert asking.after(3600, ClusterUnavailable) == timedelta(0)
-    assert asking.after(1) == timedelta(0)
+    assert asking.after(3600, ClusterUnavailable) == 0
+    assert asking.after(1) == 0

@@ -1,12 +1,14 @@
-"""However many passes have something to do, only so many do it at a time, and the fence is asked when it is done."""
+"""However many passes have something to ask, so many of a sort do it at a time; what hangs holds up no other sort."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from tests.support.builders import LIMITS, NAMESPACE
+from tests.support.builders import LIMITS, ME, NAMESPACE, NOW
 from tests.support.cluster_model import ClusterModel, bug_command
 from tests.support.fake_kube import FakeKube
 from tests.support.operator_process import OperatorProcess, populated
@@ -15,43 +17,151 @@ from bugcommand_operator.core.observed import Command
 from bugcommand_operator.executor.reconcile import ASK_AT_ONCE
 
 MANY = 2 * ASK_AT_ONCE
+CLAIM = {"executor": ME.executor, "machine": ME.machine, "epoch": 1, "at": NOW.isoformat()}
 
 
 class Hanging(FakeKube):
-    """Takes claims, and answers nothing else that is written until it may."""
+    """Does not answer what hangs until it may."""
 
     def __init__(self, cluster: ClusterModel) -> None:
         super().__init__(cluster)
         self.may_answer = asyncio.Event()
-        self.hang = 0
+        self.under_way: Counter[str] = Counter()
+        self.hangs: set[str] = set()
+
+    async def _until_answered(self, what: str) -> None:
+        if what in self.hangs:
+            self.under_way[what] += 1
+            await self.may_answer.wait()
+
+    async def get(self, kind: str, namespace: str | None, name: str) -> dict[str, Any]:
+        await self._until_answered(f"get {kind}")
+        return await super().get(kind, namespace, name)
 
     async def create(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        self.hang += 1
-        await self.may_answer.wait()
-        self.hang -= 1
+        await self._until_answered(f"create {manifest['kind']}")
         return await super().create(manifest)
+
+    async def patch(
+        self, kind: str, namespace: str, name: str, body: dict[str, Any], *, status: bool = False
+    ) -> dict[str, Any]:
+        if "claim" in body.get("status", {}):
+            await self._until_answered("claim")
+        return await super().patch(kind, namespace, name, body, status=status)
+
+
+class Crowd:
+    """Commands, and an executor in which every pass goes on for as long as it may."""
+
+    def __init__(self) -> None:
+        self.cluster = populated(ClusterModel(), [])
+        self.let_through: list[str] = []
+        self._passes: list[asyncio.Task[None]] = []
+
+    def add(self, prefix: str, *, claimed: bool = False, deleted: bool = False) -> list[str]:
+        names = [f"{prefix}-{number:02d}" for number in range(MANY)]
+        for number, name in enumerate(names):
+            obj = bug_command(name, NAMESPACE, f"{prefix.encode().hex()}{number:02d}-0000-4000-8000-000000000000")
+            if deleted:
+                obj["metadata"]["finalizers"] = ["mentu.dev/keep-work"]
+            self.cluster.create(obj)
+            if claimed:
+                status = {"claim": CLAIM, "attempt": 1, "agent": "claude", "volumeName": f"{name}-worktree"}
+                self.cluster.patch("BugCommand", NAMESPACE, name, {"status": status}, status=True)
+            if deleted:
+                self.cluster.delete("BugCommand", NAMESPACE, name)
+        return names
+
+    async def executor(self, *hangs: str) -> Hanging:
+        async def confirm(observed: Command) -> None:
+            self.let_through.append(observed.name)
+
+        limits = replace(LIMITS, executor=10 * MANY)
+        self.process = await OperatorProcess(self.cluster, limits=limits, kube_of=Hanging, confirm=confirm).start()
+        kube = self.process.kube
+        assert isinstance(kube, Hanging)
+        kube.hangs = set(hangs)
+        return kube
+
+    async def work(self) -> None:
+        for _ in range(20 * MANY):
+            self._passes += [asyncio.create_task(self.process.one(key)) for key in list(self.process.due)]
+            await asyncio.sleep(0)
+            self.process.reconciler.starting.wake(self.process.enqueue)
+
+    async def end(self) -> None:
+        for task in self._passes:
+            task.cancel()
+        await asyncio.gather(*self._passes, return_exceptions=True)
+
+    def of_kind(self, kind: str) -> set[str]:
+        return {obj["metadata"]["name"] for obj in self.cluster.of_kind(kind)}
 
 
 async def test_only_so_many_ask_at_once_and_none_was_let_through_before_its_turn() -> None:
-    names = [f"bug-{number:02d}" for number in range(MANY)]
-    uids = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(MANY)]
-    commands = [bug_command(name, NAMESPACE, uid) for name, uid in zip(names, uids, strict=True)]
-    cluster, let_through = populated(ClusterModel(), commands), list[str]()
+    crowd = Crowd()
+    names = crowd.add("bug", claimed=True)
+    kube = await crowd.executor("create Pod")
+    await crowd.work()
 
-    async def confirm(observed: Command) -> None:
-        let_through.append(observed.name)
-
-    limits = replace(LIMITS, executor=MANY)
-    process = await OperatorProcess(cluster, limits=limits, kube_of=Hanging, confirm=confirm).start()
-    kube = process.kube
-    assert isinstance(kube, Hanging)
-    passes: list[asyncio.Task[None]] = []
-    for _ in range(20 * MANY):
-        passes += [asyncio.create_task(process.one(key)) for key in list(process.due)]
-        await asyncio.sleep(0)
-        process.reconciler.starting.wake(process.enqueue)
-
-    assert (kube.hang, len(let_through)) == (ASK_AT_ONCE, ASK_AT_ONCE)
+    assert (kube.under_way["create Pod"], len(crowd.let_through)) == (ASK_AT_ONCE, ASK_AT_ONCE)
     kube.may_answer.set()
-    await asyncio.gather(*passes)
-    assert set(let_through) == set(names)
+    await crowd.work()
+    assert set(crowd.let_through) == set(names)
+    await crowd.end()
+
+
+async def test_questions_have_their_turn_as_well() -> None:
+    crowd = Crowd()
+    crowd.add("bug", claimed=True, deleted=True)
+    kube = await crowd.executor("get Pod")
+    await crowd.work()
+
+    assert kube.under_way["get Pod"] == ASK_AT_ONCE
+    await crowd.end()
+
+
+async def test_claims_that_hang_hold_up_neither_starts_nor_ends() -> None:
+    crowd = Crowd()
+    crowd.add("new")
+    starts, ends = crowd.add("old", claimed=True), crowd.add("end", claimed=True, deleted=True)
+    kube = await crowd.executor("claim")
+    await crowd.work()
+    assert crowd.of_kind("Pod") == set(), "claims come first for a while"
+    crowd.cluster.now += timedelta(minutes=1)
+    await crowd.work()
+
+    assert kube.under_way["claim"] == ASK_AT_ONCE
+    assert {f"{name}-1-agent" for name in starts} <= crowd.of_kind("Pod")
+    assert not crowd.of_kind("BugCommand") & set(ends)
+    await crowd.end()
+
+
+async def test_starts_that_hang_hold_up_neither_claims_nor_ends() -> None:
+    crowd = Crowd()
+    new, ends = crowd.add("new"), crowd.add("end", claimed=True, deleted=True)
+    crowd.add("old", claimed=True)
+    await crowd.executor("create Pod")
+    await crowd.work()
+
+    claimed = {o["metadata"]["name"] for o in crowd.cluster.of_kind("BugCommand") if "claim" in o.get("status", {})}
+    assert set(new) <= claimed
+    assert not crowd.of_kind("BugCommand") & set(ends)
+    await crowd.end()
+
+
+async def test_what_has_waited_for_its_turn_is_decided_anew() -> None:
+    """A claim says when it was made, not when it would have been."""
+    crowd = Crowd()
+    names = crowd.add("new")
+    kube = await crowd.executor("claim")
+    await crowd.work()
+    later = NOW + timedelta(seconds=7)
+    crowd.cluster.now = later
+    kube.hangs = set()
+    kube.may_answer.set()
+    await crowd.work()
+
+    claims = [o["status"]["claim"]["at"] for o in crowd.cluster.of_kind("BugCommand") if o["metadata"]["name"] in names]
+    assert Counter(datetime.fromisoformat(at) == later for at in claims) == {True: ASK_AT_ONCE, False: ASK_AT_ONCE}
+    await crowd.end()

@@ -37,7 +37,7 @@ class Hearing:
         command["metadata"]["resourceVersion"] = "1"
         self.world.hear_command(command)
         self.woken: list[Key] = []
-        routes = Routes(self.world, self.woken.append, lambda: None)
+        routes = Routes(self.world, self.woken.append, lambda: None, self.woken.append)
         self.news = News(self.world.echoes, routes.past_kopf)
         routes.past_kopf[kind](child(kind, version))
         self.woken.clear()
@@ -98,7 +98,7 @@ def test_an_end_is_for_kopf_and_changes_nothing_before_it_has_heard(kind: str) -
 async def test_an_end_that_kopf_tells_late_does_not_take_one_made_anew(kind: str) -> None:
     """Its name is free again: the new one has come past kopf by then."""
     hearing = Hearing(kind)
-    routes = Routes(hearing.world, hearing.woken.append, lambda: None)
+    routes = Routes(hearing.world, hearing.woken.append, lambda: None, hearing.woken.append)
     hearing.goes_on(kind, "ADDED", 7, phase="Bound")
     end: Any = {"type": "DELETED", "object": child(kind, 6)}
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from tests.support.builders import LIMITS, NAME, NAMESPACE
 from tests.support.cluster_model import ClusterModel, bug_command
-from tests.support.operator_process import OperatorProcess, populated
+from tests.support.fake_kube import FakeKube
+from tests.support.kubelet import Kubelet, Script
+from tests.support.operator_process import OperatorProcess, live, populated
 
 from bugcommand_operator.executor.starting import FEW_CLAIMS
 
@@ -38,3 +42,37 @@ async def test_in_a_burst_all_but_a_few_are_claimed_before_the_first_pod_is_made
     claims_of_most = sorted({name for kind, name in written[:FEW_CLAIMS] if kind == "BugCommand"})
     assert len(claims_of_most) == FEW_CLAIMS
     assert {name for kind, name in written if kind == "Pod"} == {f"{name}-1-agent" for name in names}
+
+
+async def test_who_was_taken_over_while_it_waited_stands_in_no_line_here() -> None:
+    cluster = populated(ClusterModel())
+    process = await OperatorProcess(cluster).start()
+    process.reconciler.starting._most = 0
+    await process.work()
+    assert process.reconciler.starting.waiting == 1
+    claim = {"executor": "bridge-other", "machine": "m", "epoch": 2, "at": cluster.now.isoformat()}
+    cluster.patch("BugCommand", NAMESPACE, NAME, {"status": {"claim": claim}}, status=True)
+    await process.hear()
+    await process.one((NAMESPACE, NAME))
+
+    assert process.reconciler.starting.waiting == 0
+
+
+class JustBack(FakeKube):
+    def reachable_since(self) -> datetime | None:
+        return self.cluster.now
+
+
+@pytest.mark.parametrize(("kube_of", "fails"), [(FakeKube, True), (JustBack, False)])
+async def test_what_could_not_start_while_the_api_server_was_away_has_its_time_anew(
+    kube_of: Callable[[ClusterModel], FakeKube], fails: bool
+) -> None:
+    cluster = populated(ClusterModel(kubelet=Kubelet(Script(image_is_missing=True))))
+    process = await live(cluster, await OperatorProcess(cluster, kube_of=kube_of).start(), 4)
+    cluster.now += 2 * LIMITS.start
+    process.enqueue((NAMESPACE, NAME))
+    await process.work()
+
+    found = cluster.find("BugCommand", NAME)
+    assert found is not None
+    assert (found["status"]["phase"] == "Failed") == fails

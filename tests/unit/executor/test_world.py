@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -273,3 +274,27 @@ def test_definitions_are_kept_with_their_uid() -> None:
     world.put_repository(shop)
 
     assert world.repositories.items[NAMESPACE, "shop"].uid == "u-1"
+
+
+def test_how_long_a_claim_has_been_heard_counts_from_when_it_was_first_shown() -> None:
+    """A list that shows it once more is no news."""
+    clock = [0.0]
+    world = World(clock=lambda: clock[0])
+    world.put_command(claimed(5))
+    assert world.heard_for(world.commands.items[KEY]) is None
+    clock[0] = 10.0
+    world.hear_command(claimed(5))
+    clock[0] = 15.0
+    world.was_shown({KEY: 5})
+
+    assert world.heard_for(world.commands.items[KEY]) == timedelta(seconds=5)
+    world.put_command(claimed(6))
+    assert world.heard_for(world.commands.items[KEY]) is None
+
+
+def test_of_what_has_ended_while_a_list_was_on_its_way_nothing_is_kept() -> None:
+    world = World()
+    world.was_shown({KEY: 5})
+    world.put_command(claimed(5))
+
+    assert world.heard_for(world.commands.items[KEY]) is None

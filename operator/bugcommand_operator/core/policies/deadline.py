@@ -1,5 +1,5 @@
-"""A deadline counts only time in which somebody could get on: while the API server was away nobody could, and an
-executor that has just started does not know for how long it was.
+"""A deadline begins anew when the API server is back from an outage: nobody could get on meanwhile. An executor that
+has just started does not know whether there was one.
 """
 
 from __future__ import annotations

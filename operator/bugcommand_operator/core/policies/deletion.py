@@ -156,4 +156,5 @@ def _why(pod: Pod) -> str:
 
 
 def rescue_is_late(seen: Observed, now: datetime) -> bool:
+    """An outage counts: whoever deletes waits no longer than was promised, and what is not pushed is kept."""
     return seen.command.deleted_at is not None and now - seen.command.deleted_at > seen.limits.rescue
