@@ -90,6 +90,9 @@ FAILURES = {
     "all retries are used": Case(says("ModelOverloaded"), False, working(retries=2)),
     "one retry is left": Case(says("ModelOverloaded"), True, working(retries=1)),
     "somebody cancels meanwhile": Case(says("ModelOverloaded"), False, spec={"cancel": True, "retry": {"limit": 2}}),
+    "a claim that somebody wrote without its attempt": Case(
+        says("ModelOverloaded"), False, working().model_copy(update={"attempt": None})
+    ),
     "a plain checkout": Case(says("ModelOverloaded"), False, spec={"withWorktree": False, "retry": {"limit": 2}}),
 }
 

@@ -65,7 +65,7 @@ def attempt_failed(
 
 def may_try_again(seen: Observed, reason: str) -> bool:
     command = seen.command
-    if reason not in WORTH_RETRYING or not command.spec.with_worktree or command.spec.cancel:
+    if not command.attempt or reason not in WORTH_RETRYING or not command.spec.with_worktree or command.spec.cancel:
         return False
     return (command.status.retries or 0) < agreed_retries(seen)
 
