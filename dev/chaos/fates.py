@@ -107,6 +107,7 @@ class Profile:
     tails: bool
     skews: tuple[timedelta, ...]
     outage: Outage | None
+    namespace_limit: int = 0
 
     @classmethod
     def gentle(cls, _dice: random.Random, _rounds: int) -> Profile:
@@ -130,6 +131,7 @@ class Profile:
             tails=dice.random() < 0.3,
             skews=tuple(skews),
             outage=_outage(dice, rounds) if dice.random() < 0.2 else None,
+            namespace_limit=dice.choice([0, 0, 1, 2]),
         )
 
 

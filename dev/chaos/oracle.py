@@ -35,6 +35,8 @@ class History:
     """Who won which epoch of which command."""
     told: list[str] = field(default_factory=list)
     node_is_lost: bool = False
+    most_at_once: int = 0
+    """Commands that may be at work at once, whoever runs them; 0: any number."""
     rescue: timedelta = Limits().rescue
     """After so long anybody may take a finalizer off."""
     starts: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -152,6 +154,13 @@ class History:
         status = (command or {}).get("status") or {}
         _require(str(status.get("attempt")) == attempt, f"{name} works, the attempt is {status.get('attempt')}")
         self._judge_commitment(uid, status.get("commitmentId"))
+        self._judge_limit()
+
+    def _judge_limit(self) -> None:
+        labels = (p["metadata"].get("labels") or {} for p in self._pods.values() if _agent_runs(p))
+        at_work = {each.get(LABEL_COMMAND_UID) for each in labels} & self._commands.keys()
+        is_too_much = self.most_at_once and len(at_work) > self.most_at_once
+        _require(not is_too_much or self.node_is_lost, f"{len(at_work)} work at once, and {self.most_at_once} may")
 
     def _judge_commitment(self, uid: str, commitment: str | None) -> None:
         """Two at work on one commitment would push one branch."""

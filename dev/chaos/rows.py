@@ -51,10 +51,15 @@ ROWS = (
     Row(
         3,
         "two executors race",
-        (SCHEDULES, f"{LIVES}::test_of_two_executors_exactly_one_claims", EXECUTOR),
+        (
+            SCHEDULES,
+            f"{LIVES}::test_of_two_executors_exactly_one_claims",
+            "tests/unit/executor/test_racing.py",
+            EXECUTOR,
+        ),
         "Each epoch is won once, and only its winner writes the status; a commitment is worked on by one command at a "
-        "time.",
-        "Limits that executors share are not part of the schedules.",
+        "time, a namespace by no more than its limit lets in.",
+        "Of the limits that executors share the schedules know the namespace's; the others are raced without faults.",
     ),
     Row(
         4,

@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.support.builders import LIMITS
 from tests.support.cluster_model import ClusterModel
@@ -57,9 +57,10 @@ class Schedule:
         self.story = self.tells(self._dice, ROUNDS)
         self.profile = self.mixes(self._dice, ROUNDS)
         self.cluster = populated(ClusterModel(kubelet=Kubelet(self.story.script)), self.story.commands)
-        self.history = History(self.cluster, node_is_lost=self.story.node_is_lost)
+        most = self.profile.namespace_limit
+        self.history = History(self.cluster, node_is_lost=self.story.node_is_lost, most_at_once=most)
         self.seats = [
-            Seat(self.cluster, Identity(f"bridge-{n}", "site-1"), self.limits, skew)
+            Seat(self.cluster, Identity(f"bridge-{n}", "site-1"), replace(self.limits, namespace=most), skew)
             for n, skew in enumerate(self.profile.skews)
         ]
         self._denied: Counter[tuple[str, Point, str]] = Counter()
@@ -90,6 +91,7 @@ class Schedule:
             f"seed {self.seed}: {self.story.name}; {p.executors} executors; {p.fault_rate:.0%} faults ({faults}); "
             f"late answers {p.late_answers:.0%}, pauses {p.pauses:.0%}, stalls {p.stalls:.0%}, kills {p.kills:.0%}; "
             f"outage {p.outage.name if p.outage else 'none'}; clocks {[str(skew) for skew in p.skews]}"
+            + (f"; at most {p.namespace_limit} at once" if p.namespace_limit else "")
             + (f"; forced {self.forced}" if self.forced else "")
         )
 

@@ -16,7 +16,7 @@ from tests.support.cluster_model import ClusterModel
 from bugcommand_operator.cluster.kube import Raw
 from bugcommand_operator.core import decide
 from bugcommand_operator.core.observed import Observed
-from bugcommand_operator.core.policies import after, deletion, ending, gate, start
+from bugcommand_operator.core.policies import after, claim_fence, deletion, ending, gate, start
 from bugcommand_operator.executor import reconcile
 from bugcommand_operator.executor.act import Actor
 
@@ -70,6 +70,12 @@ def test_pods_that_go_on_after_the_end_are_found(monkeypatch: pytest.MonkeyPatch
 def test_a_gate_that_opens_before_the_finalizer_holds_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "_is_prepared", lambda _seen: True)
     assert complaints(run_all(SEEDS, 1))
+
+
+def test_claims_of_which_too_many_are_kept_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tuple(policy for policy in decide.POLICIES if policy is not claim_fence.give_back_too_much)
+    monkeypatch.setattr(decide, "POLICIES", kept)
+    assert "work at once" in complaints(run_all(SEEDS, 1))
 
 
 def test_a_claim_that_another_executor_does_not_respect_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,12 +97,7 @@ class Reconciler:
         return 1.0
 
     async def _one_step(self, command: Command) -> Plan:
-        seen = Observed(
-            command,
-            self._identity,
-            self._limits,
-            executors=self._world.executors,
-        )
+        seen = Observed(command, self._identity, self._limits, executors=self._world.executors)
         if is_anothers(seen, self._kube.now()):
             self.starting.give_back(command.key)
             return NOTHING
@@ -114,8 +109,7 @@ class Reconciler:
                 self._turns.end(command.key)
 
     async def _decided(self, seen: Observed, is_its_turn: bool) -> Plan:
-        seen, command = await self._observe(seen, is_its_turn), seen.command
-        seen = replace(seen, reachable_since=self._kube.reachable_since())  # what was asked for may have taken minutes
+        seen, command = self._as_of_now(await self._observe(seen, is_its_turn)), seen.command
         plan = decide(seen, self._kube.now())
         try:
             plan = await self._carry_out(seen, plan)
@@ -124,6 +118,10 @@ class Reconciler:
             raise
         self._notice_the_end(command)
         return plan
+
+    def _as_of_now(self, seen: Observed) -> Observed:
+        """An answer, or a turn to ask, may have taken minutes."""
+        return replace(seen, reachable_since=self._kube.reachable_since())
 
     def _notice_the_end(self, before: Command) -> None:
         after = self._world.commands.items.get(before.key)
@@ -139,7 +137,10 @@ class Reconciler:
         async with turn:
             if must_wait and self._has_changed(seen.command):
                 return Plan(go_on=True)
-            return await self._act_and_write(seen, decide(seen, self._kube.now()) if must_wait else plan)
+            if must_wait:
+                seen = self._as_of_now(seen)
+                plan = decide(seen, self._kube.now())
+            return await self._act_and_write(seen, plan)
 
     def _has_changed(self, observed: Command) -> bool:
         current = self._world.commands.items.get(observed.key)
