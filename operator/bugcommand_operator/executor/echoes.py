@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from bugcommand_operator.executor.newest import keep_newest
+
 MOST_EXPECTED = 10_000
 _VERSION = re.compile(rb'"resourceVersion":"(\d+)"')
 """Inside a JSON string the quotes would be escaped; a label of that name only adds a second one to the line."""
@@ -25,8 +27,7 @@ class Echoes:
     def expect(self, kind: str, obj: Raw) -> None:
         """The answer to a write of ours, which the world holds by now."""
         self._expected[kind, str(obj["metadata"].get("resourceVersion", "")).encode()] = None
-        if len(self._expected) > MOST_EXPECTED:
-            del self._expected[next(iter(self._expected))]
+        keep_newest(MOST_EXPECTED, self._expected)
 
     def is_echo(self, kind: str, line: bytes) -> bool:
         """Of a watch of this kind; an end is always news."""

@@ -34,7 +34,8 @@ class KeyedQueue:
         self._waiting: dict[Key, float] = {}
         self._lanes: dict[Key, int] = {}
         """The foremost one that each of them waits in."""
-        self._working: set[Key] = set()
+        self._working: dict[Key, float] = {}
+        """Since when each of them has waited, its work included."""
         self._again: dict[Key, int] = {}
         """Those of them that are to be worked on again, and the lane that they then wait in."""
         self._timers: dict[Key, asyncio.TimerHandle] = {}
@@ -75,9 +76,9 @@ class KeyedQueue:
 
     @property
     def oldest_seconds(self) -> float:
-        """How long the key has waited that has waited longest; any thread may ask."""
-        since = next(iter(list(self._waiting.values())), None)
-        return time.monotonic() - since if since is not None else 0.0
+        """Since the first key came of those that wait or are worked on; any thread may ask."""
+        since = [*list(self._waiting.values())[:1], *list(self._working.values())]
+        return time.monotonic() - min(since) if since else 0.0
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -93,13 +94,13 @@ class KeyedQueue:
             _, _, key = await self._ready.get()
             if key not in self._waiting:
                 continue  # it went first meanwhile
-            self._waited(time.monotonic() - self._waiting.pop(key))
+            self._working[key] = self._waiting.pop(key)
+            self._waited(time.monotonic() - self._working[key])
             del self._lanes[key]
-            self._working.add(key)
             try:
                 await self._one(key)
             finally:
-                self._working.discard(key)
+                del self._working[key]
                 if key in self._again:
                     self._put(self._again.pop(key), key)
 

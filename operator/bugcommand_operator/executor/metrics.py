@@ -32,10 +32,11 @@ PASSES = Counter("mentu_reconcile_total", "Passes over commands, by how they wen
 PASS_SECONDS = Histogram("mentu_reconcile_seconds", "Time of one pass over one command.", buckets=MOMENTS)
 QUEUE_DEPTH = Gauge("mentu_queue_depth", "Commands that wait for a pass or are in one.")
 QUEUE_OLDEST = Gauge(
-    "mentu_queue_oldest_seconds", "How long the pass that has waited longest has waited; 0: none waits."
+    "mentu_queue_oldest_seconds", "Age of the oldest pass that is not done, its wait included; 0: all are done."
 )
 STARTS_WAITING = Gauge(
-    "mentu_starts_waiting", "Claimed commands that wait for their start: the volumes of others are bound first."
+    "mentu_starts_waiting",
+    "Claimed commands that wait for their start: others are claimed, or get their volumes, first.",
 )
 QUEUE_WAIT = Histogram("mentu_queue_wait_seconds", "How long a pass waited for a worker.", buckets=MOMENTS)
 LEASE_RENEWALS = Counter("mentu_lease_renewals_total", "Renewals of the executor's own Lease, by result.", ["result"])

@@ -23,6 +23,7 @@ from bugcommand_operator.core.reading import UnreadableCommand, command_from, po
 from bugcommand_operator.core.settings import Identity, Limits
 from bugcommand_operator.executor.echoes import Echoes
 from bugcommand_operator.executor.line import Line, Order, lane_of
+from bugcommand_operator.executor.newest import keep_newest
 from bugcommand_operator.executor.rivals import Rivals
 from bugcommand_operator.executor.room import Room
 
@@ -60,7 +61,7 @@ class Shelf(Generic[T]):
             return False
         self.drop(key)
         self.ends[key] = version_of(obj)
-        forget_all_but(MOST_GONE, self.ends)
+        keep_newest(MOST_GONE, self.ends)
         return True
 
 
@@ -231,7 +232,7 @@ class World:
 
     def _note_end(self, uid: str) -> None:
         self._gone[uid] = None
-        forget_all_but(MOST_GONE, self._gone)
+        keep_newest(MOST_GONE, self._gone)
 
     def drop_command(self, key: Key) -> None:
         self._forget(key)
@@ -341,9 +342,3 @@ def version_of(obj: Raw) -> int:
 
 def version_number(text: str) -> int:
     return int(text) if text.isdigit() else 0
-
-
-def forget_all_but(most: int, noted: dict[Any, Any]) -> None:
-    """The newest are last."""
-    while len(noted) > most:
-        del noted[next(iter(noted))]
