@@ -108,6 +108,8 @@ class Profile:
     skews: tuple[timedelta, ...]
     outage: Outage | None
     namespace_limit: int = 0
+    turns: int = 16
+    """How many passes of a sort ask the API server at a time."""
 
     @classmethod
     def gentle(cls, _dice: random.Random, _rounds: int) -> Profile:
@@ -132,6 +134,7 @@ class Profile:
             skews=tuple(skews),
             outage=_outage(dice, rounds) if dice.random() < 0.2 else None,
             namespace_limit=dice.choice([0, 0, 1, 2]),
+            turns=dice.choice([1, 2, 16]),
         )
 
 

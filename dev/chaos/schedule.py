@@ -60,7 +60,13 @@ class Schedule:
         most = self.profile.namespace_limit
         self.history = History(self.cluster, node_is_lost=self.story.node_is_lost, most_at_once=most)
         self.seats = [
-            Seat(self.cluster, Identity(f"bridge-{n}", "site-1"), replace(self.limits, namespace=most), skew)
+            Seat(
+                self.cluster,
+                Identity(f"bridge-{n}", "site-1"),
+                replace(self.limits, namespace=most),
+                self.profile.turns,
+                skew,
+            )
             for n, skew in enumerate(self.profile.skews)
         ]
         self._denied: Counter[tuple[str, Point, str]] = Counter()
@@ -91,6 +97,7 @@ class Schedule:
             f"seed {self.seed}: {self.story.name}; {p.executors} executors; {p.fault_rate:.0%} faults ({faults}); "
             f"late answers {p.late_answers:.0%}, pauses {p.pauses:.0%}, stalls {p.stalls:.0%}, kills {p.kills:.0%}; "
             f"outage {p.outage.name if p.outage else 'none'}; clocks {[str(skew) for skew in p.skews]}"
+            + f"; {p.turns} ask at a time"
             + (f"; at most {p.namespace_limit} at once" if p.namespace_limit else "")
             + (f"; forced {self.forced}" if self.forced else "")
         )

@@ -16,6 +16,7 @@ from tests.support.operator_process import OperatorProcess
 from bugcommand_operator.cluster.errors import ClusterError
 from bugcommand_operator.cluster.reach import Reach
 from bugcommand_operator.core.settings import Identity, Limits
+from bugcommand_operator.executor.asking import Asking, Sort
 from bugcommand_operator.executor.resync import EVERY_SECONDS
 from bugcommand_operator.executor.tails import Tails
 from bugcommand_operator.executor.world import Key
@@ -54,6 +55,7 @@ class Seat:
     cluster: ClusterModel
     identity: Identity
     limits: Limits
+    turns: int
     skew: timedelta = timedelta()
     is_paused: bool = False
     is_away_until: int = 0
@@ -86,6 +88,7 @@ class Seat:
         process = OperatorProcess(
             self.cluster, self.identity, self.limits, hears=False, kube_of=lambda cluster: ParkingKube(cluster, line)
         )
+        process.reconciler.asking = Asking(dict.fromkeys(Sort, self.turns))
         self.process = process
         self._tails = Tails(process.kube, process.world, Logs(self.cluster), self.name, process.enqueue)
         process.told.is_posting = True

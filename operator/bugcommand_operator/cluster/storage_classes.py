@@ -20,12 +20,14 @@ class StorageClasses:
 
     async def binds_at_once(self, name: str) -> bool:
         """False also where we may not look (an install without cluster rights): then nothing waits on the answer."""
-        async with self._looking:
-            until, answer = self._known.get(name, (0.0, False))
-            if time.monotonic() >= until:
-                answer = await self._look(name)
-                self._known[name] = (time.monotonic() + REMEMBERED_SECONDS, answer)
-            return answer
+        if not self._is_known(name):
+            async with self._looking:
+                if not self._is_known(name):
+                    self._known[name] = (time.monotonic() + REMEMBERED_SECONDS, await self._look(name))
+        return self._known[name][1]
+
+    def _is_known(self, name: str) -> bool:
+        return name in self._known and time.monotonic() < self._known[name][0]
 
     async def _look(self, name: str) -> bool:
         if not name:

@@ -45,4 +45,6 @@ def shown_place(place: int) -> int:
 def shows_well(shown: int | None, place: int) -> bool:
     """Whether what is written down needs no correction: behind the first places, to a tenth. A queue that was filled in
     a moment, or that moves, is rewritten by a few."""
-    return shown is not None and abs(shown - place) <= (place // 10 if place > EXACT_PLACES else 0)
+    if shown is None or place <= EXACT_PLACES or shown <= EXACT_PLACES:
+        return shown == place
+    return abs(shown - place) <= place // 10

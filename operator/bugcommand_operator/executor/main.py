@@ -9,6 +9,7 @@ import logging
 import signal
 import sys
 import time
+from functools import partial
 from typing import Any, cast
 
 import kopf
@@ -26,6 +27,7 @@ from bugcommand_operator.core.policies.share import is_for_strangers
 from bugcommand_operator.core.sharing import falls_to
 from bugcommand_operator.executor import metrics, positions, resync, starting, tails
 from bugcommand_operator.executor.act import Actor, unfenced
+from bugcommand_operator.executor.asking import Sort
 from bugcommand_operator.executor.config import Config
 from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.every import every
@@ -49,7 +51,7 @@ from bugcommand_operator.store.engine import open_reader
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
 PASSES = 1024
-"""At a time. Of those that ask the API server most only wait for their turn (`reconcile.py`): so many claims may hang
+"""At a time. Of those that ask the API server most only wait for their turn (`asking.py`): so many claims may hang
 before they hold up anything else."""
 EX_TEMPFAIL = 75
 """As in sysexits.h: nothing is wrong with us, somebody else is in the way, and it may be tried again later."""
@@ -194,6 +196,8 @@ class Executor:
         metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue))
         metrics.QUEUE_OLDEST.set_function(lambda: self._queue.oldest_seconds)
         metrics.STARTS_WAITING.set_function(lambda: self._reconciler.starting.waiting)
+        for sort in Sort:
+            metrics.TURNS_WAITING.labels(sort).set_function(partial(self._reconciler.asking.waiting.__getitem__, sort))
         metrics.MAY_CLAIM.set_function(self._may_claim)
         config = self._config
         REGISTRY.register(WorldMetrics(self._world, config.executor_id, config.concurrency_limit, self._alive))

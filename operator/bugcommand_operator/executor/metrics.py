@@ -38,6 +38,9 @@ STARTS_WAITING = Gauge(
     "mentu_starts_waiting",
     "Claimed commands that wait for their start: others are claimed, or get their volumes, first.",
 )
+TURNS_WAITING = Gauge(
+    "mentu_turns_waiting", "Passes that wait for their turn to ask the API server, by what they are for.", ["sort"]
+)
 QUEUE_WAIT = Histogram("mentu_queue_wait_seconds", "How long a pass waited for a worker.", buckets=MOMENTS)
 LEASE_RENEWALS = Counter("mentu_lease_renewals_total", "Renewals of the executor's own Lease, by result.", ["result"])
 LEASE_RENEWED = Gauge("mentu_lease_renewed_timestamp_seconds", "When the executor's own Lease was last renewed.")

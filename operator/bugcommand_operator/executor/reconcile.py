@@ -3,7 +3,6 @@ for how long it was patient."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -32,6 +31,7 @@ from bugcommand_operator.core.policies.room import shares_room
 from bugcommand_operator.core.settings import Identity, Limits
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.act import Actor
+from bugcommand_operator.executor.asking import Asking, Sort, sort_of
 from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.patience import Patience
 from bugcommand_operator.executor.starting import Starting
@@ -40,9 +40,7 @@ from bugcommand_operator.executor.world import Key, World
 from bugcommand_operator.manifests.volumes import workspace_volume_name
 
 MOST_STEPS = 8
-ASK_AT_ONCE = 16
-"""Passes of each sort that ask the API server, or write; more at a time would only make each slower. Most ask nothing,
-and wait for none of those that do."""
+LOOK_ANEW = Plan(go_on=True)
 DEFAULT_AGENT = "claude"
 log = structlog.get_logger()
 
@@ -69,7 +67,7 @@ class Reconciler:
         self._turns = turns
         self._patience = Patience(clock)
         self.starting = Starting(world, identity.executor, kube.now)
-        self._to_claim, self._to_work, self._to_end = (asyncio.Semaphore(ASK_AT_ONCE) for _ in range(3))
+        self.asking = Asking()
         self.written: list[Callable[[Command, BugCommandStatus, Pod | None], None]] = [metrics.count_written]
         """Told of each status that the API server has taken over the one that was observed; with the agent's pod."""
 
@@ -97,62 +95,71 @@ class Reconciler:
         return 1.0
 
     async def _one_step(self, command: Command) -> Plan:
-        seen = Observed(command, self._identity, self._limits, executors=self._world.executors)
+        seen = self._first_seen(command)
         if is_anothers(seen, self._kube.now()):
             self.starting.give_back(command.key)
             return NOTHING
         is_its_turn = command.is_waiting and self._turns.begin(command)
         try:
-            return await self._decided(seen, is_its_turn)
+            plan = await self._decided(seen)
         finally:
             if is_its_turn:
                 self._turns.end(command.key)
-
-    async def _decided(self, seen: Observed, is_its_turn: bool) -> Plan:
-        seen, command = self._as_of_now(await self._observe(seen, is_its_turn)), seen.command
-        plan = decide(seen, self._kube.now())
-        try:
-            plan = await self._carry_out(seen, plan)
-        except Conflict:
-            metrics.count_lost(command, plan.status)
-            raise
         self._notice_the_end(command)
         return plan
 
-    def _as_of_now(self, seen: Observed) -> Observed:
-        """An answer, or a turn to ask, may have taken minutes."""
-        return replace(seen, reachable_since=self._kube.reachable_since())
+    async def _decided(self, seen: Observed) -> Plan:
+        """And done. Without a question to ask first, it may turn out that there is nothing to do."""
+        command = seen.command
+        sort = self._sort_of(command)
+        if not self._must_ask(command):
+            seen = await self._observe(seen)
+            plan = decide(seen, self._kube.now())
+            if not (plan.actions or plan.status):
+                return plan
+            if not self.asking.must_wait(sort):
+                async with self.asking.turn(sort):
+                    return await self._act_and_write(seen, plan)
+        async with self.asking.turn(sort):
+            return await self._decided_anew(command, sort)
+
+    async def _decided_anew(self, before: Command, sort: Sort) -> Plan:
+        """What was seen before the wait may be long over. The fence is asked within the turn, too: nothing lies between
+        its answer and the act."""
+        command = self._world.commands.items.get(before.key)
+        if command is None or self._sort_of(command) != sort:
+            return LOOK_ANEW
+        seen = self._first_seen(command)
+        if is_anothers(seen, self._kube.now()):
+            return LOOK_ANEW
+        seen = await self._observe(seen)
+        return await self._act_and_write(seen, decide(seen, self._kube.now()))
+
+    def _first_seen(self, command: Command) -> Observed:
+        return Observed(command, self._identity, self._limits, executors=self._world.executors)
+
+    def _sort_of(self, command: Command) -> Sort:
+        return sort_of(command, command.key in self._world.called)
+
+    def _must_ask(self, command: Command) -> bool:
+        if _must_know(command) or _begins(command):
+            return True
+        pod = command.namespace, agent_pod_name(command.name, command.attempt)
+        return _pod_may_be_there(command) and pod not in self._world.pods.items
 
     def _notice_the_end(self, before: Command) -> None:
         after = self._world.commands.items.get(before.key)
         if before.is_active and (after is None or not after.is_active):
             self._turns.call_up()
 
-    async def _carry_out(self, seen: Observed, plan: Plan) -> Plan:
-        """The fence is asked within the turn, so that nothing lies between its answer and the act."""
-        if not (plan.actions or plan.status):
-            return plan
-        turn = self._turn_to_ask(seen.command)
-        must_wait = turn.locked()
-        async with turn:
-            if must_wait and self._has_changed(seen.command):
-                return Plan(go_on=True)
-            if must_wait:
-                seen = self._as_of_now(seen)
-                plan = decide(seen, self._kube.now())
-            return await self._act_and_write(seen, plan)
-
-    def _has_changed(self, observed: Command) -> bool:
-        current = self._world.commands.items.get(observed.key)
-        return current is None or current.resource_version != observed.resource_version
-
-    def _turn_to_ask(self, command: Command) -> asyncio.Semaphore:
-        """Whatever holds up claims, or agents' pods, holds up nothing else, and above all no end."""
-        if command.is_to_end:
-            return self._to_end
-        return self._to_claim if command.is_waiting else self._to_work
-
     async def _act_and_write(self, seen: Observed, plan: Plan) -> Plan:
+        try:
+            return await self._carry_out(seen, plan)
+        except Conflict:
+            metrics.count_lost(seen.command, plan.status)
+            raise
+
+    async def _carry_out(self, seen: Observed, plan: Plan) -> Plan:
         try:
             if plan.status_first:
                 await self._write_status(seen.command, plan.status)
@@ -182,22 +189,20 @@ class Reconciler:
         for notice in self.written:
             notice(observed, status, pod)
 
-    async def _observe(self, seen: Observed, is_its_turn: bool) -> Observed:
+    async def _observe(self, seen: Observed) -> Observed:
         world, command, namespace = self._world, seen.command, seen.command.namespace
         repository = world.repositories.items.get((namespace, command.spec.repository.name))
         default_agent = (repository.spec.default_agent if repository else "") or DEFAULT_AGENT
         agent_name = command.status.agent or command.spec.agent or default_agent
         agent = world.agents.items.get((namespace, agent_name))
-        must_know = command.is_being_deleted and command.holds_finalizer
-        attempt = command.attempt
-        begins = command.is_between_attempts or (command.is_finished and command.is_asked_again)
+        attempt, must_know, begins = command.attempt, _must_know(command), _begins(command)
         seen = replace(
             seen,
             repository=repository.spec if repository else None,
             agent_name=agent_name,
             agent=agent.spec if agent else None,
             load=self._load(command, repository.spec if repository else None),
-            is_its_turn=is_its_turn,
+            is_its_turn=command.is_waiting and command.key in world.called,
             place=world.queue.place(world.turn_of(command)),
             claim_heard_for=world.heard_for(command),
             has_rival=world.has_rival(command),
@@ -216,7 +221,8 @@ class Reconciler:
         seen = replace(seen, others_start_first=self._others_start_first(seen))
         if unchanged_for := self._patience.unchanged_for(seen):
             seen = replace(seen, unchanged_for=unchanged_for)
-        return replace(seen, volumes_bind_at_once=True) if await self._bind_at_once(seen) else seen
+        bind_at_once = await self._bind_at_once(seen)
+        return replace(seen, volumes_bind_at_once=bind_at_once, reachable_since=self._kube.reachable_since())
 
     def _others_start_first(self, seen: Observed) -> bool:
         """Only who could start now stands in line for it."""
@@ -258,8 +264,7 @@ class Reconciler:
         if known is not None or not must_know:
             return known
         try:
-            async with self._turn_to_ask(command):
-                return self._world.put_pod(await self._kube.get("Pod", command.namespace, name))
+            return self._world.put_pod(await self._kube.get("Pod", command.namespace, name))
         except NotFound:
             return None
 
@@ -268,8 +273,7 @@ class Reconciler:
         if known is not None or not must_know:
             return known
         try:
-            async with self._turn_to_ask(command):
-                return self._world.put_volume(await self._kube.get("PersistentVolumeClaim", command.namespace, name))
+            return self._world.put_volume(await self._kube.get("PersistentVolumeClaim", command.namespace, name))
         except NotFound:
             return None
 
@@ -282,6 +286,16 @@ def _refused(seen: Observed, why: str) -> Observed:
 def _without_creation(plan: Plan) -> Plan:
     kept = tuple(a for a in plan.actions if not isinstance(a, CreatePod | Prepare))
     return replace(plan, actions=kept, status_first=False)
+
+
+def _must_know(command: Command) -> bool:
+    """What there is of it, before it is let go."""
+    return command.is_being_deleted and command.holds_finalizer
+
+
+def _begins(command: Command) -> bool:
+    """Another attempt is to begin: nothing of the last one may be left."""
+    return command.is_between_attempts or (command.is_finished and command.is_asked_again)
 
 
 def _pod_may_be_there(command: Command) -> bool:

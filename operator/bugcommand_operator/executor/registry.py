@@ -97,8 +97,11 @@ class Registry:
 
     async def renew(self, over: str = "") -> None:
         """`over`: a version of our Lease that another process held."""
-        async with self._turn:
+        wanted = self._clock()
+        async with self._turn, self._in_time():
             asked = self._clock()
+            if not over and self._renewed >= wanted:
+                return  # somebody else's renewal, asked for since
             await (self._lease.take(over) if over else self._lease.renew())
             self._renewed = asked
             metrics.LEASE_RENEWED.set_to_current_time()

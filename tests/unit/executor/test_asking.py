@@ -8,15 +8,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.support.builders import LIMITS, ME, NAMESPACE, NOW
+import pytest
+from tests.support.builders import LIMITS, ME, NAME, NAMESPACE, NOW, claimed, command, working
 from tests.support.cluster_model import ClusterModel, bug_command
 from tests.support.fake_kube import FakeKube
+from tests.support.kubelet import Kubelet, Script
 from tests.support.operator_process import OperatorProcess, populated
 
 from bugcommand_operator.core.observed import Command
-from bugcommand_operator.executor.reconcile import ASK_AT_ONCE
+from bugcommand_operator.executor.asking import AT_ONCE, Asking, Sort, sort_of
 
-MANY = 2 * ASK_AT_ONCE
+MOST = AT_ONCE[Sort.START]
+MANY = 2 * MOST
 CLAIM = {"executor": ME.executor, "machine": ME.machine, "epoch": 1, "at": NOW.isoformat()}
 
 
@@ -104,7 +107,7 @@ async def test_only_so_many_ask_at_once_and_none_was_let_through_before_its_turn
     kube = await crowd.executor("create Pod")
     await crowd.work()
 
-    assert (kube.under_way["create Pod"], len(crowd.let_through)) == (ASK_AT_ONCE, ASK_AT_ONCE)
+    assert (kube.under_way["create Pod"], len(crowd.let_through)) == (MOST, MOST)
     kube.may_answer.set()
     await crowd.work()
     assert set(crowd.let_through) == set(names)
@@ -117,7 +120,7 @@ async def test_questions_have_their_turn_as_well() -> None:
     kube = await crowd.executor("get Pod")
     await crowd.work()
 
-    assert kube.under_way["get Pod"] == ASK_AT_ONCE
+    assert kube.under_way["get Pod"] == MOST
     await crowd.end()
 
 
@@ -131,7 +134,7 @@ async def test_claims_that_hang_hold_up_neither_starts_nor_ends() -> None:
     crowd.cluster.now += timedelta(minutes=1)
     await crowd.work()
 
-    assert kube.under_way["claim"] == ASK_AT_ONCE
+    assert kube.under_way["claim"] == MOST
     assert {f"{name}-1-agent" for name in starts} <= crowd.of_kind("Pod")
     assert not crowd.of_kind("BugCommand") & set(ends)
     await crowd.end()
@@ -144,8 +147,8 @@ async def test_starts_that_hang_hold_up_neither_claims_nor_ends() -> None:
     await crowd.executor("create Pod")
     await crowd.work()
 
-    claimed = {o["metadata"]["name"] for o in crowd.cluster.of_kind("BugCommand") if "claim" in o.get("status", {})}
-    assert set(new) <= claimed
+    taken = {o["metadata"]["name"] for o in crowd.cluster.of_kind("BugCommand") if "claim" in o.get("status", {})}
+    assert set(new) <= taken
     assert not crowd.of_kind("BugCommand") & set(ends)
     await crowd.end()
 
@@ -163,5 +166,52 @@ async def test_what_has_waited_for_its_turn_is_decided_anew() -> None:
     await crowd.work()
 
     claims = [o["status"]["claim"]["at"] for o in crowd.cluster.of_kind("BugCommand") if o["metadata"]["name"] in names]
-    assert Counter(datetime.fromisoformat(at) == later for at in claims) == {True: ASK_AT_ONCE, False: ASK_AT_ONCE}
+    assert Counter(datetime.fromisoformat(at) == later for at in claims) == {True: MOST, False: MOST}
     await crowd.end()
+
+
+async def test_what_was_seen_before_the_wait_ends_nothing_that_has_gone_on_since() -> None:
+    """An image that was missing is there, and the agent works, when the pass that saw it missing has its turn."""
+    cluster = populated(ClusterModel(kubelet=Kubelet(Script(image_is_missing=True, agent_steps=-1))))
+    process = await OperatorProcess(cluster).start()
+    process.reconciler.asking = asking = Asking(dict.fromkeys(Sort, 1))
+    while not (pod := cluster.find("Pod", f"{NAME}-1-agent")) or pod["spec"].get("schedulingGates"):
+        await process.work()
+        cluster.step()
+    async with asking.turn(Sort.REST):
+        cluster.step()
+        await process.hear()
+        waiting = asyncio.create_task(process.one((NAMESPACE, NAME)))
+        await asyncio.sleep(0)
+        assert asking.waiting[Sort.REST] == 1
+        cluster.kubelet.script.image_is_missing = False
+        for _ in range(20):
+            cluster.step()
+        await process.hear()
+        cluster.now += 2 * LIMITS.start
+    await waiting
+
+    found = cluster.find("BugCommand", NAME)
+    assert found is not None
+    assert found["status"]["phase"] == "Running"
+
+
+SORTS: dict[str, tuple[Command, bool, Sort]] = {
+    "one that is called up": (command(), True, Sort.CLAIM),
+    "one that waits": (command(), False, Sort.TELL),
+    "one that waits, and is cancelled": (command(cancel=True), False, Sort.REST),
+    "one that is claimed, and nothing more": (command(claimed()), False, Sort.START),
+    "one that is to be cancelled before its start": (command(claimed(), cancel=True), False, Sort.REST),
+    "one with a pod": (command(working()), False, Sort.REST),
+}
+
+
+@pytest.mark.parametrize("name", SORTS)
+def test_what_waits_with_whom(name: str) -> None:
+    of, is_called, sort = SORTS[name]
+    assert sort_of(of, is_called) == sort
+
+
+def test_all_of_them_leave_the_lease_its_connection() -> None:
+    connections = 100
+    assert sum(AT_ONCE.values()) + 2 * AT_ONCE[Sort.START] < connections - 10
