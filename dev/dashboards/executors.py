@@ -103,7 +103,7 @@ def _passes(board: Dashboard) -> Dashboard:
                 "Queue",
                 ("sum by (instance) (mentu_queue_depth)", "{{instance}}: a pass"),
                 ("sum by (instance) (mentu_starts_waiting)", "{{instance}}: a start"),
-                ("sum by (instance, sort) (mentu_turns_waiting) > 0", "{{instance}}: a turn to {{sort}}"),
+                ("sum by (instance, sort) (mentu_turns_waiting)", "{{instance}}: a turn to {{sort}}"),
             )
         )
         .with_panel(

@@ -100,7 +100,7 @@ class Registry:
         wanted = self._clock()
         async with self._turn, self._in_time():
             asked = self._clock()
-            if not over and self._renewed >= wanted:
+            if not over and self._renewed > wanted:
                 return  # somebody else's renewal, asked for since
             await (self._lease.take(over) if over else self._lease.renew())
             self._renewed = asked
