@@ -14,7 +14,7 @@ from bugcommand_operator.cluster.errors import ClusterError, ClusterUnavailable
 
 OUTAGE = 15.0
 """Seconds in which there are failures alone."""
-GIVEN_UP_AFTER = 1.0
+GIVEN_UP_AFTER = 0.5
 """Who has waited for so many seconds and is cancelled has waited in vain."""
 PULSE_SECONDS = 1.0
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 
-from bugcommand_operator.cluster.errors import ClusterError
+from bugcommand_operator.cluster.errors import ClusterError, ClusterUnavailable
 from bugcommand_operator.cluster.kube import Kube
 
 REMEMBERED_SECONDS = 600.0
+ASKED_AGAIN_SECONDS = 10.0
 
 
 class StorageClasses:
@@ -20,20 +21,24 @@ class StorageClasses:
 
     async def binds_at_once(self, name: str) -> bool:
         """False also where we may not look (an install without cluster rights): then nothing waits on the answer."""
-        if not self._is_known(name):
+        if not self.knows(name):
             async with self._looking:
-                if not self._is_known(name):
-                    self._known[name] = (time.monotonic() + REMEMBERED_SECONDS, await self._look(name))
+                if not self.knows(name):
+                    answer, seconds = await self._look(name)
+                    self._known[name] = (time.monotonic() + seconds, answer)
         return self._known[name][1]
 
-    def _is_known(self, name: str) -> bool:
+    def knows(self, name: str) -> bool:
         return name in self._known and time.monotonic() < self._known[name][0]
 
-    async def _look(self, name: str) -> bool:
+    async def _look(self, name: str) -> tuple[bool, float]:
+        """And for how many seconds that is worth remembering."""
         if not name:
-            return False
+            return False, REMEMBERED_SECONDS
         try:
             found = await self._kube.get("StorageClass", None, name)
+        except ClusterUnavailable:
+            return False, ASKED_AGAIN_SECONDS
         except ClusterError:
-            return False
-        return bool(found.get("volumeBindingMode") == "Immediate")
+            return False, REMEMBERED_SECONDS
+        return bool(found.get("volumeBindingMode") == "Immediate"), REMEMBERED_SECONDS

@@ -18,20 +18,25 @@ class Sort(StrEnum):
     TELL = "tell"
     """Of a command that waits, why it does. There may be thousands, and nobody is in a hurry."""
     START = "start"
+    END = "end"
+    """Cancelled, deleted or suspended: somebody waits for it."""
     REST = "rest"
-    """Whatever becomes of a pod that was made, and each end."""
+    """Whatever else becomes of a pod that was made."""
 
 
-AT_ONCE = {Sort.CLAIM: 16, Sort.TELL: 4, Sort.START: 16, Sort.REST: 16}
+AT_ONCE = {Sort.CLAIM: 16, Sort.TELL: 4, Sort.START: 16, Sort.END: 8, Sort.REST: 10}
 """A start asks up to three things at a time; the client has a hundred connections, and the Lease needs one."""
+MOST_TELLS_WAITING = 64
+"""So that they hold no workers. The others are told of later."""
 
 
 def sort_of(command: Command, is_called: bool) -> Sort:
     """`is_called`: that it may be claimed here."""
-    if command.is_waiting and not command.is_to_end:
+    if (command.is_to_end and not command.is_finished) or command.is_being_deleted:
+        return Sort.END
+    if command.is_waiting:
         return Sort.CLAIM if is_called else Sort.TELL
-    is_to_start = command.is_active and command.status.pod_name is None and not command.is_to_end
-    return Sort.START if is_to_start else Sort.REST
+    return Sort.START if command.is_active and command.status.pod_name is None else Sort.REST
 
 
 class Asking:
@@ -41,6 +46,9 @@ class Asking:
 
     def must_wait(self, sort: Sort) -> bool:
         return self._turns[sort].locked()
+
+    def is_for_later(self, sort: Sort) -> bool:
+        return sort is Sort.TELL and self.waiting[sort] >= MOST_TELLS_WAITING
 
     @asynccontextmanager
     async def turn(self, sort: Sort) -> AsyncIterator[None]:

@@ -3,8 +3,10 @@ for how long it was patient."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -41,6 +43,8 @@ from bugcommand_operator.manifests.volumes import workspace_volume_name
 
 MOST_STEPS = 8
 LOOK_ANEW = Plan(go_on=True)
+LATER = 10.0, 20.0
+"""Seconds."""
 DEFAULT_AGENT = "claude"
 log = structlog.get_logger()
 
@@ -117,6 +121,8 @@ class Reconciler:
             plan = decide(seen, self._kube.now())
             if not (plan.actions or plan.status):
                 return plan
+            if self.asking.is_for_later(sort):
+                return Plan(look_again_after=timedelta(seconds=random.uniform(*LATER)))  # noqa: S311 - spreads them
             if not self.asking.must_wait(sort):
                 async with self.asking.turn(sort):
                     return await self._act_and_write(seen, plan)
@@ -127,7 +133,7 @@ class Reconciler:
         """What was seen before the wait may be long over. The fence is asked within the turn, too: nothing lies between
         its answer and the act."""
         command = self._world.commands.items.get(before.key)
-        if command is None or self._sort_of(command) != sort:
+        if command is None or command.uid != before.uid or self._sort_of(command) != sort:
             return LOOK_ANEW
         seen = self._first_seen(command)
         if is_anothers(seen, self._kube.now()):
@@ -144,8 +150,10 @@ class Reconciler:
     def _must_ask(self, command: Command) -> bool:
         if _must_know(command) or _begins(command):
             return True
-        pod = command.namespace, agent_pod_name(command.name, command.attempt)
-        return _pod_may_be_there(command) and pod not in self._world.pods.items
+        pod = self._world.pods.items.get((command.namespace, agent_pod_name(command.name, command.attempt)))
+        if pod is None:
+            return _pod_may_be_there(command)
+        return pod.is_gated and not all(map(self._classes.knows, self._unbound_classes(command)))
 
     def _notice_the_end(self, before: Command) -> None:
         after = self._world.commands.items.get(before.key)
@@ -255,8 +263,12 @@ class Reconciler:
         """Asked only while a pod waits behind its gate for a volume that is not bound."""
         if seen.agent_pod is None or not seen.agent_pod.is_gated:
             return False
-        unbound = {v.storage_class for v in (seen.volume, seen.mirror) if v is not None and not v.is_bound}
-        return all([await self._classes.binds_at_once(name) for name in sorted(unbound)])
+        return all([await self._classes.binds_at_once(name) for name in self._unbound_classes(seen.command)])
+
+    def _unbound_classes(self, command: Command) -> list[str]:
+        names = workspace_volume_name(command), mirror_volume_name(command.spec.repository.name)
+        volumes = (self._world.volumes.items.get((command.namespace, name)) for name in names)
+        return sorted({volume.storage_class for volume in volumes if volume is not None and not volume.is_bound})
 
     async def _pod(self, command: Command, name: str, must_know: bool) -> Pod | None:
         """That a pod is absent is only believed when the API server says so."""

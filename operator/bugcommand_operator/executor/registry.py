@@ -98,7 +98,7 @@ class Registry:
     async def renew(self, over: str = "") -> None:
         """`over`: a version of our Lease that another process held."""
         wanted = self._clock()
-        async with self._turn, self._in_time():
+        async with self._in_time(), self._turn:
             asked = self._clock()
             if not over and self._renewed > wanted:
                 return  # somebody else's renewal, asked for since

@@ -9,14 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.support.builders import LIMITS, ME, NAME, NAMESPACE, NOW, claimed, command, working
+from tests.support.builders import LIMITS, ME, NAME, NAMESPACE, NOW, claimed, command, condition, working
 from tests.support.cluster_model import ClusterModel, bug_command
 from tests.support.fake_kube import FakeKube
 from tests.support.kubelet import Kubelet, Script
 from tests.support.operator_process import OperatorProcess, populated
 
+from bugcommand_operator.api.conditions import ConditionType, Reason
 from bugcommand_operator.core.observed import Command
-from bugcommand_operator.executor.asking import AT_ONCE, Asking, Sort, sort_of
+from bugcommand_operator.executor.asking import AT_ONCE, MOST_TELLS_WAITING, Asking, Sort, sort_of
 
 MOST = AT_ONCE[Sort.START]
 MANY = 2 * MOST
@@ -48,16 +49,17 @@ class Hanging(FakeKube):
     async def patch(
         self, kind: str, namespace: str, name: str, body: dict[str, Any], *, status: bool = False
     ) -> dict[str, Any]:
-        if "claim" in body.get("status", {}):
-            await self._until_answered("claim")
+        written = body.get("status", {})
+        await self._until_answered("claim" if "claim" in written else "tell" if "queuePosition" in written else "")
         return await super().patch(kind, namespace, name, body, status=status)
 
 
 class Crowd:
     """Commands, and an executor in which every pass goes on for as long as it may."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = 10 * MANY) -> None:
         self.cluster = populated(ClusterModel(), [])
+        self.limit = limit
         self.let_through: list[str] = []
         self._passes: list[asyncio.Task[None]] = []
 
@@ -79,15 +81,20 @@ class Crowd:
         async def confirm(observed: Command) -> None:
             self.let_through.append(observed.name)
 
-        limits = replace(LIMITS, executor=10 * MANY)
+        limits = replace(LIMITS, executor=self.limit)
         self.process = await OperatorProcess(self.cluster, limits=limits, kube_of=Hanging, confirm=confirm).start()
         kube = self.process.kube
         assert isinstance(kube, Hanging)
         kube.hangs = set(hangs)
         return kube
 
-    async def work(self) -> None:
-        for _ in range(20 * MANY):
+    async def lives_on(self) -> None:
+        self.cluster.step()
+        await self.process.hear()
+        await self.work(100)
+
+    async def work(self, turns: int = 20 * MANY) -> None:
+        for _ in range(turns):
             self._passes += [asyncio.create_task(self.process.one(key)) for key in list(self.process.due)]
             await asyncio.sleep(0)
             self.process.reconciler.starting.wake(self.process.enqueue)
@@ -120,7 +127,7 @@ async def test_questions_have_their_turn_as_well() -> None:
     kube = await crowd.executor("get Pod")
     await crowd.work()
 
-    assert kube.under_way["get Pod"] == MOST
+    assert kube.under_way["get Pod"] == AT_ONCE[Sort.END]
     await crowd.end()
 
 
@@ -151,6 +158,38 @@ async def test_starts_that_hang_hold_up_neither_claims_nor_ends() -> None:
     assert set(new) <= taken
     assert not crowd.of_kind("BugCommand") & set(ends)
     await crowd.end()
+
+
+async def test_publishing_that_hangs_holds_up_no_end() -> None:
+    crowd = Crowd()
+    crowd.add("old", claimed=True)
+    kube = await crowd.executor()
+    await crowd.work()
+    assert len(crowd.of_kind("Pod")) == MANY
+    kube.hangs = {"create Pod"}
+    for _ in range(15):
+        await crowd.lives_on()
+    ends = crowd.add("end", claimed=True, deleted=True)
+    for _ in range(5):
+        await crowd.lives_on()
+
+    assert kube.under_way["create Pod"] == AT_ONCE[Sort.REST]
+    assert not crowd.of_kind("BugCommand") & set(ends)
+    await crowd.end()
+
+
+async def test_however_many_are_told_why_they_wait_hardly_any_hold_a_worker() -> None:
+    crowd = Crowd(limit=1)
+    for prefix in ("a", "b", "c", "d"):
+        crowd.add(prefix)
+    kube = await crowd.executor("tell")
+    await crowd.work()
+
+    assert kube.under_way["tell"] == AT_ONCE[Sort.TELL]
+    assert crowd.process.reconciler.asking.waiting[Sort.TELL] == MOST_TELLS_WAITING
+    assert all(at > crowd.cluster.now for at in crowd.process.due.values())
+    await crowd.end()
+    assert not any(crowd.process.reconciler.asking.waiting.values())
 
 
 async def test_what_has_waited_for_its_turn_is_decided_anew() -> None:
@@ -196,13 +235,18 @@ async def test_what_was_seen_before_the_wait_ends_nothing_that_has_gone_on_since
     assert found["status"]["phase"] == "Running"
 
 
+DONE = condition(ConditionType.SUCCEEDED, "True", Reason.COMPLETED)
 SORTS: dict[str, tuple[Command, bool, Sort]] = {
     "one that is called up": (command(), True, Sort.CLAIM),
     "one that waits": (command(), False, Sort.TELL),
-    "one that waits, and is cancelled": (command(cancel=True), False, Sort.REST),
+    "one that waits, and is cancelled": (command(cancel=True), False, Sort.END),
     "one that is claimed, and nothing more": (command(claimed()), False, Sort.START),
-    "one that is to be cancelled before its start": (command(claimed(), cancel=True), False, Sort.REST),
+    "one that is to be cancelled before its start": (command(claimed(), cancel=True), False, Sort.END),
     "one with a pod": (command(working()), False, Sort.REST),
+    "one with a pod that is to rest": (command(working(), suspend=True), False, Sort.END),
+    "one that is deleted": (command(working(), deleted_at=NOW), False, Sort.END),
+    "one that has ended": (command(working(DONE)), False, Sort.REST),
+    "one that was cancelled and has ended": (command(working(DONE), cancel=True), False, Sort.REST),
 }
 
 
