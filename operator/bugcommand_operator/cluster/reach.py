@@ -13,7 +13,8 @@ from bugcommand_operator.cluster.clock import local_clock
 from bugcommand_operator.cluster.errors import ClusterError, ClusterUnavailable
 
 OUTAGE = 15.0
-"""Seconds in which there are failures alone."""
+"""Seconds without an answer, of which it is known by failures that are at least so far apart:"""
+FAILING_FOR = 5.0
 GIVEN_UP_AFTER = 0.5
 """Who has waited for so many seconds and is cancelled has waited in vain."""
 PULSE_SECONDS = 1.0
@@ -69,7 +70,11 @@ class Reach:
         self._failures, self._answered_at = None, self._clock()
 
     def _is_away(self) -> bool:
-        return self._failures is not None and self._failures[1] - self._failures[0] >= OUTAGE
+        """Whoever fails again and again asks ever more seldom, so the last failure may be long ago."""
+        if self._failures is None:
+            return False
+        first, last = self._failures
+        return last - first >= FAILING_FOR and self._clock() - first >= OUTAGE
 
     def _was_stopped(self) -> bool:
         return self._alive_at is not None and self._clock() - self._alive_at >= OUTAGE

@@ -62,6 +62,15 @@ def test_an_outage_is_over_with_the_first_answer(asking: Asking) -> None:
     assert asking.after(10) == 3 * OUTAGE + 10
 
 
+def test_an_outage_of_which_the_last_failure_is_long_ago_is_one(asking: Asking) -> None:
+    """Back-off doubles: nobody has asked between the last failure and the answer."""
+    asking.after(0)
+    for pause in (0, 1, 1, 2, 3):
+        asking.after(pause, ClusterUnavailable)
+
+    assert asking.after(13) == 20
+
+
 def test_failures_with_answers_between_them_are_no_outage(asking: Asking) -> None:
     asking.after(0)
     for _ in range(10):
