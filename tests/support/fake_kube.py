@@ -9,6 +9,7 @@ from datetime import datetime
 from tests.support.cluster_model import ClusterModel
 
 from bugcommand_operator.cluster.kube import Kube, Page, Raw
+from bugcommand_operator.cluster.reach import Reach
 
 
 class FakeKube(Kube):
@@ -17,6 +18,10 @@ class FakeKube(Kube):
 
     def now(self) -> datetime:
         return self.cluster.now
+
+    @property
+    def reach(self) -> Reach:
+        return Reach(self.now)
 
     def reachable_since(self) -> datetime | None:
         return None

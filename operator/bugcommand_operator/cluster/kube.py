@@ -10,6 +10,7 @@ from typing import Any
 from bugcommand_operator.api.names import FIELD_MANAGER, GROUP, VERSION
 from bugcommand_operator.cluster.client import MERGE_PATCH, Cluster
 from bugcommand_operator.cluster.errors import ClusterUnavailable
+from bugcommand_operator.cluster.reach import Reach
 
 Raw = dict[str, Any]
 REQUEST_SECONDS = 30.0
@@ -32,6 +33,10 @@ class Kube:
 
     def now(self) -> datetime:
         return self._cluster.now()
+
+    @property
+    def reach(self) -> Reach:
+        return self._cluster.reach
 
     def reachable_since(self) -> datetime | None:
         return self._cluster.reach.since()

@@ -50,11 +50,12 @@ class Reach:
                 self.failed(asked)
             raise
         except ClusterError:
-            self._answered()
+            self.answered()
             raise
-        self._answered()
+        self.answered()
 
-    def failed(self, asked: float) -> None:
+    def failed(self, asked: float | None = None) -> None:
+        asked = self._clock() if asked is None else asked
         first = self._failures[0] if self._failures else max(asked, self._answered_at or asked)
         self._failures = first, self._clock()
 
@@ -64,7 +65,7 @@ class Reach:
             self._failures = self._alive_at, self._clock()
         self._alive_at = self._clock()
 
-    def _answered(self) -> None:
+    def answered(self) -> None:
         if self._since is None or self._is_away():
             self._since = self._now()
         self._failures, self._answered_at = None, self._clock()

@@ -102,7 +102,7 @@ class Executor:
         self._routes = Routes(self._world, self._queue.add, self._turns.call_up, self._queue.add_at_once)
         self._resync = resync.Resync(kube, self._world, config.namespaces, self._queue.add)
         news = News(self._world.echoes, self._routes.past_kopf)
-        self._watches = Watches(news=news, watched_from=self._resync.watched_from)
+        self._watches = Watches(news=news, watched_from=self._resync.watched_from, reach=kube.reach)
         self._health = Health(self._watches, may_claim=self._may_claim)
         self._reconciler = Reconciler(kube, self._world, actor, self._events, identity, limits, self._turns)
         self._traces = open_traces()

@@ -10,12 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import cast
 
 import aiohttp
 import kopf
 
+from bugcommand_operator.cluster.reach import Reach
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.kopf_lists import NothingButVersion, WatchedFrom, namespace_in
 from bugcommand_operator.executor.news import News, OnlyNews
@@ -41,8 +43,11 @@ class Watches:
         clock: Callable[[], float] = time.monotonic,
         news: News | None = None,
         watched_from: WatchedFrom | None = None,
+        reach: Reach | None = None,
     ) -> None:
-        """Without them all goes on to kopf as it comes."""
+        """Without them all goes on to kopf as it comes. `reach` is told of kopf's requests: an executor with nothing to
+        do makes hardly any others."""
+        self._reach = reach or Reach(lambda: datetime.now(UTC))
         self._clock = clock
         self._news = news
         self._watched_from = watched_from
@@ -110,6 +115,10 @@ class Watches:
         kind = KINDS.get(told.url.name)
         if kind is None:
             return
+        if told.response.status >= 500:
+            self._reach.failed()
+        else:
+            self._reach.answered()
         if told.response.status != 200:
             self.answered(kind, told.response.status)
         elif "watch" in told.url.query:
@@ -126,4 +135,5 @@ class Watches:
         self, _session: aiohttp.ClientSession, _context: SimpleNamespace, told: aiohttp.TraceRequestExceptionParams
     ) -> None:
         if kind := KINDS.get(told.url.name):
+            self._reach.failed()
             self.failed(kind, str(told.exception) or type(told.exception).__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import kopf
 import pytest
@@ -10,6 +11,7 @@ from aiohttp import ClientConnectionError, ClientPayloadError, web
 from prometheus_client import REGISTRY
 
 from bugcommand_operator.cluster.errors import ClusterUnavailable
+from bugcommand_operator.cluster.reach import OUTAGE, Reach
 from bugcommand_operator.executor import kopf_lists
 from bugcommand_operator.executor.news import News
 from bugcommand_operator.executor.watches import Watches
@@ -120,6 +122,34 @@ async def test_a_list_that_cannot_be_made_is_a_broken_connection_to_kopf(
 
     assert [each["BugCommand"] for each in said] == ["not opened yet", "overloaded", "overloaded"]
     assert "BugCommand" not in watches.failing
+
+
+async def test_what_becomes_of_kopfs_requests_tells_of_an_outage(server: Server) -> None:
+    """An executor with nothing to do makes hardly any others."""
+    elapsed = 0.0
+    reach = Reach(lambda: datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=elapsed), lambda: elapsed)
+    info = Watches(reach=reach).session(kopf.ConnectionInfo(server=server.url))
+    async with info.aiohttp_session as session:
+
+        async def asked(status: int) -> float:
+            server.status = status
+            async with session.get(f"{server.url}{PATH}?watch=true"):
+                since = reach.since()
+                return since.timestamp() - datetime(2026, 3, 1, tzinfo=UTC).timestamp() if since else -1.0
+
+        assert await asked(503) == -1.0
+        assert await asked(403) == 0.0
+        for _ in range(3):
+            elapsed += OUTAGE
+            await asked(503)
+        elapsed += 1.0
+        assert await asked(200) == 3 * OUTAGE + 1
+        await server.runner.cleanup()
+        for _ in range(3):
+            elapsed += OUTAGE
+            with pytest.raises(ClientConnectionError):
+                await session.get(f"{server.url}{PATH}?watch=true")
+        assert reach.since() == datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=elapsed)
 
 
 async def test_a_server_that_is_away_is_a_try_without_an_answer(server: Server) -> None:
