@@ -100,8 +100,9 @@ class ParkingKube(FakeKube):
         """As the client has it from the answers, once there was one; until then by the process's own clock."""
         return self.cluster.now if self._line.has_heard else NOW.get()()
 
-    def reachable_since(self) -> datetime | None:
-        return self._line.reach.since()
+    @property
+    def reach(self) -> Reach:
+        return self._line.reach
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
         point = Point("get", f"{kind}/{part_of(name)}")

@@ -21,13 +21,8 @@ class FakeKube(Kube):
 
     @property
     def reach(self) -> Reach:
+        """It has never asked anything, for all that it knows."""
         return Reach(self.now)
-
-    def reachable_since(self) -> datetime | None:
-        return None
-
-    def pulse(self) -> None:
-        pass
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
         await asyncio.sleep(0)

@@ -38,13 +38,6 @@ class Kube:
     def reach(self) -> Reach:
         return self._cluster.reach
 
-    def reachable_since(self) -> datetime | None:
-        return self._cluster.reach.since()
-
-    def pulse(self) -> None:
-        """To be told each second, so that a process that was stopped for long knows of it."""
-        self._cluster.reach.pulse()
-
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
         return await self._request("GET", path_of(kind, namespace, name))
 

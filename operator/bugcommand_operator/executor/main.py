@@ -90,7 +90,7 @@ async def run(config: Config) -> None:
 class Executor:
     def __init__(self, config: Config, kube: Kube) -> None:
         self._config = config
-        self._kube = kube
+        self._reach = kube.reach
         identity, limits = config.identity(), config.limits()
         self._world = World(limits.ageing)
         self._registry = self._with_registry(kube)
@@ -102,7 +102,7 @@ class Executor:
         self._routes = Routes(self._world, self._queue.add, self._turns.call_up, self._queue.add_at_once)
         self._resync = resync.Resync(kube, self._world, config.namespaces, self._queue.add)
         news = News(self._world.echoes, self._routes.past_kopf)
-        self._watches = Watches(news=news, watched_from=self._resync.watched_from, reach=kube.reach)
+        self._watches = Watches(news=news, watched_from=self._resync.watched_from, reach=self._reach)
         self._health = Health(self._watches, may_claim=self._may_claim)
         self._reconciler = Reconciler(kube, self._world, actor, self._events, identity, limits, self._turns)
         self._traces = open_traces()
@@ -138,7 +138,7 @@ class Executor:
         return len(self._world.called) > starting.FEW_CLAIMS
 
     async def _pulse(self) -> None:
-        self._kube.pulse()
+        self._reach.pulse()
 
     async def _start_more(self) -> None:
         self._reconciler.starting.wake(self._queue.add_first)

@@ -230,7 +230,7 @@ class Reconciler:
         if unchanged_for := self._patience.unchanged_for(seen):
             seen = replace(seen, unchanged_for=unchanged_for)
         bind_at_once = await self._bind_at_once(seen)
-        return replace(seen, volumes_bind_at_once=bind_at_once, reachable_since=self._kube.reachable_since())
+        return replace(seen, volumes_bind_at_once=bind_at_once, reachable_since=self._kube.reach.since())
 
     def _others_start_first(self, seen: Observed) -> bool:
         """Only who could start now stands in line for it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
 import pytest
 from tests.support.builders import LIMITS, NAME, NAMESPACE
@@ -13,6 +12,7 @@ from tests.support.fake_kube import FakeKube
 from tests.support.kubelet import Kubelet, Script
 from tests.support.operator_process import OperatorProcess, live, populated
 
+from bugcommand_operator.cluster.reach import Reach
 from bugcommand_operator.executor.starting import FEW_CLAIMS
 
 
@@ -59,8 +59,11 @@ async def test_who_was_taken_over_while_it_waited_stands_in_no_line_here() -> No
 
 
 class JustBack(FakeKube):
-    def reachable_since(self) -> datetime | None:
-        return self.cluster.now
+    @property
+    def reach(self) -> Reach:
+        reach = Reach(self.now)
+        reach.answered()
+        return reach
 
 
 @pytest.mark.parametrize(("kube_of", "fails"), [(FakeKube, True), (JustBack, False)])
