@@ -83,7 +83,7 @@ class Line:
             raise asyncio.CancelledError
         call = Parked(point, target, effect, asyncio.get_running_loop().create_future(), body)
         self.parked.append(call)
-        with self.reach.noting():
+        with self.reach.noting(writes=point.writes):
             answer = await call.waiting
         self.has_heard = True
         return answer

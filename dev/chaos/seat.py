@@ -16,7 +16,7 @@ from tests.support.operator_process import OperatorProcess
 from bugcommand_operator.cluster.errors import ClusterError
 from bugcommand_operator.cluster.reach import Reach
 from bugcommand_operator.core.settings import Identity, Limits
-from bugcommand_operator.executor.asking import Asking, Sort
+from bugcommand_operator.executor.asking import Sort
 from bugcommand_operator.executor.resync import EVERY_SECONDS
 from bugcommand_operator.executor.tails import Tails
 from bugcommand_operator.executor.world import Key
@@ -86,9 +86,13 @@ class Seat:
         self.is_paused, self.lives = False, self.lives + 1
         line = self.line
         process = OperatorProcess(
-            self.cluster, self.identity, self.limits, hears=False, kube_of=lambda cluster: ParkingKube(cluster, line)
+            self.cluster,
+            self.identity,
+            self.limits,
+            hears=False,
+            kube_of=lambda cluster: ParkingKube(cluster, line),
+            turns_at_once=dict.fromkeys(Sort, self.turns),
         )
-        process.reconciler.asking = Asking(dict.fromkeys(Sort, self.turns))
         self.process = process
         self._tails = Tails(process.kube, process.world, Logs(self.cluster), self.name, process.enqueue)
         process.told.is_posting = True
@@ -99,7 +103,7 @@ class Seat:
         """What a process does whatever it works on: its pulse, and the renewal of its Lease."""
         self.line.reach.pulse()
         if is_cut_off:
-            self.line.reach.failed(self.elapsed())
+            self.line.reach.failed(self.elapsed(), writes=True)
 
     def die(self) -> list[Parked]:
         """Answers what was on its way: the API server may still see it."""

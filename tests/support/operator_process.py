@@ -6,7 +6,7 @@ Nothing is looked at without a reason: a change that a watch shows, a pass that 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from bugcommand_operator.core.observed import Command
 from bugcommand_operator.core.plan import Event
 from bugcommand_operator.core.settings import Identity, Limits
 from bugcommand_operator.executor.act import Actor, Confirm, unfenced
+from bugcommand_operator.executor.asking import AT_ONCE, Asking, Sort
 from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.handlers import Routes
 from bugcommand_operator.executor.news import News
@@ -58,6 +59,7 @@ class OperatorProcess:
     confirm: Confirm = unfenced
     hears: bool = True
     """False: its watches have stalled without a word."""
+    turns_at_once: Mapping[Sort, int] = field(default_factory=lambda: AT_ONCE)
     due: dict[Key, datetime] = field(default_factory=dict)
     errors: list[ClusterError] = field(default_factory=list)
     _pending: list[tuple[str, Raw]] = field(default_factory=list)
@@ -71,6 +73,7 @@ class OperatorProcess:
         self.reconciler = Reconciler(
             self.kube, self.world, actor, self.told, self.identity, self.limits, self.turns, self.local_clock
         )
+        self.reconciler.asking = Asking(self.enqueue, self.turns_at_once, self.local_clock)
         self.routes = Routes(self.world, self.enqueue, self.turns.call_up, self.enqueue)
         self.news = News(self.world.echoes, self.routes.past_kopf)
         self.resync = Resync(self.kube, self.world, [], self.enqueue)

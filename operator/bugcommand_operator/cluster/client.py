@@ -19,6 +19,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import orjson
 
+from bugcommand_operator.cluster.clock import local_clock
 from bugcommand_operator.cluster.errors import ClusterError, ClusterUnavailable, error_for
 from bugcommand_operator.cluster.reach import Reach
 
@@ -41,13 +42,14 @@ class Cluster:
         self._configuration = configuration  # kubernetes.aio.client.Configuration, whose methods carry no types
         self._session = session
         self._date = ""
-        self._behind = timedelta()
+        self._zero = datetime.now(UTC) - timedelta(seconds=local_clock())
+        """When the local clock was zero; corrected by what the API server says."""
         self.reach = Reach(self.now)
 
     def now(self) -> datetime:
         """The API server's time, as far as its answers tell: the stamps that deadlines are counted from are its own
-        and its kubelets', so a wrong clock of ours must not end anything early."""
-        return datetime.now(UTC) + self._behind
+        and its kubelets', so a clock of ours that is wrong, or is set, must not end anything early."""
+        return self._zero + timedelta(seconds=local_clock())
 
     @classmethod
     async def connect(cls, kubeconfig: str = "") -> Self:
@@ -82,7 +84,7 @@ class Cluster:
         timeout: float = 10.0,  # noqa: ASYNC109 (a bound for each call, not left to the caller to remember)
     ) -> dict[str, Any]:
         """One call; the answer as an object. Raises a `ClusterError`, whose class says what to do."""
-        with self.reach.noting():
+        with self.reach.noting(writes=method != "GET"):
             return await self._answer(method, path, query, body, content_type, timeout)
 
     async def _answer(
@@ -142,10 +144,11 @@ class Cluster:
             return
         self._date = date
         try:
-            behind = parsedate_to_datetime(date) - datetime.now(UTC)
+            behind = parsedate_to_datetime(date) - self.now()
         except (ValueError, TypeError):
             return
-        self._behind = behind if abs(behind) > _USUAL_DIFFERENCE else timedelta()
+        if abs(behind) > _USUAL_DIFFERENCE:
+            self._zero += behind
 
     async def _send(
         self,

@@ -101,6 +101,11 @@ class Command:
         return self.is_being_deleted or self.spec.cancel or self.is_to_be_parked
 
     @property
+    def is_asked_to_end(self) -> bool:
+        """While there is something to end: somebody waits for it."""
+        return self.is_to_end and not self.is_finished
+
+    @property
     def has_only_been_claimed(self) -> bool:
         """Nothing was made for it yet, so the claim can still be given back. The finalizer is the first thing that is
         made; a later attempt's is there from an earlier one."""
@@ -250,7 +255,7 @@ class Observed:
     has_rival: bool = False
     """Another command of its commitment has not ended."""
     others_start_first: bool = False
-    """As many pods as may wait for their volumes at once do so already."""
+    """As many pods as may wait for their volumes at once do so already, or many are to be claimed first."""
     claim_heard_for: timedelta | None = timedelta.max
     """For how long the watch has shown it as it is; None: not yet, so that claims that came before may be unseen."""
     executors: Executors = ALONE

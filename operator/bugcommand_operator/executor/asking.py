@@ -1,16 +1,19 @@
 """Passes that ask the API server, or write, take turns: more of them at a time would only make each slower. They do so
-in sorts, so that what hangs (behind a webhook, say) holds up its own sort alone. Most passes ask nothing and wait for
-no turn.
+in sorts, so that what hangs (behind a webhook, say) holds up its own sort alone. Most passes ask nothing and need none.
+
+Whoever has to wait stands in a line and is called. No pass goes on meanwhile: waiting holds up nothing, and what is
+decided then is decided by what is there then.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from bugcommand_operator.core.observed import Command
+
+Key = tuple[str, str]
 
 
 class Sort(StrEnum):
@@ -20,44 +23,83 @@ class Sort(StrEnum):
     START = "start"
     END = "end"
     """Cancelled, deleted or suspended: somebody waits for it."""
+    LET_GO = "let_go"
+    """Deleted, and finished before: often thousands at once, and nothing runs of them."""
     REST = "rest"
     """Whatever else becomes of a pod that was made."""
 
 
-AT_ONCE = {Sort.CLAIM: 16, Sort.TELL: 4, Sort.START: 16, Sort.END: 8, Sort.REST: 10}
-"""A start asks up to three things at a time; the client has a hundred connections, and the Lease needs one."""
-MOST_TELLS_WAITING = 64
-"""So that they hold no workers. The others are told of later."""
+AT_ONCE = {Sort.CLAIM: 16, Sort.TELL: 4, Sort.START: 16, Sort.END: 8, Sort.LET_GO: 4, Sort.REST: 8}
+"""A start asks up to three things at a time, all others one but for a volume that is gone; the client has a hundred
+connections, and the Lease needs one."""
 
 
 def sort_of(command: Command, is_called: bool) -> Sort:
     """`is_called`: that it may be claimed here."""
-    if (command.is_to_end and not command.is_finished) or command.is_being_deleted:
+    if command.is_asked_to_end:
         return Sort.END
+    if command.is_being_deleted:
+        return Sort.LET_GO
     if command.is_waiting:
         return Sort.CLAIM if is_called else Sort.TELL
     return Sort.START if command.is_active and command.status.pod_name is None else Sort.REST
 
 
 class Asking:
-    def __init__(self, at_once: Mapping[Sort, int] = AT_ONCE) -> None:
-        self._turns = {sort: asyncio.Semaphore(most) for sort, most in at_once.items()}
-        self.waiting = dict.fromkeys(Sort, 0)
+    def __init__(
+        self,
+        call: Callable[[Key], None],
+        at_once: Mapping[Sort, int] = AT_ONCE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`call`: for another pass, which has its turn then and gives it back by leaving, whatever becomes of it."""
+        self._call = call
+        self._at_once = at_once
+        self._clock = clock
+        self._turns: dict[Sort, set[Key]] = {sort: set() for sort in Sort}
+        self._lines: dict[Sort, dict[Key, float]] = {sort: {} for sort in Sort}
+        """In their order, and since when."""
 
-    def must_wait(self, sort: Sort) -> bool:
-        return self._turns[sort].locked()
+    def may_ask(self, key: Key, sort: Sort) -> bool:
+        """Whether it is its turn; if not, it waits for it. A turn of another sort is given back."""
+        if key in self._turns[sort]:
+            return True
+        if key in self._lines[sort]:
+            return False
+        self.leave(key)
+        if len(self._turns[sort]) < self._at_once[sort]:
+            self._turns[sort].add(key)
+            return True
+        self._lines[sort][key] = self._clock()
+        return False
 
-    def is_for_later(self, sort: Sort) -> bool:
-        return sort is Sort.TELL and self.waiting[sort] >= MOST_TELLS_WAITING
+    def waits(self, key: Key) -> bool:
+        return any(key in line for line in self._lines.values())
 
-    @asynccontextmanager
-    async def turn(self, sort: Sort) -> AsyncIterator[None]:
-        self.waiting[sort] += 1
-        try:
-            await self._turns[sort].acquire()
-        finally:
-            self.waiting[sort] -= 1
-        try:
-            yield
-        finally:
-            self._turns[sort].release()
+    def leave(self, key: Key) -> None:
+        """Its turn, or the line."""
+        for sort in Sort:
+            self._lines[sort].pop(key, None)
+            if key in self._turns[sort]:
+                self._turns[sort].remove(key)
+                self._call_next(sort)
+
+    def _call_next(self, sort: Sort) -> None:
+        line = self._lines[sort]
+        if line:
+            key = next(iter(line))
+            del line[key]
+            self._turns[sort].add(key)
+            self._call(key)
+
+    def waiting(self, sort: Sort) -> int:
+        return len(self._lines[sort])
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lines.values()))
+
+    @property
+    def oldest_seconds(self) -> float:
+        """Since the first of those that wait has waited; any thread may ask."""
+        since = [first for line in self._lines.values() for first in list(line.values())[:1]]
+        return self._clock() - min(since) if since else 0.0

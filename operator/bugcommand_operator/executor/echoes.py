@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from bugcommand_operator.executor.newest import keep_newest
+from bugcommand_operator.executor.newest import note
 
 MOST_EXPECTED = 10_000
 _VERSION = re.compile(rb'"resourceVersion":"(\d+)"')
@@ -26,8 +26,8 @@ class Echoes:
 
     def expect(self, kind: str, obj: Raw) -> None:
         """The answer to a write of ours, which the world holds by now."""
-        self._expected[kind, str(obj["metadata"].get("resourceVersion", "")).encode()] = None
-        keep_newest(MOST_EXPECTED, self._expected)
+        version = str(obj["metadata"].get("resourceVersion", "")).encode()
+        note(self._expected, (kind, version), None, MOST_EXPECTED)
 
     def is_echo(self, kind: str, line: bytes) -> bool:
         """Of a watch of this kind; an end is always news."""

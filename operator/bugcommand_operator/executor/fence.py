@@ -46,6 +46,6 @@ class Fence:
         try:
             obj = await self._kube.get("BugCommand", observed.namespace, observed.name)
         except NotFound:
-            self._world.drop_command(observed.key)
+            self._world.command_is_gone(observed.key, observed.uid)
             return None
         return self._world.put_command(obj)

@@ -10,7 +10,6 @@ import kopf
 import structlog
 
 from bugcommand_operator.api.names import GROUP, LABEL_COMMAND_UID, LABEL_MANAGED_BY, MANAGED_BY, VERSION
-from bugcommand_operator.core.observed import Command
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.resync import understood
 from bugcommand_operator.executor.watches import Watches
@@ -55,7 +54,7 @@ class Routes:
         if not self._world.hear_command(obj):
             return
         command = self._world.commands.items.get(key_of(obj))
-        somebody_waits = command is not None and _is_asked_to_end(command)
+        somebody_waits = command is not None and command.is_asked_to_end
         (self._enqueue_at_once if somebody_waits else self._enqueue)(key_of(obj))
         self._call_up()
 
@@ -113,10 +112,6 @@ class Routes:
         for command in list(self._world.commands.items.values()):
             if command.namespace == namespace and not command.is_finished:
                 self._enqueue(command.key)
-
-
-def _is_asked_to_end(command: Command) -> bool:
-    return command.is_being_deleted or (command.is_to_end and not command.is_finished)
 
 
 def _shown(event: kopf.RawEvent, kind: str) -> Raw:

@@ -49,7 +49,7 @@ class KeyedQueue:
         self._put(_FIRST, key)
 
     def add_at_once(self, key: Key) -> None:
-        """Before those, too: hardly any are, and somebody waits for each."""
+        """Before those, too: somebody waits for each."""
         self._put(_AT_ONCE, key)
 
     def _put(self, lane: int, key: Key) -> None:

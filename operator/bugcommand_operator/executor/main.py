@@ -27,7 +27,7 @@ from bugcommand_operator.core.policies.share import is_for_strangers
 from bugcommand_operator.core.sharing import falls_to
 from bugcommand_operator.executor import metrics, positions, resync, starting, tails
 from bugcommand_operator.executor.act import Actor, unfenced
-from bugcommand_operator.executor.asking import Sort
+from bugcommand_operator.executor.asking import AT_ONCE, Sort
 from bugcommand_operator.executor.config import Config
 from bugcommand_operator.executor.events import EventPoster
 from bugcommand_operator.executor.every import every
@@ -50,9 +50,8 @@ from bugcommand_operator.executor.world_metrics import WorldMetrics
 from bugcommand_operator.store.engine import open_reader
 from bugcommand_operator.store.spawn_logs import SpawnLogs
 
-PASSES = 1024
-"""At a time. Of those that ask the API server most only wait for their turn (`asking.py`): so many claims may hang
-before they hold up anything else."""
+PASSES = sum(AT_ONCE.values()) + 16
+"""At a time. Those that ask the API server are as many as have their turn (`asking.py`); the others never wait."""
 EX_TEMPFAIL = 75
 """As in sysexits.h: nothing is wrong with us, somebody else is in the way, and it may be tried again later."""
 log = structlog.get_logger()
@@ -193,11 +192,13 @@ class Executor:
 
     def _expose(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue))
-        metrics.QUEUE_OLDEST.set_function(lambda: self._queue.oldest_seconds)
+        metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue) + len(self._reconciler.asking))
+        metrics.QUEUE_OLDEST.set_function(
+            lambda: max(self._queue.oldest_seconds, self._reconciler.asking.oldest_seconds)
+        )
         metrics.STARTS_WAITING.set_function(lambda: self._reconciler.starting.waiting)
         for sort in Sort:
-            metrics.TURNS_WAITING.labels(sort).set_function(partial(self._reconciler.asking.waiting.__getitem__, sort))
+            metrics.TURNS_WAITING.labels(sort).set_function(partial(self._reconciler.asking.waiting, sort))
         metrics.MAY_CLAIM.set_function(self._may_claim)
         config = self._config
         REGISTRY.register(WorldMetrics(self._world, config.executor_id, config.concurrency_limit, self._alive))
@@ -242,7 +243,8 @@ class Executor:
             raise
         finally:
             metrics.PASS_SECONDS.observe(time.monotonic() - began)
-        metrics.PASSES.labels("done").inc()
+        if not self._reconciler.asking.waits(key):  # else another one does what this one was to do
+            metrics.PASSES.labels("done").inc()
         return again
 
 

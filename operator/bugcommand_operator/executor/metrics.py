@@ -30,9 +30,9 @@ WORK = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200
 
 PASSES = Counter("mentu_reconcile_total", "Passes over commands, by how they went.", ["result"])
 PASS_SECONDS = Histogram("mentu_reconcile_seconds", "Time of one pass over one command.", buckets=MOMENTS)
-QUEUE_DEPTH = Gauge("mentu_queue_depth", "Commands that wait for a pass or are in one.")
+QUEUE_DEPTH = Gauge("mentu_queue_depth", "Commands that wait for a pass, or for a turn to ask, or are in one.")
 QUEUE_OLDEST = Gauge(
-    "mentu_queue_oldest_seconds", "Age of the oldest pass that is not done, its wait included; 0: all are done."
+    "mentu_queue_oldest_seconds", "Age of the oldest pass that is not done, its waits included; 0: all are done."
 )
 STARTS_WAITING = Gauge(
     "mentu_starts_waiting",
@@ -42,7 +42,11 @@ TURNS_WAITING = Gauge(
     "mentu_turns_waiting", "Passes that wait for their turn to ask the API server, by what they are for.", ["sort"]
 )
 QUEUE_WAIT = Histogram("mentu_queue_wait_seconds", "How long a pass waited for a worker.", buckets=MOMENTS)
-LEASE_RENEWALS = Counter("mentu_lease_renewals_total", "Renewals of the executor's own Lease, by result.", ["result"])
+LEASE_RENEWALS = Counter(
+    "mentu_lease_renewals_total",
+    "Rounds in which the executor renews its Lease and lists the others', by result.",
+    ["result"],
+)
 LEASE_RENEWED = Gauge("mentu_lease_renewed_timestamp_seconds", "When the executor's own Lease was last renewed.")
 MAY_CLAIM = Gauge("mentu_may_claim", "1 while the executor claims commands: its own Lease is held.")
 TAKEOVERS = Counter(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
-def keep_newest(most: int, noted: dict[Any, Any]) -> None:
+def note(noted: dict[K, V], key: K, value: V, most: int) -> None:
+    noted.pop(key, None)
+    noted[key] = value
     while len(noted) > most:
         del noted[next(iter(noted))]

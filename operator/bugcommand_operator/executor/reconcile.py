@@ -1,12 +1,10 @@
-"""One pass over one command: observe, decide, act, write the status once. Remembers nothing between passes but
-for how long it was patient."""
+"""One pass over one command: observe, decide, act, write the status once. What it keeps between passes is whose turn it
+is, and for how long it was patient; nothing of what was seen."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -42,9 +40,8 @@ from bugcommand_operator.executor.world import Key, World
 from bugcommand_operator.manifests.volumes import workspace_volume_name
 
 MOST_STEPS = 8
-LOOK_ANEW = Plan(go_on=True)
-LATER = 10.0, 20.0
-"""Seconds."""
+ALWAYS_ASKS = {Sort.CLAIM, Sort.START}
+"""As good as."""
 DEFAULT_AGENT = "claude"
 log = structlog.get_logger()
 
@@ -71,7 +68,7 @@ class Reconciler:
         self._turns = turns
         self._patience = Patience(clock)
         self.starting = Starting(world, identity.executor, kube.now)
-        self.asking = Asking()
+        self.asking = Asking(turns.call)
         self.written: list[Callable[[Command, BugCommandStatus, Pod | None], None]] = [metrics.count_written]
         """Told of each status that the API server has taken over the one that was observed; with the agent's pod."""
 
@@ -90,7 +87,7 @@ class Reconciler:
             command = self._world.commands.items.get(key)
             if command is None:
                 self._patience.forget(key)
-                self.starting.give_back(key)
+                self._needs_no_turn(key)
                 return None
             plan = await self._one_step(command)
             told += [(command, event) for event in plan.events]
@@ -101,51 +98,38 @@ class Reconciler:
     async def _one_step(self, command: Command) -> Plan:
         seen = self._first_seen(command)
         if is_anothers(seen, self._kube.now()):
-            self.starting.give_back(command.key)
+            self._needs_no_turn(command.key)
             return NOTHING
         is_its_turn = command.is_waiting and self._turns.begin(command)
         try:
             plan = await self._decided(seen)
         finally:
-            if is_its_turn:
-                self._turns.end(command.key)
+            if not self.asking.waits(command.key):
+                self.asking.leave(command.key)
+                if is_its_turn:
+                    self._turns.end(command.key)
         self._notice_the_end(command)
         return plan
 
-    async def _decided(self, seen: Observed) -> Plan:
-        """And done. Without a question to ask first, it may turn out that there is nothing to do."""
-        command = seen.command
-        sort = self._sort_of(command)
-        if not self._must_ask(command):
-            seen = await self._observe(seen)
-            plan = decide(seen, self._kube.now())
-            if not (plan.actions or plan.status):
-                return plan
-            if self.asking.is_for_later(sort):
-                return Plan(look_again_after=timedelta(seconds=random.uniform(*LATER)))  # noqa: S311 - spreads them
-            if not self.asking.must_wait(sort):
-                async with self.asking.turn(sort):
-                    return await self._act_and_write(seen, plan)
-        async with self.asking.turn(sort):
-            return await self._decided_anew(command, sort)
+    def _needs_no_turn(self, key: Key) -> None:
+        self.starting.give_back(key)
+        self.asking.leave(key)
 
-    async def _decided_anew(self, before: Command, sort: Sort) -> Plan:
-        """What was seen before the wait may be long over. The fence is asked within the turn, too: nothing lies between
-        its answer and the act."""
-        command = self._world.commands.items.get(before.key)
-        if command is None or command.uid != before.uid or self._sort_of(command) != sort:
-            return LOOK_ANEW
-        seen = self._first_seen(command)
-        if is_anothers(seen, self._kube.now()):
-            return LOOK_ANEW
+    async def _decided(self, seen: Observed) -> Plan:
+        """And done, if it is its turn, the fence's question included: nothing lies between what was seen and the act.
+        Where most have something to do it is waited for before anything is looked at; else it may not be needed."""
+        command = seen.command
+        key, sort = command.key, sort_of(command, command.key in self._world.called)
+        if (sort in ALWAYS_ASKS or self._must_ask(command)) and not self.asking.may_ask(key, sort):
+            return NOTHING
         seen = await self._observe(seen)
-        return await self._act_and_write(seen, decide(seen, self._kube.now()))
+        plan = decide(seen, self._kube.now())
+        if (plan.actions or plan.status) and not self.asking.may_ask(key, sort):
+            return NOTHING
+        return await self._act_and_write(seen, plan)
 
     def _first_seen(self, command: Command) -> Observed:
         return Observed(command, self._identity, self._limits, executors=self._world.executors)
-
-    def _sort_of(self, command: Command) -> Sort:
-        return sort_of(command, command.key in self._world.called)
 
     def _must_ask(self, command: Command) -> bool:
         if _must_know(command) or _begins(command):

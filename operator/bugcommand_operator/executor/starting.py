@@ -24,7 +24,7 @@ CLAIMS_COME_FIRST_FOR = timedelta(seconds=30)
 COUNTS_FOR = timedelta(seconds=20)
 """Who has waited for longer waits for storage or a definition that is not to be had: others need not wait for it."""
 IS_LOOKED_AT_WITHIN = timedelta(minutes=2)
-"""Who was woken; its pass may fail, or wait behind thousands."""
+"""Who was woken; its pass may fail, or wait for its turn to ask."""
 
 
 class Starting:

@@ -25,8 +25,8 @@ from bugcommand_operator.store.lines import AttemptKey, LogSource, Progress
 EVERY_SECONDS = 1.0
 WRITES_PER_ROUND = 5
 MOST_EACH_SECOND = 250
-"""Of more commands that are followed, rounds are as much rarer, and each writes as much more: a thousand of them, which
-are hardly ever all read, would take two hundredths of a core."""
+"""Of so many commands that are followed, or more, rounds are as much rarer, and each writes as much more: a thousand of
+them, which are hardly ever all read, would take two hundredths of a core."""
 STILL_ARRIVING = timedelta(minutes=5)
 """Lines that were spooled may be stored after their command has finished."""
 SOON = timedelta(seconds=10)

@@ -21,7 +21,8 @@ class Turns:
         self._world = world
         self._identity = identity
         self._limits = limits
-        self._call = call
+        self.call = call
+        """For another pass, before those that wait in turn."""
 
     def call_up(self, but: Key | None = None) -> None:
         """Cheap when there is no room, or nothing has changed since nobody could be called."""
@@ -33,7 +34,7 @@ class Turns:
                 return
             world.call_up(key, self._identity)
             if key != but:
-                self._call(key)
+                self.call(key)
 
     def begin(self, command: Command) -> bool:
         """A pass over a command that waits: whether it was called up, and may be claimed. By its own pass it is called

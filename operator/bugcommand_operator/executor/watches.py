@@ -30,6 +30,8 @@ KINDS = {
     "persistentvolumeclaims": "PersistentVolumeClaim",
 }
 
+TOO_MANY_REQUESTS = 429
+
 
 @dataclass
 class Watch:
@@ -104,21 +106,22 @@ class Watches:
         return listener
 
     async def _on_start(
-        self, _session: aiohttp.ClientSession, _context: SimpleNamespace, told: aiohttp.TraceRequestStartParams
+        self, _session: aiohttp.ClientSession, context: SimpleNamespace, told: aiohttp.TraceRequestStartParams
     ) -> None:
+        context.asked = self._reach.clock()
         if kind := KINDS.get(told.url.name):
             self.tried(kind)
 
     async def _on_end(
-        self, _session: aiohttp.ClientSession, _context: SimpleNamespace, told: aiohttp.TraceRequestEndParams
+        self, _session: aiohttp.ClientSession, context: SimpleNamespace, told: aiohttp.TraceRequestEndParams
     ) -> None:
         kind = KINDS.get(told.url.name)
         if kind is None:
             return
-        if told.response.status >= 500:
-            self._reach.failed()
+        if told.response.status >= 500 or told.response.status == TOO_MANY_REQUESTS:
+            self._reach.failed(context.asked, writes=False)
         else:
-            self._reach.answered()
+            self._reach.answered(writes=False)
         if told.response.status != 200:
             self.answered(kind, told.response.status)
         elif "watch" in told.url.query:
@@ -132,8 +135,8 @@ class Watches:
             told.response.content = cast(aiohttp.StreamReader, listed)
 
     async def _on_exception(
-        self, _session: aiohttp.ClientSession, _context: SimpleNamespace, told: aiohttp.TraceRequestExceptionParams
+        self, _session: aiohttp.ClientSession, context: SimpleNamespace, told: aiohttp.TraceRequestExceptionParams
     ) -> None:
         if kind := KINDS.get(told.url.name):
-            self._reach.failed()
+            self._reach.failed(context.asked, writes=False)
             self.failed(kind, str(told.exception) or type(told.exception).__name__)

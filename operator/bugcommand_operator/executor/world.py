@@ -23,7 +23,7 @@ from bugcommand_operator.core.reading import UnreadableCommand, command_from, po
 from bugcommand_operator.core.settings import Identity, Limits
 from bugcommand_operator.executor.echoes import Echoes
 from bugcommand_operator.executor.line import Line, Order, lane_of
-from bugcommand_operator.executor.newest import keep_newest
+from bugcommand_operator.executor.newest import note
 from bugcommand_operator.executor.rivals import Rivals
 from bugcommand_operator.executor.room import Room
 
@@ -60,8 +60,7 @@ class Shelf(Generic[T]):
         if version_of(obj) < self.versions.get(key, 0):
             return False
         self.drop(key)
-        self.ends[key] = version_of(obj)
-        keep_newest(MOST_GONE, self.ends)
+        note(self.ends, key, version_of(obj), MOST_GONE)
         return True
 
 
@@ -231,8 +230,7 @@ class World:
         self.drop_command(key)
 
     def _note_end(self, uid: str) -> None:
-        self._gone[uid] = None
-        keep_newest(MOST_GONE, self._gone)
+        note(self._gone, uid, None, MOST_GONE)
 
     def drop_command(self, key: Key) -> None:
         self._forget(key)

@@ -3,14 +3,15 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import pytest_asyncio
 
+from bugcommand_operator.cluster import client
 from bugcommand_operator.cluster.client import MERGE_PATCH, Cluster, environment_proxy
 from bugcommand_operator.cluster.errors import (
     AccessDenied,
@@ -75,6 +76,22 @@ async def test_the_time_is_the_api_servers_when_ours_is_far_from_it(
     await cluster.request("GET", "/x")
 
     assert abs(cluster.now() - theirs) < timedelta(seconds=30)
+
+
+async def test_a_clock_of_ours_that_is_set_changes_no_time(
+    server: Server, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by NTP, long before the API server is asked again."""
+
+    class Set(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(hours=1)
+
+    before = cluster.now()
+    monkeypatch.setattr(client, "datetime", Set)
+
+    assert timedelta() <= cluster.now() - before < timedelta(seconds=30)
 
 
 @pytest.mark.parametrize("date", ["", "Date: yesterday\r\n", "Date: Sat, 99 Nov 2026 99:00:00 GMT\r\n"])

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bugcommand_operator.cluster.errors import ClusterError, ClusterUnavailable, NotFound
-from bugcommand_operator.cluster.reach import OUTAGE, Reach
+from bugcommand_operator.cluster.reach import LAST_TRIED_WITHIN, OUTAGE, Reach
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -24,10 +24,12 @@ class Asking:
         self.now += timedelta(seconds=seconds)
         self.elapsed += seconds
 
-    def after(self, seconds: float, error: type[BaseException] | None = None, hangs: float = 0.0) -> float | None:
+    def after(
+        self, seconds: float, error: type[BaseException] | None = None, hangs: float = 0.0, *, writes: bool = False
+    ) -> float | None:
         """Since when the API server can be asked, in seconds from the beginning."""
         self.pass_(seconds)
-        with contextlib.suppress(ClusterError, asyncio.CancelledError), self.reach.noting():
+        with contextlib.suppress(ClusterError, asyncio.CancelledError), self.reach.noting(writes=writes):
             self.pass_(hangs)
             if error is not None:
                 raise error("by the test")
@@ -108,7 +110,7 @@ def test_what_is_cancelled_before_it_could_be_answered_says_nothing(asking: Aski
 
 def test_one_request_that_hangs_while_others_are_answered_is_no_outage(asking: Asking) -> None:
     asking.after(0)
-    with contextlib.suppress(ClusterError), asking.reach.noting():
+    with contextlib.suppress(ClusterError), asking.reach.noting(writes=False):
         assert asking.after(29) == 0
         asking.pass_(1)
         raise ClusterUnavailable("by the test")
@@ -155,4 +157,27 @@ def test_a_refusal_is_an_answer(asking: Asking) -> None:
     asking.after(1, NotFound)
 
     assert asking.after(3600, ClusterUnavailable) == 0
+    assert asking.after(1) == 0
+
+
+def test_where_nothing_can_be_written_reads_do_not_tell_that_all_is_well(asking: Asking) -> None:
+    """etcd is full, or has lost its majority."""
+    asking.after(0)
+    assert asking.after(0, writes=True) == 0
+    for _ in range(5):
+        asking.after(5, ClusterUnavailable, writes=True)
+        asking.after(1)
+    assert asking.since() == 30
+    asking.pass_(3)
+
+    assert asking.after(0, writes=True) == 33
+    assert asking.after(60) == 33
+
+
+def test_what_nobody_has_tried_for_long_is_not_known_to_be_away(asking: Asking) -> None:
+    asking.after(0)
+    for _ in range(3):
+        asking.after(OUTAGE, ClusterUnavailable, writes=True)
+    assert asking.after(LAST_TRIED_WITHIN - 1) == 3 * OUTAGE + LAST_TRIED_WITHIN - 1
+
     assert asking.after(1) == 0

@@ -122,11 +122,12 @@ async def test_one_whose_id_is_another_process_s_by_now_does_nothing_in_its_name
 
 async def test_a_command_that_is_gone_is_forgotten(fenced: Fenced) -> None:
     fenced.site.clock.now += 60
-    fenced.site.cluster.objects.pop(("BugCommand", NAMESPACE, NAME))
+    shown = fenced.site.cluster.objects.pop(("BugCommand", NAMESPACE, NAME))
     with pytest.raises(Conflict):
         await fenced.confirm()
+    fenced.process.world.hear_command({**shown, "metadata": {**shown["metadata"], "resourceVersion": "999999"}})
 
-    assert KEY not in fenced.process.world.commands.items
+    assert KEY not in fenced.process.world.commands.items, "what a watch has yet to show is from before"
 
 
 async def test_a_stopped_executor_s_pass_makes_no_pod_for_a_command_that_is_another_s(fenced: Fenced) -> None:

@@ -62,7 +62,7 @@ class JustBack(FakeKube):
     @property
     def reach(self) -> Reach:
         reach = Reach(self.now)
-        reach.answered()
+        reach.answered(writes=False)
         return reach
 
 

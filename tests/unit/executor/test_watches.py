@@ -139,9 +139,9 @@ async def test_what_becomes_of_kopfs_requests_tells_of_an_outage(server: Server)
 
         assert await asked(503) == -1.0
         assert await asked(403) == 0.0
-        for _ in range(3):
+        for status in (503, 429, 500):
             elapsed += OUTAGE
-            await asked(503)
+            await asked(status)
         elapsed += 1.0
         assert await asked(200) == 3 * OUTAGE + 1
         await server.runner.cleanup()
