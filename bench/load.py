@@ -15,9 +15,6 @@ KILLED_AT, LAST_SHARE = 0.6, 0.9
 """The executor is killed after so much of the time, but not before as many commands are there as were asked for; they
 are there before the last tenth of the arrivals, which thus meet one that has just been started again."""
 
-BEYOND_SECONDS, MOST_BEYOND_SECONDS = 300.0, 3600.0
-"""How long the last commands may take after the last agent was due to end, whatever the machine."""
-
 
 @dataclass(frozen=True)
 class Load:
@@ -77,11 +74,6 @@ class Fitted:
     def seconds(self) -> float:
         """How long each agent works, so that so many run at a time."""
         return self.asked.running / self.rate
-
-    def beyond(self, commands: int) -> float:
-        """Seconds that the ends of so many at once may take, without what their agents work."""
-        carried = self.rate if self.jobs is None else SHARE * self.jobs
-        return min(BEYOND_SECONDS + commands / carried, MOST_BEYOND_SECONDS)
 
     @property
     def reason(self) -> str:

@@ -29,12 +29,13 @@ from bench.outcome import Row
 from bench.pretending import command, commands_path, pretending
 from bench.scale_row import Found, row
 from bench.subject import Subject, executor_subject
-from bench.wait import TookTooLong, until
+from bench.wait import TookTooLong, until, while_it_gets_less
 
 NAMESPACE = "mentu-scale"
 JOBS = 150
 BURST_AGENT_SECONDS = 20.0
 CLAIMED_SECONDS, RECONCILED_SECONDS, LOOKED_AT_SECONDS = 300.0, 120.0, 60.0
+NONE_ENDS_SECONDS, MOST_ENDING_SECONDS = 300.0, 3600.0
 
 
 class Run:
@@ -119,18 +120,17 @@ class Run:
         self.found.peak_mib.append(self.subject.peak_mib())
         self.found.cpu_seconds += self.subject.cpu_seconds()
 
-    async def all_end(self, within: float) -> None:
+    async def all_end(self, work_seconds: float) -> None:
+        """However slow the machine is: as long as some end, the others may yet."""
         task = self.progress.add_task("until all have ended", total=None)
 
-        async def have_ended() -> bool:
+        def left() -> int:
             self._look()
-            left = self.census.unended()
-            self.progress.update(task, description=f"until all have ended: {left}")
-            return not left
+            unended = self.census.unended()
+            self.progress.update(task, description=f"until all have ended: {unended}")
+            return unended
 
-        with suppress(TookTooLong):
-            await until("the end of all commands", have_ended, within, every=0.5)
-        self.found.unended = self.census.unended()
+        self.found.unended = await while_it_gets_less(left, work_seconds + NONE_ENDS_SECONDS, MOST_ENDING_SECONDS)
 
     async def burst(self) -> None:
         """Timed from the first request to the last claim."""
@@ -196,10 +196,10 @@ async def _through(run: Run) -> None:
     load = run.load
     await run.rest()
     await run.steady()
-    await run.all_end(load.seconds + load.beyond(0))
+    await run.all_end(load.seconds)
     run.found.waits = run.census.waits()
     await run.burst()
-    await run.all_end(BURST_AGENT_SECONDS + load.beyond(load.asked.burst))
+    await run.all_end(BURST_AGENT_SECONDS)
     run.note()
 
 

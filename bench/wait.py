@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 
@@ -17,3 +18,20 @@ async def until(what: str, holds: Callable[[], Awaitable[bool]], seconds: float,
                 await asyncio.sleep(every)
     except TimeoutError:
         raise TookTooLong(f"{what}: not within {seconds:g} s") from None
+
+
+async def while_it_gets_less(
+    left: Callable[[], int],
+    stalled: float,
+    most: float,
+    every: float = 0.5,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
+    """What is left at last: nothing, or what has not become less for `stalled` seconds, or is there after `most`."""
+    began = moved = clock()
+    before = left()
+    while before and clock() - moved < stalled and clock() - began < most:
+        await asyncio.sleep(every)
+        if (now := left()) < before:
+            before, moved = now, clock()
+    return before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from bench.load import BEYOND_SECONDS, MOST_BEYOND_SECONDS, SHARE, SMOKE, Fitted, Load, fit
+from bench.load import SHARE, SMOKE, Fitted, Load, fit
 
 ASKED = Load()
 
@@ -64,10 +64,3 @@ def test_all_are_there_when_the_executor_is_killed_and_more_arrive_after_it(load
     assert load.resting + load.rate * load.kill_after >= load.asked.total - 1e-6
     assert load.kill_after <= load.minutes * 60 * 0.9 + 1 / load.rate
     assert load.minutes <= load.asked.most_minutes
-
-
-@pytest.mark.parametrize("load", loads())
-def test_what_comes_at_once_has_as_long_to_end_as_the_machine_needs_within_bounds(load: Fitted) -> None:
-    carried = SHARE * load.jobs if load.jobs else load.rate
-    assert load.beyond(0) == BEYOND_SECONDS
-    assert load.beyond(2000) == min(BEYOND_SECONDS + 2000 / carried, MOST_BEYOND_SECONDS)
