@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from bugcommand_operator.api.names import agent_pod_name
 from bugcommand_operator.core.observed import Command
+from bugcommand_operator.core.policies import gate
 from bugcommand_operator.executor.world import Key, World
 
 MOST = 64
@@ -22,7 +23,8 @@ FEW_CLAIMS = 16
 CLAIMS_COME_FIRST_FOR = timedelta(seconds=30)
 """Those that hang, behind a webhook that does not answer, say, keep nobody else from starting for longer."""
 COUNTS_FOR = timedelta(seconds=20)
-"""Who has waited for longer waits for storage or a definition that is not to be had: others need not wait for it."""
+"""Who has waited for longer, while no volume was bound, waits for storage or a definition that is not to be had: others
+need not wait for it."""
 IS_LOOKED_AT_WITHIN = timedelta(minutes=2)
 """Who was woken; its pass may fail, or wait for its turn to ask."""
 
@@ -37,6 +39,8 @@ class Starting:
         self._let_in: dict[Key, datetime] = {}
         """Whose pods are on their way, and until when each takes a place."""
         self._claims_come_first_since: datetime | None = None
+        self._gated: set[Key] = set()
+        self._last_bound: datetime | None = None
 
     @property
     def waiting(self) -> int:
@@ -73,7 +77,17 @@ class Starting:
             return 0
         pods, now = self._world.pods, self._now()
         self._let_in = {k: until for k, until in self._let_in.items() if until > now and self._is_on_its_way(k)}
-        return self._most - len(self._let_in) - sum(pods.items[k].created_at > now - COUNTS_FOR for k in pods.gated)
+        counts_for = gate.LONGEST if self._volumes_are_bound(now) else COUNTS_FOR
+        return self._most - len(self._let_in) - sum(pods.items[k].created_at > now - counts_for for k in pods.gated)
+
+    def _volumes_are_bound(self, now: datetime) -> bool:
+        """However slowly: more pods at a time would make it slower yet."""
+        pods = self._world.pods
+        opened = (pods.items[key] for key in self._gated - pods.gated if key in pods.items)
+        if any(pod.created_at > now - gate.LONGEST for pod in opened):
+            self._last_bound = now
+        self._gated = set(pods.gated)
+        return self._last_bound is not None and self._last_bound > now - COUNTS_FOR
 
     def _claims_come_first(self) -> bool:
         if len(self._world.called) <= FEW_CLAIMS:

@@ -11,6 +11,7 @@ from tests.support.cluster_model import bug_command
 
 from bugcommand_operator.api.names import VOLUME_GATE
 from bugcommand_operator.core.observed import Command
+from bugcommand_operator.core.policies import gate
 from bugcommand_operator.executor.starting import (
     CLAIMS_COME_FIRST_FOR,
     COUNTS_FOR,
@@ -52,6 +53,13 @@ class Burst:
             "creationTimestamp": self.now.isoformat(),
         }
         self.world.hear_pod({"metadata": meta, "spec": {"schedulingGates": [{"name": gate} for gate in gates]}})
+
+    def pod_goes_on(self, number: int) -> None:
+        """Its gate is open; it was made when it was made."""
+        created = self.world.pods.items[NAMESPACE, f"bug-{number}-1-agent"].created_at
+        now, self.now = self.now, created
+        self.pod(number)
+        self.now = now
 
     def end(self, number: int) -> None:
         ended = {"type": "Succeeded", "status": "True", "reason": "r", "lastTransitionTime": "2026-03-01T12:00:00Z"}
@@ -163,6 +171,35 @@ def test_nobody_waits_for_long_for_those_that_get_no_further(burst: Burst) -> No
     burst.now += COUNTS_FOR + timedelta(seconds=1)
 
     assert burst.next() == ["bug-2", "bug-3"]
+
+
+def test_while_volumes_are_bound_however_slowly_no_more_come_than_there_are_places(burst: Burst) -> None:
+    burst.may_start()
+    burst.pod(0, VOLUME_GATE)
+    burst.pod(1, VOLUME_GATE)
+    burst.next()
+    burst.now += COUNTS_FOR - timedelta(seconds=1)
+    burst.pod_goes_on(0)
+    assert burst.next() == ["bug-2"]
+    burst.pod(2, VOLUME_GATE)
+    burst.now += COUNTS_FOR - timedelta(seconds=1)
+    assert burst.next() == []
+    burst.now += timedelta(seconds=2)
+
+    assert burst.next() == ["bug-3", "bug-4"], "none was bound for so long: it may be that none can be"
+
+
+def test_a_gate_that_opens_because_it_was_closed_for_too_long_is_no_volume_that_was_bound(burst: Burst) -> None:
+    burst.may_start()
+    burst.pod(0, VOLUME_GATE)
+    burst.next()
+    burst.now += gate.LONGEST
+    burst.pod(1, VOLUME_GATE)
+    burst.next()
+    burst.pod_goes_on(0)
+    burst.now += COUNTS_FOR
+
+    assert burst.next() == ["bug-3"]
 
 
 def test_asking_again_and_again_keeps_nobodys_place_longer(burst: Burst) -> None:
