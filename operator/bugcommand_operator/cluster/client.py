@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 _OPENING_SECONDS = 15.0
-_USUAL_DIFFERENCE = timedelta(seconds=10)
+_DATES_ARE_WHOLE = timedelta(seconds=1)
 _LONGEST_LINE = 16 << 20  # an object has at most 1.5 MiB
 _KEPT_OPEN_SECONDS = 60.0
 """An unused connection: the API server keeps it for 90 s, and a new one costs a command's start a handshake."""
@@ -100,12 +100,13 @@ class Cluster:
 
         try:
             async with asyncio.timeout(timeout):
+                asked = local_clock()
                 response = await self._send(method, path, query, body, content_type)
                 data = await response.read()
         except (ClientError, OSError, TimeoutError) as error:
             what = str(error) or type(error).__name__
             raise ClusterUnavailable(f"{method} {path}: {what}") from error
-        self._note_time(response.headers.get("Date", ""))
+        self._note_time(response.headers.get("Date", ""), asked)
         answer = _as_object(data)
         if not 200 <= response.status < 300:
             raise _refusal(response, answer, f"{method} {path}")
@@ -138,17 +139,18 @@ class Cluster:
             if response is not None:
                 response.close()
 
-    def _note_time(self, date: str) -> None:
-        """A few seconds are the way that an answer took, and the header's own whole seconds."""
+    def _note_time(self, date: str, asked: float) -> None:
+        """It was written after we had asked and before we read it, in whole seconds: so much is known of the time."""
         if date == self._date:
             return
         self._date = date
         try:
-            behind = parsedate_to_datetime(date) - self.now()
+            earliest = parsedate_to_datetime(date)
+            latest = earliest + _DATES_ARE_WHOLE + timedelta(seconds=local_clock() - asked)
+            now = self.now()
+            self._zero += min(max(now, earliest), latest) - now
         except (ValueError, TypeError):
             return
-        if abs(behind) > _USUAL_DIFFERENCE:
-            self._zero += behind
 
     async def _send(
         self,

@@ -33,6 +33,8 @@ AT_ONCE = {Sort.CLAIM: 16, Sort.TELL: 4, Sort.START: 16, Sort.END: 8, Sort.LET_G
 """A start asks up to three things at a time, all others one but for a volume that is gone; the client has a hundred
 connections, and the Lease needs one."""
 
+UNHURRIED = {Sort.TELL, Sort.LET_GO}
+
 
 def sort_of(command: Command, is_called: bool) -> Sort:
     """`is_called`: that it may be claimed here."""
@@ -56,9 +58,9 @@ class Asking:
         self._call = call
         self._at_once = at_once
         self._clock = clock
-        self._turns: dict[Sort, set[Key]] = {sort: set() for sort in Sort}
+        self._turns: dict[Sort, dict[Key, float]] = {sort: {} for sort in Sort}
         self._lines: dict[Sort, dict[Key, float]] = {sort: {} for sort in Sort}
-        """In their order, and since when."""
+        """In their order, and since when each has waited."""
 
     def may_ask(self, key: Key, sort: Sort) -> bool:
         """Whether it is its turn; if not, it waits for it. A turn of another sort is given back."""
@@ -68,7 +70,7 @@ class Asking:
             return False
         self.leave(key)
         if len(self._turns[sort]) < self._at_once[sort]:
-            self._turns[sort].add(key)
+            self._turns[sort][key] = self._clock()
             return True
         self._lines[sort][key] = self._clock()
         return False
@@ -80,16 +82,14 @@ class Asking:
         """Its turn, or the line."""
         for sort in Sort:
             self._lines[sort].pop(key, None)
-            if key in self._turns[sort]:
-                self._turns[sort].remove(key)
+            if self._turns[sort].pop(key, None) is not None:
                 self._call_next(sort)
 
     def _call_next(self, sort: Sort) -> None:
         line = self._lines[sort]
         if line:
             key = next(iter(line))
-            del line[key]
-            self._turns[sort].add(key)
+            self._turns[sort][key] = line.pop(key)
             self._call(key)
 
     def waiting(self, sort: Sort) -> int:
@@ -100,6 +100,8 @@ class Asking:
 
     @property
     def oldest_seconds(self) -> float:
-        """Since the first of those that wait has waited; any thread may ask."""
-        since = [first for line in self._lines.values() for first in list(line.values())[:1]]
+        """Of the one that has asked, or waited to ask, for longest, but for those that nobody waits for; any thread may
+        ask for it."""
+        by_sort = [each[sort] for sort in Sort if sort not in UNHURRIED for each in (self._turns, self._lines)]
+        since = [first for keys in by_sort for first in list(keys.values())]
         return self._clock() - min(since) if since else 0.0

@@ -24,8 +24,11 @@ class KeyedQueue:
         work: Callable[[Key], Awaitable[float | None]],
         workers: int = 16,
         waited: Callable[[float], None] = lambda _seconds: None,
+        is_put_off: Callable[[Key], bool] = lambda _key: False,
     ) -> None:
-        """`waited` is told how long each key has waited for its worker."""
+        """`waited` is told how long each key has waited for its worker. What `is_put_off` at the end of a pass was not
+        tried: how often it has failed before is not forgotten."""
+        self._is_put_off = is_put_off
         self._work = work
         self._waited = waited
         self._workers = workers
@@ -115,7 +118,8 @@ class KeyedQueue:
             )
             self.add_after(key, delay)
         else:
-            self._failures.pop(key, None)
+            if not self._is_put_off(key):
+                self._failures.pop(key, None)
             if again is not None:
                 self.add_after(key, again)
 

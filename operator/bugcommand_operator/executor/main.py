@@ -93,7 +93,7 @@ class Executor:
         identity, limits = config.identity(), config.limits()
         self._world = World(limits.ageing)
         self._registry = self._with_registry(kube)
-        self._queue = KeyedQueue(self._timed_pass, PASSES, metrics.QUEUE_WAIT.observe)
+        self._queue = KeyedQueue(self._timed_pass, PASSES, metrics.QUEUE_WAIT.observe, self._waits_to_ask)
         self._events = EventPoster(kube, config.executor_id, self._many_wait_for_their_claim)
         confirm = Fence(kube, self._world, self._registry).confirm if self._registry else unfenced
         actor = Actor(kube, self._world, config.install(), confirm)
@@ -231,6 +231,10 @@ class Executor:
             stop_flag=stop,
         )
 
+    def _waits_to_ask(self, key: Key) -> bool:
+        """Another pass does what the last one over it was to do."""
+        return self._reconciler.asking.waits(key)
+
     async def _timed_pass(self, key: Key) -> float | None:
         began = time.monotonic()
         try:
@@ -242,8 +246,9 @@ class Executor:
             metrics.PASSES.labels("failed").inc()
             raise
         finally:
-            metrics.PASS_SECONDS.observe(time.monotonic() - began)
-        if not self._reconciler.asking.waits(key):  # else another one does what this one was to do
+            if not self._waits_to_ask(key):
+                metrics.PASS_SECONDS.observe(time.monotonic() - began)
+        if not self._waits_to_ask(key):
             metrics.PASSES.labels("done").inc()
         return again
 

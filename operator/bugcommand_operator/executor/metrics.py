@@ -32,7 +32,7 @@ PASSES = Counter("mentu_reconcile_total", "Passes over commands, by how they wen
 PASS_SECONDS = Histogram("mentu_reconcile_seconds", "Time of one pass over one command.", buckets=MOMENTS)
 QUEUE_DEPTH = Gauge("mentu_queue_depth", "Commands that wait for a pass, or for a turn to ask, or are in one.")
 QUEUE_OLDEST = Gauge(
-    "mentu_queue_oldest_seconds", "Age of the oldest pass that is not done, its waits included; 0: all are done."
+    "mentu_queue_oldest_seconds", "Age of the oldest pass that somebody waits for, its waits included; 0: all are done."
 )
 STARTS_WAITING = Gauge(
     "mentu_starts_waiting",

@@ -40,8 +40,6 @@ from bugcommand_operator.executor.world import Key, World
 from bugcommand_operator.manifests.volumes import workspace_volume_name
 
 MOST_STEPS = 8
-ALWAYS_ASKS = {Sort.CLAIM, Sort.START}
-"""As good as."""
 DEFAULT_AGENT = "claude"
 log = structlog.get_logger()
 
@@ -100,32 +98,35 @@ class Reconciler:
         if is_anothers(seen, self._kube.now()):
             self._needs_no_turn(command.key)
             return NOTHING
-        is_its_turn = command.is_waiting and self._turns.begin(command)
+        is_called = command.is_waiting and self._turns.begin(command)
+        has_to_wait = False
         try:
             plan = await self._decided(seen)
+            has_to_wait = plan is None
         finally:
-            if not self.asking.waits(command.key):
+            if not has_to_wait:
                 self.asking.leave(command.key)
-                if is_its_turn:
+                if is_called:
                     self._turns.end(command.key)
         self._notice_the_end(command)
-        return plan
+        return plan or NOTHING
 
     def _needs_no_turn(self, key: Key) -> None:
         self.starting.give_back(key)
         self.asking.leave(key)
 
-    async def _decided(self, seen: Observed) -> Plan:
-        """And done, if it is its turn, the fence's question included: nothing lies between what was seen and the act.
-        Where most have something to do it is waited for before anything is looked at; else it may not be needed."""
+    async def _decided(self, seen: Observed) -> Plan | None:
+        """And done, the fence's question included: nothing lies between what was seen and the act. None: it waits for
+        its turn. Without a question to ask first, it may turn out that nothing is to be done, and no turn is needed."""
         command = seen.command
         key, sort = command.key, sort_of(command, command.key in self._world.called)
-        if (sort in ALWAYS_ASKS or self._must_ask(command)) and not self.asking.may_ask(key, sort):
-            return NOTHING
+        asks_first = sort is Sort.START or self._must_ask(command)
+        if asks_first and not self.asking.may_ask(key, sort):
+            return None
         seen = await self._observe(seen)
         plan = decide(seen, self._kube.now())
         if (plan.actions or plan.status) and not self.asking.may_ask(key, sort):
-            return NOTHING
+            return None
         return await self._act_and_write(seen, plan)
 
     def _first_seen(self, command: Command) -> Observed:

@@ -94,6 +94,17 @@ async def test_a_clock_of_ours_that_is_set_changes_no_time(
     assert timedelta() <= cluster.now() - before < timedelta(seconds=30)
 
 
+@pytest.mark.parametrize("wrong", [timedelta(seconds=-5), timedelta(seconds=5)])
+async def test_the_time_is_kept_within_what_an_answer_tells(server: Server, cluster: Cluster, wrong: timedelta) -> None:
+    """Which is a second, and as long as the answer took."""
+    began = datetime.now(UTC)
+    server.headers = f"Date: {format_datetime(began + wrong, usegmt=True)}\r\n"
+    await cluster.request("GET", "/x")
+    now, took = cluster.now(), datetime.now(UTC) - began
+
+    assert began + wrong - timedelta(seconds=1) <= now <= began + wrong + timedelta(seconds=1) + 2 * took
+
+
 @pytest.mark.parametrize("date", ["", "Date: yesterday\r\n", "Date: Sat, 99 Nov 2026 99:00:00 GMT\r\n"])
 async def test_a_date_that_says_nothing_leaves_the_time_as_it_is(server: Server, cluster: Cluster, date: str) -> None:
     server.headers = date

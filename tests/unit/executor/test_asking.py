@@ -244,6 +244,25 @@ async def test_who_waits_for_a_turn_and_is_asked_to_end_waits_for_it_no_longer()
     await crowd.end()
 
 
+async def test_who_turns_out_to_need_no_turn_stands_in_no_line_and_takes_no_room() -> None:
+    crowd = Crowd()
+    suspended = crowd.add("old")
+    for name in suspended:
+        crowd.cluster.patch("BugCommand", NAMESPACE, name, {"spec": {"suspend": True}})
+    kube = await crowd.executor("claim")
+    await crowd.work()
+    crowd.add("new")
+    await crowd.process.hear()
+    await crowd.work()
+    for name in suspended:
+        crowd.process.enqueue((NAMESPACE, name))
+    await crowd.work()
+
+    assert (kube.under_way["claim"], crowd.waiting(Sort.CLAIM)) == (MOST, MANY - MOST)
+    assert not {name for _, name in crowd.process.world.called} & set(suspended)
+    await crowd.end()
+
+
 async def test_who_waits_to_be_told_and_is_called_up_waits_for_that_no_longer() -> None:
     crowd = Crowd(limit=1)
     names = crowd.add("new")
@@ -377,14 +396,23 @@ def test_nobody_waits_where_there_is_room_and_who_has_waited_longest_is_called_f
         assert [line.asking.waits(k) for k in KEYS] == [any(k in lines[s] for s in Sort) for k in KEYS]
 
 
-def test_it_is_known_for_how_long_somebody_has_waited() -> None:
+def test_it_is_known_for_how_long_somebody_has_waited_the_line_included() -> None:
     line = Line(1)
-    line.asking.may_ask(KEYS[0], Sort.START)
     assert line.asking.oldest_seconds == 0
-    line.now = 5
+    for at, key in enumerate(KEYS):
+        line.now = 2.0 * at
+        line.asking.may_ask(key, Sort.START)
+    line.asking.leave(KEYS[0])
     line.asking.may_ask(KEYS[1], Sort.START)
-    line.now = 7
-    line.asking.may_ask(KEYS[2], Sort.START)
-    line.asking.may_ask(KEYS[1], Sort.START)
+    line.now = 10
 
-    assert (line.asking.oldest_seconds, len(line.asking)) == (2, 2)
+    assert (line.asking.oldest_seconds, len(line.asking)) == (8, 2)
+
+
+def test_who_is_told_why_it_waits_is_not_waited_for() -> None:
+    line = Line(1)
+    line.asking.may_ask(KEYS[0], Sort.TELL)
+    line.asking.may_ask(KEYS[1], Sort.TELL)
+    line.now = 100
+
+    assert line.asking.oldest_seconds == 0

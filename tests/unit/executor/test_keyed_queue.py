@@ -17,8 +17,10 @@ Work = Callable[[Key], Awaitable[float | None]]
 
 
 @asynccontextmanager
-async def running(work: Work, workers: int = 4) -> AsyncIterator[KeyedQueue]:
-    queue = KeyedQueue(work, workers)
+async def running(
+    work: Work, workers: int = 4, is_put_off: Callable[[Key], bool] = lambda _key: False
+) -> AsyncIterator[KeyedQueue]:
+    queue = KeyedQueue(work, workers, is_put_off=is_put_off)
     task = asyncio.create_task(queue.run())
     try:
         yield queue
@@ -108,6 +110,30 @@ async def test_a_failure_is_tried_again_later_and_later_and_stops_no_other_key()
     assert all(gap <= LAST_BACKOFF for gap in gaps)
     assert gaps[8] > 5 > gaps[3]
     assert work.times(B)
+
+
+async def test_a_pass_that_was_put_off_forgets_no_failure() -> None:
+    """One that only stands in a line; else each try would come as soon as the first."""
+    work, tries = Recorder(), 12
+    outcomes = [RuntimeError("no"), None] * tries
+    put_off: set[Key] = set()
+
+    async def put_off_every_second_time(key: Key) -> float | None:
+        outcome = outcomes[len(work.began) % len(outcomes)]
+        await work(key)
+        put_off.clear()
+        if outcome is not None:
+            raise outcome
+        put_off.add(key)
+        return 0.0
+
+    async with running(put_off_every_second_time, is_put_off=put_off.__contains__) as queue:
+        queue.add(A)
+        await asyncio.sleep(2 * tries * (1 + LAST_BACKOFF))
+        times = work.times()[: 2 * tries]
+
+    waited = [later - earlier - 1 for earlier, later in zip(times[::2], times[1::2], strict=True)]
+    assert waited[-1] >= LAST_BACKOFF / 2
 
 
 async def test_a_success_forgets_earlier_failures() -> None:
