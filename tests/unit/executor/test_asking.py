@@ -103,7 +103,8 @@ class Crowd:
         """One pass over a command at a time, as the queue has it."""
         for _ in range(turns):
             self._passes = {key: task for key, task in self._passes.items() if not task.done()}
-            for key in [key for key in self.process.due if key not in self._passes]:
+            now = self.cluster.now
+            for key in [key for key, at in self.process.due.items() if at <= now and key not in self._passes]:
                 self._passes[key] = asyncio.create_task(self.process.one(key))
             await asyncio.sleep(0)
             self.process.reconciler.starting.wake(self.process.enqueue)
