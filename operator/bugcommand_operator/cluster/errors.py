@@ -55,6 +55,11 @@ _BY_STATUS: dict[int, type[ClusterError]] = {
 }
 
 
+def is_unavailable(status: int) -> bool:
+    """What an answer with this status says of the API server, or of what stands before it."""
+    return status >= 400 and status not in _BY_STATUS
+
+
 def error_for(status: int, reason: str, message: str, retry_after: str | None = None) -> ClusterError:
     kind = AlreadyExists if reason == "AlreadyExists" else _BY_STATUS.get(status, ClusterUnavailable)
     seconds = float(retry_after) if retry_after and retry_after.isdigit() else None

@@ -94,7 +94,7 @@ class Reconciler:
         return 1.0
 
     async def _one_step(self, command: Command) -> Plan:
-        seen = self._first_seen(command)
+        seen = Observed(command, self._identity, self._limits, executors=self._world.executors)
         if is_anothers(seen, self._kube.now()):
             self._needs_no_turn(command.key)
             return NOTHING
@@ -128,9 +128,6 @@ class Reconciler:
         if (plan.actions or plan.status) and not self.asking.may_ask(key, sort):
             return None
         return await self._act_and_write(seen, plan)
-
-    def _first_seen(self, command: Command) -> Observed:
-        return Observed(command, self._identity, self._limits, executors=self._world.executors)
 
     def _must_ask(self, command: Command) -> bool:
         if _must_know(command) or _begins(command):

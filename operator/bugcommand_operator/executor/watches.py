@@ -17,6 +17,7 @@ from typing import cast
 import aiohttp
 import kopf
 
+from bugcommand_operator.cluster.errors import is_unavailable
 from bugcommand_operator.cluster.reach import Reach
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.kopf_lists import NothingButVersion, WatchedFrom, namespace_in
@@ -29,8 +30,6 @@ KINDS = {
     "pods": "Pod",
     "persistentvolumeclaims": "PersistentVolumeClaim",
 }
-
-TOO_MANY_REQUESTS = 429
 
 
 @dataclass
@@ -118,7 +117,7 @@ class Watches:
         kind = KINDS.get(told.url.name)
         if kind is None:
             return
-        if told.response.status >= 500 or told.response.status == TOO_MANY_REQUESTS:
+        if is_unavailable(told.response.status):
             self._reach.failed(context.asked, writes=False)
         else:
             self._reach.answered(writes=False)

@@ -21,6 +21,7 @@ from bugcommand_operator.cluster.errors import (
     Conflict,
     NotFound,
     Refused,
+    is_unavailable,
 )
 
 
@@ -152,6 +153,7 @@ async def test_the_class_of_an_error_says_what_it_means(
         await cluster.request("GET", "/api")
 
     assert type(raised.value) is error
+    assert is_unavailable(status) == (error is ClusterUnavailable)
     assert raised.value.status == status
     assert str(raised.value) == "GET /api: of this"
 
