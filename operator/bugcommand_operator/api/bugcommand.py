@@ -337,8 +337,9 @@ class BugCommandStatus(Model):
 def immutable_after_claim() -> dict[str, str]:
     """CEL for the fields of the spec that what was claimed, or approved, is built on.
 
-    One rule for all, which first asks whether anything of the spec has changed: the API server evaluates it at each
-    status write, and each look at a field costs it a copy of the schema around that field.
+    One rule for all: the API server evaluates it at each status write, and each look at a field costs it a copy of the
+    schema around that field. So it asks first whether the spec is free yet, as at a claim, then whether all of it is as
+    it was, as at each later write.
     """
     fields = [f.alias or name for name, f in BugCommandSpec.model_fields.items()]
     same = {f: _is_unchanged(f) for f in fields if f not in MUTABLE_AFTER_CLAIM}
@@ -347,7 +348,7 @@ def immutable_after_claim() -> dict[str, str]:
     refusal = "cannot change once the command is claimed or its approval decided: make a new BugCommand"
     named = [f"(!{unchanged} ? 'spec.{field} ' : '')" for field, unchanged in same.items()]
     return rule(
-        f"self.spec == oldSelf.spec || {free} || ({' && '.join(same.values())})",
+        f"{free} || self.spec == oldSelf.spec || ({' && '.join(same.values())})",
         f"what the command's execution is built on {refusal}",
         messageExpression=" + ".join([*named, f"'{refusal}'"]),
     )

@@ -194,11 +194,11 @@ def test_what_was_claimed_cannot_change_and_the_refusal_names_it(field: str) -> 
     )
 
 
-def test_a_status_write_is_let_through_by_one_comparison() -> None:
-    """The API server evaluates the rule at each of them: the rest of it is for changes of the spec."""
+def test_a_claim_is_let_through_by_a_look_at_the_status_and_a_later_write_by_one_comparison() -> None:
+    """The API server evaluates the rule at each status write: the rest of it is for changes of the spec."""
     assert the_rule_of_the_claim()["rule"].startswith(
-        "self.spec == oldSelf.spec || !has(oldSelf.status) || !has(oldSelf.status.claim)"
-        " && !has(oldSelf.status.attempt) && !has(oldSelf.status.approval) || ("
+        "!has(oldSelf.status) || !has(oldSelf.status.claim) && !has(oldSelf.status.attempt)"
+        " && !has(oldSelf.status.approval) || self.spec == oldSelf.spec || ("
     )
 
 
