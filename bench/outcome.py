@@ -134,12 +134,48 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Wait:
+    """A time that people have to wait, in seconds, with a bound. Where a peer, which does as little as can be done,
+    shows in the same run that the machine is slow, the bound is so many times what the peer took."""
+
+    what: str
+    seconds: float
+    most: float
+    peer_name: str
+    peer: float
+    times: float
+    n: int
+    quiet: bool = True
+
+    @property
+    def is_as_asked(self) -> bool:
+        return self.seconds <= self.most
+
+    @property
+    def ok(self) -> bool:
+        return self.strain <= 1
+
+    @property
+    def strain(self) -> float:
+        return self.seconds / max(self.most, self.times * self.peer)
+
+    @property
+    def goal(self) -> str:
+        return f"≤ {self.most:g} s, or {self.times:g}× where the peer is slow"
+
+    def to_dict(self) -> dict[str, Any]:
+        figures = {"what": self.what, "value": round(self.seconds, 2), "unit": "s", "goal": self.goal, "ok": self.ok}
+        peer = {"peer": round(self.peer, 2), "peer_name": self.peer_name, "ratio": round(self.seconds / self.peer, 3)}
+        return {**figures, **peer, "as_asked": self.is_as_asked, "n": self.n, "quiet": self.quiet}
+
+
+@dataclass(frozen=True)
 class Row:
     """One benchmark. Its headline is the case that comes closest to its goal or misses it by most."""
 
     id: str
     title: str
-    cases: tuple[Case | Figure, ...]
+    cases: tuple[Case | Figure | Wait, ...]
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -5,21 +5,18 @@ The peer is a kopf operator with the same watches that does nothing.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
-from bench import kwok, many, noop_kopf, outcome, rounds
+from bench import kwok, many, outcome, rounds
 from bench.census import Census, Watching
 from bench.kube import Api
 from bench.outcome import Figure, Row
 from bench.pretending import FOR_EVER, command, commands_path, pretending
-from bench.programs import program
 from bench.rounds import Tick
 from bench.stats import percentile
-from bench.subject import Subject, executor_subject
+from bench.subject import Subject, executor_subject, noop_subject
 from bench.wait import TookTooLong, until
 
 LIVES, RUNNING, ALL = 300, 1000, 5000
@@ -81,7 +78,7 @@ class Many:
 
     async def restart_peer(self) -> float:
         began = time.perf_counter()
-        async with _noop(self.folder, NAMESPACE) as subject:
+        async with noop_subject(self.folder, NAMESPACE, ALL) as subject:
             took = time.perf_counter() - began
             await quiet(subject)
             self.memory[PEER].append(subject.memory_mib())
@@ -133,14 +130,3 @@ async def quiet(subject: Subject) -> None:
 
     with suppress(TookTooLong):
         await until("rest", rests, REST_SECONDS)
-
-
-@asynccontextmanager
-async def _noop(folder: Path, namespace: str) -> AsyncIterator[Subject]:
-    log = folder / "noop.log"
-
-    async def shown() -> bool:
-        return noop_kopf.SHOWN in await asyncio.to_thread(log.read_text)
-
-    async with program(["-m", "bench.noop_kopf", namespace, str(ALL)], {}, log, shown) as pid:
-        yield Subject(pid)

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.outcome import Case, Figure, Row
+from bench.outcome import Case, Figure, Row, Wait
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
@@ -37,9 +37,13 @@ def table(rows: list[Row]) -> Table:
     return made
 
 
-def _cells(case: Case | Figure) -> list[str]:
+def _cells(case: Case | Figure | Wait) -> list[str]:
     shown = case.to_dict()
     verdict = {True: "[green]ok[/green]", False: "[red]missed[/red]", None: ""}[case.ok]
+    if isinstance(case, Wait):
+        peer, ratio = f"{case.peer:.1f} s", f"{shown['ratio']:.2f}×"
+        verdict = "[yellow]ok by the peer[/yellow]" if case.ok and not case.is_as_asked else verdict
+        return [case.what, f"{case.seconds:.1f} s", case.peer_name, peer, ratio, "", str(case.n), case.goal, verdict]
     if isinstance(case, Figure):
         return [case.what, f"{case.value:g} {case.unit}", "", "", "", "", str(case.n), shown["goal"], verdict]
     low, high = shown["interval"]

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import aiohttp
 
+from bench import noop_kopf
 from bench.executor import executor
-from bench.programs import free_port
+from bench.programs import free_port, program
 
 MIB = 1024
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -81,3 +82,15 @@ async def executor_subject(folder: Path, namespace: str, limit: int) -> AsyncIte
     env = {"MENTU_METRICS_PORT": str(metrics), "MENTU_CONCURRENCY_LIMIT": str(limit)}
     async with executor(folder, namespace, env) as pid:
         yield Subject(pid, metrics)
+
+
+@asynccontextmanager
+async def noop_subject(folder: Path, namespace: str, commands: int) -> AsyncIterator[Subject]:
+    """A kopf operator with the same watches that does nothing; begins once it has been shown so many commands."""
+    log = folder / "noop.log"
+
+    async def shown() -> bool:
+        return noop_kopf.SHOWN in await asyncio.to_thread(log.read_text)
+
+    async with program(["-m", "bench.noop_kopf", namespace, str(commands)], {}, log, shown) as pid:
+        yield Subject(pid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bench.census import Census, Life
 from bench.load import Load, fit
-from bench.outcome import Figure, Row
+from bench.outcome import Row
 from bench.scale_row import Found, row
 
 LOAD = fit(Load(), 12.2)
@@ -16,14 +16,15 @@ def lives(*added: Life) -> Census:
     return Census(lives={str(n): life for n, life in enumerate([*ended, *added])})
 
 
-def found(unended: int = 0) -> Found:
-    made = Found(reconciled=4.0, known=5000, burst_seconds=15.0, cpu_seconds=0.08, unended=unended)
+def found(unended: int = 0, burst: float = 15.0, restart: float = 4.0) -> Found:
+    made = Found(reconciled=restart, known=5000, burst_seconds=burst, cpu_seconds=0.08, unended=unended)
+    made.bare_burst_seconds, made.noop_restart = 16.0, 7.0
     made.peak_mib, made.waits = [200.0], [0.1]
     return made
 
 
 def faults(made: Row) -> list[str]:
-    return [case.what for case in made.cases if isinstance(case, Figure) and not case.ok]
+    return [case.what for case in made.cases if case.ok is False]
 
 
 def resting(**changed: object) -> Life:
@@ -70,3 +71,27 @@ def test_the_row_says_what_was_asked_for_what_was_run_and_why() -> None:
         "this machine makes 12.2 such Jobs a second: 20 arrivals are more than it can carry"
     )
     assert notes["Jobs a second, same pod and volume"] == 12.2
+
+
+@pytest.mark.parametrize(
+    ("burst", "restart", "wanted"),
+    [
+        (20.0, 10.0, []),
+        (24.0, 14.0, []),
+        (24.1, 14.0, ["burst of 2,000, all claimed"]),
+        (24.0, 14.1, ["killed under load with 5,000 there, a pass over each command"]),
+    ],
+    ids=["within the bounds", "within what the peers allow", "a burst beyond both", "a restart beyond both"],
+)
+def test_a_wait_is_a_fault_beyond_its_bound_where_the_peer_shows_that_the_machine_can(
+    burst: float, restart: float, wanted: list[str]
+) -> None:
+    assert faults(row(LOAD, lives(), found(burst=burst, restart=restart))) == wanted
+
+
+def test_the_row_names_the_bounds_that_were_kept_only_by_what_the_machine_allows() -> None:
+    assert (
+        row(LOAD, lives(), found(burst=24.0)).notes["missed as asked"]
+        == "burst of 2,000, all claimed: 24.0 s, asked: 20 s"
+    )
+    assert "missed as asked" not in row(LOAD, lives(), found()).notes
