@@ -10,10 +10,10 @@ import sys
 
 import uvloop
 
-from bench.kube import GROUP, Api, Raw
+from bench.kube import GROUP, Api, ApiError, Raw, WentWrong
 from bench.raw_loop import claim
+from bugcommand_operator.executor.asking import AT_ONCE, Sort
 
-AT_ONCE = 16
 WATCHES = "watching"
 
 
@@ -21,7 +21,7 @@ async def main(namespace: str) -> None:
     commands = f"{GROUP}/namespaces/{namespace}/bugcommands"
     shown: asyncio.Queue[Raw] = asyncio.Queue()
     async with Api.connect() as api, asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
+        for _ in range(AT_ONCE[Sort.CLAIM]):
             group.create_task(_claim_each(api, commands, shown))
         async for event in api.watch(commands):
             if event["type"] == "LISTED":
@@ -29,11 +29,20 @@ async def main(namespace: str) -> None:
                 sys.stdout.flush()
             elif event["type"] == "ADDED":
                 shown.put_nowait(event["object"]["metadata"])
+            elif event["type"] == "ERROR":
+                raise WentWrong(str(event["object"]))
 
 
 async def _claim_each(api: Api, commands: str, shown: asyncio.Queue[Raw]) -> None:
     while True:
-        await claim(api, commands, await shown.get())
+        meta = await shown.get()
+        try:
+            await claim(api, commands, meta)
+        except TimeoutError:
+            shown.put_nowait(meta)
+        except ApiError as error:
+            if error.status == 429 or error.status >= 500:
+                shown.put_nowait(meta)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def _cells(case: Case | Figure | Wait) -> list[str]:
     shown = case.to_dict()
     verdict = {True: "[green]ok[/green]", False: "[red]missed[/red]", None: ""}[case.ok]
     if isinstance(case, Wait):
-        peer, ratio = f"{case.peer:.1f} s", f"{shown['ratio']:.2f}×"
+        peer, ratio = ("", "") if case.peer is None else (f"{case.peer:.1f} s", f"{shown['ratio']:.2f}×")
         verdict = "[yellow]ok by the peer[/yellow]" if case.ok and not case.is_as_asked else verdict
         return [case.what, f"{case.seconds:.1f} s", case.peer_name, peer, ratio, "", str(case.n), case.goal, verdict]
     if isinstance(case, Figure):
@@ -110,6 +110,9 @@ def _figure(name: str, case: dict[str, Any], now: datetime) -> str:
     end = f"{case['n']} | {case['goal']} | {verdict} | {now:%Y-%m-%d} |"
     if case["peer"] is None:
         return f"| {name} | {case['what']} | {case['value']:g} {case['unit']} | | | | {end}"
+    if "interval" not in case:
+        peer = f"{case['peer_name']} | {case['peer']:g} {case['unit']}"
+        return f"| {name} | {case['what']} | {case['value']:g} {case['unit']} | {peer} | {case['ratio']:.2f} | {end}"
     low, high = case["interval"]
     peer = f"{case['peer_name']} | {case['peer']:.1f} ({case['peer_p90']:.1f})"
     ratio = f"{case['ratio']:.2f} ({low:.2f}–{high:.2f})"

@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -81,12 +82,13 @@ class Run:
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             trouble = group.create_task(self._kill_and_start_again(load.kill_after))
-            for number in range(load.arrivals):
+            for number in itertools.count():
+                if number >= load.arrivals and trouble.done():
+                    break
                 await asyncio.sleep(max(began + number / load.rate - time.monotonic(), 0))
                 group.create_task(self._arrive(load.seconds))
                 self._look()
                 self.progress.advance(task)
-            await trouble
 
     async def _arrive(self, seconds: float) -> None:
         """With more than are to be kept, the one that ended first goes."""
@@ -106,8 +108,8 @@ class Run:
         await asyncio.sleep(after)
         self.note()
         await self.subject.kill()
+        self.found.noop_restart = await scale_peers.noop_start(self._folder, NAMESPACE, self.census.present)
         self.found.known = known = self.census.present
-        self.found.noop_restart = await scale_peers.noop_start(self._folder, NAMESPACE, known)
         began = time.monotonic()
         self.subject = await self._start()
 
@@ -137,21 +139,20 @@ class Run:
     async def burst(self) -> None:
         """First the peer's, while the executor has nothing to do."""
         size = self.load.asked.burst
-        task = self.progress.add_task(f"a burst of {size}, for a bare loop", total=None)
-        self.found.bare_burst_seconds = await scale_peers.bare_burst(self.api, self._folder, f"{NAMESPACE}-bare", size)
-        self.progress.update(task, total=1, completed=1)
-        shown = self.progress.add_task(f"a burst of {size}", total=size)
         names = [f"b{number}" for number in range(size)]
-        self.found.burst_seconds = scale_peers.CLAIMED_SECONDS
-        with suppress(TookTooLong):  # then that time says so
-            self.found.burst_seconds = await scale_peers.burst(
-                self.api,
-                NAMESPACE,
-                self.census,
-                names,
-                BURST_AGENT_SECONDS,
-                lambda claimed: self.progress.update(shown, completed=claimed),
+        task = self.progress.add_task(f"a burst of {size}, for a bare loop", total=None)
+        async with scale_peers.bare_burst(self.api, self._folder, f"{NAMESPACE}-bare", size) as took:
+            self.found.bare_burst_seconds = took
+            self.progress.update(task, total=1, completed=1)
+            shown = self.progress.add_task(f"a burst of {size}", total=size)
+            self.found.burst_seconds = await self._all_claimed(
+                names, lambda claimed: self.progress.update(shown, completed=claimed)
             )
+
+    async def _all_claimed(self, names: list[str], told: Callable[[int], None]) -> float:
+        with suppress(TookTooLong):  # then that time says so
+            return await scale_peers.burst(self.api, NAMESPACE, self.census, names, BURST_AGENT_SECONDS, told)
+        return scale_peers.CLAIMED_SECONDS
 
 
 def resting(name: str) -> Raw:

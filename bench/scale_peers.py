@@ -1,11 +1,13 @@
-"""What the machine can do while a scale run runs, by programs that do as little as can be done."""
+"""A burst of commands, and programs that do as little as can be done of what a scale run asks: they show what the
+machine can do in the same run. One that did not get there has no time: nothing is concluded from it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from bench import bare_claims, many
@@ -13,9 +15,9 @@ from bench.census import Census, Watching
 from bench.kube import Api
 from bench.namespaces import fresh_namespace
 from bench.pretending import command, commands_path
-from bench.programs import program
+from bench.programs import DidNotStart, program
 from bench.subject import noop_subject
-from bench.wait import until
+from bench.wait import TookTooLong, until
 
 CLAIMED_SECONDS = 300.0
 
@@ -40,30 +42,44 @@ async def burst(
     return max(claims()) - began
 
 
-async def bare_burst(api: Api, folder: Path, namespace: str, size: int) -> float:
-    """The same burst, claimed by a loop of watch and compare-and-set; what it made is gone afterwards."""
+@asynccontextmanager
+async def bare_burst(api: Api, folder: Path, namespace: str, size: int) -> AsyncIterator[float | None]:
+    """The seconds of the same burst, claimed by a loop of watch and compare-and-set. What it made is cleared at the end
+    of the block, so that this is no part of what is measured in it."""
+    took = None
+    async with fresh_namespace(api, namespace):
+        try:
+            with suppress(TookTooLong, DidNotStart):
+                took = await _claimed_barely(api, folder, namespace, size)
+            yield took
+        finally:
+            await many.empty(api, namespace)
+
+
+async def _claimed_barely(api: Api, folder: Path, namespace: str, size: int) -> float:
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(fresh_namespace(api, namespace))
         census = await stack.enter_async_context(Watching(api, namespace))
         await stack.enter_async_context(_bare_claims(folder, namespace))
-        took = await burst(api, namespace, census, [f"b{number}" for number in range(size)], 0, lambda _claimed: None)
-        await many.empty(api, namespace)
-    return took
+        return await burst(api, namespace, census, [f"b{number}" for number in range(size)], 0, lambda _claimed: None)
 
 
-async def noop_start(folder: Path, namespace: str, commands: int) -> float:
+async def noop_start(folder: Path, namespace: str, commands: int) -> float | None:
     """Seconds until a kopf operator that does nothing, started now, has been shown so many."""
     began = time.monotonic()
-    async with noop_subject(folder, namespace, commands):
-        return time.monotonic() - began
+    with suppress(DidNotStart):
+        async with noop_subject(folder, namespace, commands) as peer:
+            took = time.monotonic() - began
+            await peer.kill()
+            return took
+    return None
 
 
 @asynccontextmanager
-async def _bare_claims(folder: Path, namespace: str) -> AsyncIterator[int]:
+async def _bare_claims(folder: Path, namespace: str) -> AsyncIterator[None]:
     log = folder / "bare-claims.log"
 
     async def watches() -> bool:
         return bare_claims.WATCHES in await asyncio.to_thread(log.read_text)
 
-    async with program(["-m", "bench.bare_claims", namespace], {}, log, watches) as pid:
-        yield pid
+    async with program(["-m", "bench.bare_claims", namespace], {}, log, watches):
+        yield

@@ -22,7 +22,7 @@ class Found:
     """What was measured on the way."""
 
     reconciled: float = 0.0
-    noop_restart: float = 0.0
+    noop_restart: float | None = None
     known: int = 0
     """Commands that were there as the executor was started again."""
     peak_mib: list[float] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Found:
     cpu_seconds: float = 0.0
     unended: int = 0
     burst_seconds: float = 0.0
-    bare_burst_seconds: float = 0.0
+    bare_burst_seconds: float | None = None
     waits: list[float] = field(default_factory=list)
     """In the steady load, from a command's first event to that of its claim."""
 

@@ -92,6 +92,14 @@ def test_the_table_tells_a_wait_within_its_bound_from_one_that_only_the_peer_exc
     assert f"{seconds / 7:.2f}×" in text
 
 
+def test_a_wait_whose_peer_did_not_get_there_is_told_without_one(tmp_path: Path) -> None:
+    row = Row("SCALE", "t", (outcome.Wait("restart", 9.0, 10, "no-op", None, 2, 1),))
+    with (tmp_path / "out").open("w") as file:
+        report.show([row], Console(file=file, width=200))
+    assert "9.0 s" in (tmp_path / "out").read_text()
+    assert row.to_dict()["ratio"] is None
+
+
 def test_the_page_keeps_its_text_and_changes_its_figures(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")

@@ -89,6 +89,15 @@ def test_a_wait_is_a_fault_beyond_its_bound_where_the_peer_shows_that_the_machin
     assert faults(row(LOAD, lives(), found(burst=burst, restart=restart))) == wanted
 
 
+@pytest.mark.parametrize(
+    ("peer", "burst"), [(None, 20.1), (1000.0, 40.1)], ids=["it did not get there", "it took for ever"]
+)
+def test_a_peer_that_shows_nothing_excuses_nothing(peer: float | None, burst: float) -> None:
+    made = found(burst=burst)
+    made.bare_burst_seconds = peer
+    assert faults(row(LOAD, lives(), made)) == ["burst of 2,000, all claimed"]
+
+
 def test_the_row_names_the_bounds_that_were_kept_only_by_what_the_machine_allows() -> None:
     assert (
         row(LOAD, lives(), found(burst=24.0)).notes["missed as asked"]
