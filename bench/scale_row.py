@@ -12,9 +12,9 @@ from bench.stats import percentile
 
 BARE_CLAIMS, NOOP = "bare claims", "no-op kopf operator"
 MOST_MIB, MOST_RESTART, MOST_BURST = 350, 10, 20
-BURST_TIMES, RESTART_TIMES = 1.5, 2.0
-"""Of what the peers take in the same run. The restart's is P9's; a claim of ours tells more than one of theirs, and is
-decided by what there is of room, turns and others' claims."""
+TIMES = 2.0
+"""Of what the peers take in the same run. The restart's is P9's. The burst was 1.45 times the bare claims', the two a
+minute apart on a machine where the same burst varies by a third."""
 
 
 @dataclass
@@ -59,8 +59,8 @@ def _figures(load: Fitted, census: Census, found: Found) -> list[Figure | Wait]:
         Figure("commands that did not end", "commands", found.unended, 0, len(executed)),
         Figure("commands that did not succeed", "commands", failed, 0, len(executed)),
         *([Figure("suspended commands that were started", "commands", begun, 0, len(resting))] if resting else []),
-        Wait(claimed, found.burst_seconds, MOST_BURST, BARE_CLAIMS, found.bare_burst_seconds, BURST_TIMES, burst),
-        Wait(restart, found.reconciled, MOST_RESTART, NOOP, found.noop_restart, RESTART_TIMES, found.known),
+        Wait(claimed, found.burst_seconds, MOST_BURST, BARE_CLAIMS, found.bare_burst_seconds, TIMES, burst),
+        Wait(restart, found.reconciled, MOST_RESTART, NOOP, found.noop_restart, TIMES, found.known),
         Figure("memory, at most", "MiB", max(found.peak_mib), MOST_MIB, len(found.peak_mib)),
     ]
 

@@ -18,7 +18,7 @@ def lives(*added: Life) -> Census:
 
 def found(unended: int = 0, burst: float = 15.0, restart: float = 4.0) -> Found:
     made = Found(reconciled=restart, known=5000, burst_seconds=burst, cpu_seconds=0.08, unended=unended)
-    made.bare_burst_seconds, made.noop_restart = 16.0, 7.0
+    made.bare_burst_seconds, made.noop_restart = 12.0, 7.0
     made.peak_mib, made.waits = [200.0], [0.1]
     return made
 
