@@ -35,9 +35,6 @@ class Goal:
 
 SHOWN = Goal("shown")
 
-MOST_SLOWNESS = 2
-"""A machine slower than that is none to hold this load on."""
-
 
 def at_most(limit: float) -> Goal:
     return Goal("ratio", limit, f"≤ {limit:g}×")
@@ -113,7 +110,7 @@ def case(what: str, sample: Sample, ours: str, theirs: str, goal: Goal) -> Case:
 
 @dataclass(frozen=True)
 class Figure:
-    """What has no peer, only a bound: a count, or a time that people have to wait."""
+    """What is judged by a bound: a count, or a time that people have to wait. A peer only shows the machine."""
 
     what: str
     unit: str
@@ -121,6 +118,9 @@ class Figure:
     most: float
     n: int
     quiet: bool = True
+    peer_name: str = ""
+    peer: float | None = None
+    """In the same unit; None: there is none, or it did not get there."""
 
     @property
     def ok(self) -> bool:
@@ -133,47 +133,10 @@ class Figure:
     def to_dict(self) -> dict[str, Any]:
         goal = f"≤ {self.most:g} {self.unit}"
         figures = {"what": self.what, "value": round(self.value, 2), "unit": self.unit, "goal": goal, "ok": self.ok}
-        return {**figures, "peer": None, "ratio": None, "n": self.n, "quiet": self.quiet}
-
-
-@dataclass(frozen=True)
-class Wait:
-    """A time that people have to wait, in seconds, with a bound. Where a peer, which does as little as can be done,
-    shows in the same run that the machine is slow, more is allowed, but at most `MOST_SLOWNESS` times as much."""
-
-    what: str
-    seconds: float
-    most: float
-    """As asked for, whatever the machine."""
-    peer_name: str
-    peer: float | None
-    """Seconds; None: it did not get there, and excuses nothing."""
-    times: float
-    """What is allowed, of what the peer took."""
-    n: int
-    quiet: bool = True
-
-    @property
-    def is_as_asked(self) -> bool:
-        return self.seconds <= self.most
-
-    @property
-    def ok(self) -> bool:
-        return self.strain <= 1
-
-    @property
-    def strain(self) -> float:
-        return self.seconds / max(self.most, min(self.times * (self.peer or 0), MOST_SLOWNESS * self.most))
-
-    @property
-    def goal(self) -> str:
-        return f"≤ {self.most:g} s; {self.times:g}× a slow peer, ≤ {MOST_SLOWNESS * self.most:g} s"
-
-    def to_dict(self) -> dict[str, Any]:
-        figures = {"what": self.what, "value": round(self.seconds, 2), "unit": "s", "goal": self.goal, "ok": self.ok}
-        ratio = None if self.peer is None else round(self.seconds / self.peer, 3)
-        peer = {"peer": self.peer and round(self.peer, 2), "peer_name": self.peer_name, "ratio": ratio}
-        return {**figures, **peer, "as_asked": self.is_as_asked, "n": self.n, "quiet": self.quiet}
+        peer: dict[str, Any] = {"peer": None, "ratio": None}
+        if self.peer is not None:
+            peer = {"peer": round(self.peer, 2), "peer_name": self.peer_name, "ratio": round(self.value / self.peer, 3)}
+        return {**figures, **peer, "n": self.n, "quiet": self.quiet}
 
 
 @dataclass(frozen=True)
@@ -182,7 +145,7 @@ class Row:
 
     id: str
     title: str
-    cases: tuple[Case | Figure | Wait, ...]
+    cases: tuple[Case | Figure, ...]
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property

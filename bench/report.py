@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.outcome import Case, Figure, Row, Wait
+from bench.outcome import Case, Figure, Row
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
@@ -37,15 +37,13 @@ def table(rows: list[Row]) -> Table:
     return made
 
 
-def _cells(case: Case | Figure | Wait) -> list[str]:
+def _cells(case: Case | Figure) -> list[str]:
     shown = case.to_dict()
     verdict = {True: "[green]ok[/green]", False: "[red]missed[/red]", None: ""}[case.ok]
-    if isinstance(case, Wait):
-        peer, ratio = ("", "") if case.peer is None else (f"{case.peer:.1f} s", f"{shown['ratio']:.2f}×")
-        verdict = "[yellow]ok by the peer[/yellow]" if case.ok and not case.is_as_asked else verdict
-        return [case.what, f"{case.seconds:.1f} s", case.peer_name, peer, ratio, "", str(case.n), case.goal, verdict]
     if isinstance(case, Figure):
-        return [case.what, f"{case.value:g} {case.unit}", "", "", "", "", str(case.n), shown["goal"], verdict]
+        peer, ratio = ("", "") if case.peer is None else (f"{case.peer:g} {case.unit}", f"{shown['ratio']:.2f}×")
+        ours = f"{case.value:g} {case.unit}"
+        return [case.what, ours, case.peer_name, peer, ratio, "", str(case.n), shown["goal"], verdict]
     low, high = shown["interval"]
     return [
         case.what,

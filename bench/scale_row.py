@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bench.census import OVER, Census
 from bench.load import Fitted
-from bench.outcome import Figure, Row, Wait
+from bench.outcome import Figure, Row
 from bench.stats import percentile
 
 BARE_CLAIMS, NOOP = "bare claims", "no-op kopf operator"
 MOST_MIB, MOST_RESTART, MOST_BURST = 350, 10, 20
-TIMES = 2.0
-"""Of what the peers take in the same run. The restart's is P9's. The burst was 1.45 times the bare claims', the two a
-minute apart on a machine where the same burst varies by a third."""
 
 
 @dataclass
@@ -37,18 +33,10 @@ class Found:
 
 
 def row(load: Fitted, census: Census, found: Found) -> Row:
-    figures = tuple(_figures(load, census, found))
-    return Row("SCALE", "many at once", figures, {**_notes(load, census, found), **_missed(figures)})
+    return Row("SCALE", "many at once", tuple(_figures(load, census, found)), _notes(load, census, found))
 
 
-def _missed(figures: Iterable[Figure | Wait]) -> dict[str, str]:
-    """What a slow machine is forgiven is said all the same."""
-    waits = [each for each in figures if isinstance(each, Wait) and not each.is_as_asked]
-    told = [f"{each.what}: {each.seconds:.1f} s, asked: {each.most:g} s" for each in waits]
-    return {"missed as asked": "; ".join(told)} if told else {}
-
-
-def _figures(load: Fitted, census: Census, found: Found) -> list[Figure | Wait]:
+def _figures(load: Fitted, census: Census, found: Found) -> list[Figure]:
     executed, resting, burst = census.executed(), census.resting(), load.asked.burst
     failed = sum(life.phase in OVER - {"Succeeded"} for life in executed)
     begun = sum(census.has_begun(life) for life in resting)
@@ -59,8 +47,8 @@ def _figures(load: Fitted, census: Census, found: Found) -> list[Figure | Wait]:
         Figure("commands that did not end", "commands", found.unended, 0, len(executed)),
         Figure("commands that did not succeed", "commands", failed, 0, len(executed)),
         *([Figure("suspended commands that were started", "commands", begun, 0, len(resting))] if resting else []),
-        Wait(claimed, found.burst_seconds, MOST_BURST, BARE_CLAIMS, found.bare_burst_seconds, TIMES, burst),
-        Wait(restart, found.reconciled, MOST_RESTART, NOOP, found.noop_restart, TIMES, found.known),
+        Figure(claimed, "s", found.burst_seconds, MOST_BURST, burst, True, BARE_CLAIMS, found.bare_burst_seconds),
+        Figure(restart, "s", found.reconciled, MOST_RESTART, found.known, True, NOOP, found.noop_restart),
         Figure("memory, at most", "MiB", max(found.peak_mib), MOST_MIB, len(found.peak_mib)),
     ]
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -76,28 +75,13 @@ def test_the_table_names_what_missed_its_goal(tmp_path: Path) -> None:
     assert "2.00×" in text
 
 
-@pytest.mark.parametrize(
-    ("seconds", "verdict"),
-    [(10.0, "ok"), (14.0, "ok by the peer"), (14.1, "missed")],
-    ids=["asked", "peer", "neither"],
-)
-def test_the_table_tells_a_wait_within_its_bound_from_one_that_only_the_peer_excuses(
-    tmp_path: Path, seconds: float, verdict: str
-) -> None:
-    wait = outcome.Wait("restart", seconds, 10, "no-op", 7.0, 2, 1)
-    with (tmp_path / "out").open("w") as file:
-        report.show([Row("SCALE", "t", (wait,))], Console(file=file, width=200))
-    text = (tmp_path / "out").read_text()
-    assert re.findall(r"ok by the peer|\bok\b|missed", text) == [verdict]
-    assert f"{seconds / 7:.2f}×" in text
-
-
-def test_a_wait_whose_peer_did_not_get_there_is_told_without_one(tmp_path: Path) -> None:
-    row = Row("SCALE", "t", (outcome.Wait("restart", 9.0, 10, "no-op", None, 2, 1),))
+def test_the_table_shows_a_figure_beside_its_peer_and_judges_it_by_its_bound(tmp_path: Path) -> None:
+    row = Row("SCALE", "t", (outcome.Figure("restart", "s", 14.0, 10, 1, peer_name="no-op", peer=7.0),))
     with (tmp_path / "out").open("w") as file:
         report.show([row], Console(file=file, width=200))
-    assert "9.0 s" in (tmp_path / "out").read_text()
-    assert row.to_dict()["ratio"] is None
+    text = (tmp_path / "out").read_text()
+    assert "missed" in text
+    assert "2.00×" in text
 
 
 def test_the_page_keeps_its_text_and_changes_its_figures(tmp_path: Path) -> None:

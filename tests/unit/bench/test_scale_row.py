@@ -77,30 +77,21 @@ def test_the_row_says_what_was_asked_for_what_was_run_and_why() -> None:
     ("burst", "restart", "wanted"),
     [
         (20.0, 10.0, []),
-        (24.0, 14.0, []),
-        (24.1, 14.0, ["burst of 2,000, all claimed"]),
-        (24.0, 14.1, ["killed under load with 5,000 there, a pass over each command"]),
+        (20.1, 10.0, ["burst of 2,000, all claimed"]),
+        (20.0, 10.1, ["killed under load with 5,000 there, a pass over each command"]),
     ],
-    ids=["within the bounds", "within what the peers allow", "a burst beyond both", "a restart beyond both"],
+    ids=["within the bounds", "a slow burst", "a slow restart"],
 )
-def test_a_wait_is_a_fault_beyond_its_bound_where_the_peer_shows_that_the_machine_can(
+def test_a_wait_beyond_its_bound_is_a_fault_however_slow_the_peer(
     burst: float, restart: float, wanted: list[str]
 ) -> None:
-    assert faults(row(LOAD, lives(), found(burst=burst, restart=restart))) == wanted
+    made = found(burst=burst, restart=restart)
+    made.bare_burst_seconds, made.noop_restart = 100.0, 100.0
+    assert faults(row(LOAD, lives(), made)) == wanted
 
 
-@pytest.mark.parametrize(
-    ("peer", "burst"), [(None, 20.1), (1000.0, 40.1)], ids=["it did not get there", "it took for ever"]
-)
-def test_a_peer_that_shows_nothing_excuses_nothing(peer: float | None, burst: float) -> None:
-    made = found(burst=burst)
-    made.bare_burst_seconds = peer
-    assert faults(row(LOAD, lives(), made)) == ["burst of 2,000, all claimed"]
-
-
-def test_the_row_names_the_bounds_that_were_kept_only_by_what_the_machine_allows() -> None:
-    assert (
-        row(LOAD, lives(), found(burst=24.0)).notes["missed as asked"]
-        == "burst of 2,000, all claimed: 24.0 s, asked: 20 s"
-    )
-    assert "missed as asked" not in row(LOAD, lives(), found()).notes
+def test_a_peer_that_did_not_get_there_is_left_out() -> None:
+    made = found()
+    made.bare_burst_seconds = None
+    [told] = [case.to_dict() for case in row(LOAD, lives(), made).cases if "burst" in case.what]
+    assert (told["ok"], told["peer"], told["ratio"]) == (True, None, None)
