@@ -20,7 +20,7 @@ from bench.executor import MACHINE, executor
 from bench.kube import GROUP, Api, Raw, Watch, named
 from bench.namespaces import fresh_namespace
 from bench.outcome import Row
-from bench.programs import program
+from bench.programs import program, says
 from bench.rounds import Tick
 
 ROUNDS = 24
@@ -169,9 +169,5 @@ def cpu_seconds(pid: int) -> float:
 async def _raw_loop(folder: Path, namespace: str, pod_spec: Raw) -> AsyncIterator[int]:
     spec, log = folder / "pod.json", folder / "raw-loop.log"
     spec.write_text(json.dumps(pod_spec))
-
-    async def watches() -> bool:
-        return "watching" in log.read_text()
-
-    async with program(["-m", "bench.raw_loop", namespace, str(spec)], {}, log, watches) as pid:
+    async with program(["-m", "bench.raw_loop", namespace, str(spec)], {}, log, says("watching", log)) as pid:
         yield pid

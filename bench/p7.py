@@ -23,7 +23,7 @@ from bench import objects, outcome, rounds
 from bench.kube import GROUP, Api, Raw, Watch
 from bench.namespaces import fresh_namespace
 from bench.outcome import Row
-from bench.programs import free_port, program
+from bench.programs import free_port, program, says
 from bench.rounds import Tick
 from bench.servers import answers
 from bugcommand_operator.store import migrate
@@ -113,11 +113,7 @@ async def _bench(api: Api, folder: Path) -> AsyncIterator[Bench]:
         command.write_text(json.dumps(objects.command("x", prompt=PROMPT, repository={"name": "bench"})))
         arguments = ["-m", "bench.raw_listen", plain, NAMESPACE, str(command)]
         log = folder / "raw-listen.log"
-
-        async def listens() -> bool:
-            return "listening" in log.read_text()
-
-        await stack.enter_async_context(program(arguments, {}, log, listens))
+        await stack.enter_async_context(program(arguments, {}, log, says("listening", log)))
         database = await stack.enter_async_context(await psycopg.AsyncConnection.connect(plain, autocommit=True))
         watch = Watch(api, f"{GROUP}/namespaces/{NAMESPACE}/bugcommands")
         commands = await stack.enter_async_context(watch)

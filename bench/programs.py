@@ -28,6 +28,15 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def says(word: str, log: Path) -> Callable[[], Awaitable[bool]]:
+    """Ready once the program has written that word."""
+
+    async def said() -> bool:
+        return word in await asyncio.to_thread(log.read_text)
+
+    return said
+
+
 @asynccontextmanager
 async def program(
     arguments: list[str],

@@ -4,7 +4,6 @@ machine can do in the same run. One that did not get there has no time: nothing 
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -15,7 +14,7 @@ from bench.census import Census, Watching
 from bench.kube import Api
 from bench.namespaces import fresh_namespace
 from bench.pretending import command, commands_path
-from bench.programs import DidNotStart, program
+from bench.programs import DidNotStart, program, says
 from bench.subject import noop_subject
 from bench.wait import TookTooLong, until
 
@@ -77,9 +76,5 @@ async def noop_start(folder: Path, namespace: str, commands: int) -> float | Non
 @asynccontextmanager
 async def _bare_claims(folder: Path, namespace: str) -> AsyncIterator[None]:
     log = folder / "bare-claims.log"
-
-    async def watches() -> bool:
-        return bare_claims.WATCHES in await asyncio.to_thread(log.read_text)
-
-    async with program(["-m", "bench.bare_claims", namespace], {}, log, watches):
+    async with program(["-m", "bench.bare_claims", namespace], {}, log, says(bare_claims.WATCHES, log)):
         yield

@@ -15,7 +15,7 @@ import aiohttp
 
 from bench import noop_kopf
 from bench.executor import executor
-from bench.programs import free_port, program
+from bench.programs import free_port, program, says
 
 MIB = 1024
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -88,9 +88,6 @@ async def executor_subject(folder: Path, namespace: str, limit: int) -> AsyncIte
 async def noop_subject(folder: Path, namespace: str, commands: int) -> AsyncIterator[Subject]:
     """A kopf operator with the same watches that does nothing; begins once it has been shown so many commands."""
     log = folder / "noop.log"
-
-    async def shown() -> bool:
-        return noop_kopf.SHOWN in await asyncio.to_thread(log.read_text)
-
+    shown = says(noop_kopf.SHOWN, log)
     async with program(["-m", "bench.noop_kopf", namespace, str(commands)], {}, log, shown) as pid:
         yield Subject(pid)
