@@ -20,6 +20,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
+import uvloop
 from rich.console import Console
 from rich.progress import Progress
 
@@ -220,7 +221,7 @@ def main() -> None:
     asked = base.changed({name: value for name, value in arguments.items() if value is not None})
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(width=None if sys.stdout.isatty() else 160)
-    found = asyncio.run(scale(asked, console, is_fitted=arguments["rate"] is None))
+    found = uvloop.run(scale(asked, console, is_fitted=arguments["rate"] is None))
     sys.exit(0 if found.ok else 1)
 
 
