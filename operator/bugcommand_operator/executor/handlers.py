@@ -50,7 +50,11 @@ class Routes:
         if _is_deleted(event):
             self._world.command_deleted(obj)
             self._call_up()
-            return
+        else:
+            self.hear_command(obj)
+
+    def hear_command(self, obj: Raw) -> None:
+        """As it is by now; like a pod or a volume it mostly comes past kopf (`news.py`)."""
         if not self._world.hear_command(obj):
             return
         command = self._world.commands.items.get(key_of(obj))
@@ -87,7 +91,6 @@ class Routes:
             hear(obj)
 
     def hear_pod(self, obj: Raw) -> None:
-        """As it is by now; most of it comes past kopf (`news.py`)."""
         if self._world.hear_pod(obj):
             self._command_of(obj)
 
@@ -97,7 +100,11 @@ class Routes:
 
     @property
     def past_kopf(self) -> dict[str, Callable[[Raw], None]]:
-        return {"Pod": self.hear_pod, "PersistentVolumeClaim": self.hear_volume}
+        return {
+            "BugCommand": self.hear_command,
+            "Pod": self.hear_pod,
+            "PersistentVolumeClaim": self.hear_volume,
+        }
 
     def _command_of(self, child: Raw) -> None:
         """A volume that several commands share, as the mirror is, concerns all that are not finished."""

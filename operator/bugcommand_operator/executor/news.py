@@ -1,6 +1,6 @@
-"""Which lines of a watch go on to kopf. Not echoes of our own writes (`echoes.py`), nor what pods and volumes are by
-now: that goes straight to where kopf's handlers would take it. kopf would parse, queue and wrap each line, which costs
-more than the pass that follows. Ends, and what does not read, are kopf's.
+"""Which lines of a watch go on to kopf. Not echoes of our own writes (`echoes.py`), nor what commands, pods and volumes
+are by now: that goes straight to where kopf's handlers would take it. kopf would parse, queue and wrap each line, which
+costs more than the pass that follows. Ends, definitions, and what does not read, are kopf's.
 
 Of what was kept from it kopf still hears how far the watch has come, as a bookmark: else it would take a watch that
 shows nothing but that for stalled, and begin it anew from before all of it, again and again.

@@ -1,5 +1,5 @@
-"""What a watch shows of children goes past kopf and wakes their command when it is news; the rest goes on to kopf,
-whole and in order, but for echoes."""
+"""What a watch shows of commands and their children goes past kopf and wakes the command when it is news; the rest goes
+on to kopf, whole and in order, but for echoes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from aiohttp import StreamReader
-from tests.support.builders import NAME, NAMESPACE, UID
+from tests.support.builders import NAME, NAMESPACE, OTHER_UID, UID
 from tests.support.cluster_model import bug_command
 
 from bugcommand_operator.executor.handlers import Routes
@@ -132,8 +132,35 @@ def test_what_shows_no_child_goes_on(shown: bytes) -> None:
     assert Hearing("Pod").news.goes_on("Pod", shown)
 
 
-def test_other_kinds_go_on_as_they_are() -> None:
-    assert Hearing("Pod").news.goes_on("BugCommand", b"{}")
+@pytest.mark.parametrize("kind", ["Repository", "Agent"])
+def test_definitions_go_on_as_they_are(kind: str) -> None:
+    assert Hearing("Pod").news.goes_on(kind, line("MODIFIED", child(kind, 6)))
+
+
+def shown_command(version: int, uid: str = UID, **spec: Any) -> dict[str, Any]:
+    command = bug_command(NAME, NAMESPACE, uid, **spec)
+    command["metadata"]["resourceVersion"] = str(version)
+    return command
+
+
+@pytest.mark.parametrize(("event", "version", "is_news"), [("ADDED", 1, False), ("MODIFIED", 2, True)])
+def test_a_command_is_heard_past_kopf_and_looked_at_when_it_is_news(event: str, version: int, is_news: bool) -> None:
+    hearing = Hearing("Pod")
+
+    assert not hearing.news.goes_on("BugCommand", line(event, shown_command(version, suspend=True)))
+    assert hearing.woken == [(NAMESPACE, NAME)] * is_news
+    assert hearing.world.commands.items[NAMESPACE, NAME].spec.suspend is is_news
+
+
+async def test_a_command_whose_end_kopf_tells_late_does_not_take_one_made_anew() -> None:
+    hearing = Hearing("Pod")
+    routes = Routes(hearing.world, hearing.woken.append, lambda: None, hearing.woken.append)
+    assert hearing.news.goes_on("BugCommand", line("DELETED", shown_command(2)))
+    assert not hearing.news.goes_on("BugCommand", line("ADDED", shown_command(3, uid=OTHER_UID)))
+
+    await routes.command(cast(Any, {"type": "DELETED", "object": shown_command(2)}))
+
+    assert hearing.world.commands.items[NAMESPACE, NAME].uid == OTHER_UID
 
 
 class Body:
