@@ -73,6 +73,7 @@ class OperatorProcess:
         self.reconciler = Reconciler(
             self.kube, self.world, actor, self.told, self.identity, self.limits, self.turns, self.local_clock
         )
+        self.world.claim_was_shown = self.reconciler.claim_was_shown
         self.reconciler.asking = Asking(self.enqueue, self.turns_at_once, self.local_clock)
         self.routes = Routes(self.world, self.enqueue, self.turns.call_up, self.enqueue)
         self.news = News(self.world.echoes, self.routes.past_kopf)

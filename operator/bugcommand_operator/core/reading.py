@@ -20,12 +20,12 @@ class UnreadableCommand(Exception):
     """The object is not a BugCommand as this version knows it: permanent until somebody edits it."""
 
 
-def command_from(obj: Raw) -> Command:
+def command_from(obj: Raw, before: Command | None = None) -> Command:
     """Raises UnreadableCommand with the fields that are wrong. A status that a newer version wrote is never taken for
-    an empty one: that would run the command once more."""
+    an empty one: that would run the command once more. `before`: as it was known, whose spec need not be read again."""
     meta = obj["metadata"]
     try:
-        spec = lean(BugCommandSpec.model_validate(obj.get("spec") or {}))
+        spec = _same_spec(meta, before) or lean(BugCommandSpec.model_validate(obj.get("spec") or {}))
         status = lean(BugCommandStatus.model_validate(_without_unknown_phase(obj.get("status") or {})))
     except ValidationError as error:
         raise UnreadableCommand(_named_fields(error)) from error
@@ -41,6 +41,13 @@ def command_from(obj: Raw) -> Command:
         spec=spec,
         status=status,
     )
+
+
+def _same_spec(meta: Raw, before: Command | None) -> BugCommandSpec | None:
+    """The API server counts the generation up with each change of the spec."""
+    if before is None or not before.generation:
+        return None
+    return before.spec if (before.uid, before.generation) == (meta["uid"], meta.get("generation")) else None
 
 
 def _without_unknown_phase(status: Raw) -> Raw:

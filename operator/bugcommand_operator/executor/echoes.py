@@ -1,13 +1,14 @@
 """Echoes: what watches show of our own writes, which the answers to those writes have shown already.
 
 They are more than half of all events, so they are dropped before anybody parses them. A pass that has written something
-decides anew by itself; nothing waits for an echo. One that is missed (it came before its answer, or twice) is an event
-like any other: it changes nothing.
+decides anew by itself. Nothing waits for an echo but a claim where room is shared, and that needs only to know that it
+has come. One that is missed (it came before its answer, or twice) is an event like any other: it changes nothing.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from bugcommand_operator.executor.newest import note
@@ -19,15 +20,19 @@ _DELETED = b'{"type":"DELETED"'
 Raw = dict[str, Any]
 
 
+def nothing() -> None:
+    pass
+
+
 class Echoes:
     def __init__(self) -> None:
-        self._expected: dict[tuple[str, bytes], None] = {}
+        self._expected: dict[tuple[str, bytes], Callable[[], None]] = {}
         """By kind and version, the newest last."""
 
-    def expect(self, kind: str, obj: Raw) -> None:
+    def expect(self, kind: str, obj: Raw, when_shown: Callable[[], None] = nothing) -> None:
         """The answer to a write of ours, which the world holds by now."""
         version = str(obj["metadata"].get("resourceVersion", "")).encode()
-        note(self._expected, (kind, version), None, MOST_EXPECTED)
+        note(self._expected, (kind, version), when_shown, MOST_EXPECTED)
 
     def is_echo(self, kind: str, line: bytes) -> bool:
         """Of a watch of this kind; an end is always news."""
@@ -37,5 +42,5 @@ class Echoes:
         if not versions or not versions <= self._expected.keys():
             return False
         for version in versions:
-            del self._expected[version]
+            self._expected.pop(version)()
         return True

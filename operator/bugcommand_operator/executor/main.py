@@ -104,6 +104,7 @@ class Executor:
         self._watches = Watches(news=news, watched_from=self._resync.watched_from, reach=self._reach)
         self._health = Health(self._watches, may_claim=self._may_claim)
         self._reconciler = Reconciler(kube, self._world, actor, self._events, identity, limits, self._turns)
+        self._world.claim_was_shown = self._reconciler.claim_was_shown
         self._traces = open_traces()
         if self._traces is not None:
             self._reconciler.written.append(self._traces.written)

@@ -80,6 +80,12 @@ class Reconciler:
             for command, event in told:
                 self._events.post(command, event)
 
+    def claim_was_shown(self, key: Key) -> None:
+        """Where others could have claimed the same room, it goes on only now (`core/policies/claim_fence.py`)."""
+        command = self._world.commands.items.get(key)
+        if command is not None and self._may_have_taken_too_much(command):
+            self._turns.call(key)
+
     async def _steps(self, key: Key, told: list[tuple[Command, Event]]) -> float | None:
         for _ in range(MOST_STEPS):
             command = self._world.commands.items.get(key)
@@ -186,19 +192,21 @@ class Reconciler:
         agent_name = command.status.agent or command.spec.agent or default_agent
         agent = world.agents.items.get((namespace, agent_name))
         attempt, must_know, begins = command.attempt, _must_know(command), _begins(command)
+        agent_pod = await self._pod(
+            command, agent_pod_name(command.name, attempt), must_know or begins or _pod_may_be_there(command)
+        )
+        is_defined = repository is not None and agent is not None
         seen = replace(
             seen,
             repository=repository.spec if repository else None,
             agent_name=agent_name,
             agent=agent.spec if agent else None,
-            load=self._load(command, repository.spec if repository else None),
+            load=self._load(command),
             is_its_turn=command.is_waiting and command.key in world.called,
             place=world.queue.place(world.turn_of(command)),
             claim_heard_for=world.heard_for(command),
             has_rival=world.has_rival(command),
-            agent_pod=await self._pod(
-                command, agent_pod_name(command.name, attempt), must_know or begins or _pod_may_be_there(command)
-            ),
+            agent_pod=agent_pod,
             publish_pod=await self._pod(command, publish_pod_name(command.name, attempt), must_know or begins),
             rescue_pod=await self._pod(command, rescue_pod_name(command.name, attempt), must_know),
             ship_pod=await self._pod(command, ship_pod_name(command.name, attempt), must_know or begins),
@@ -207,18 +215,16 @@ class Reconciler:
             volume=await self._volume(command, workspace_volume_name(command), must_know),
             log_store_away_since=world.log_store_away_since,
             log_store_answers=world.log_store_answers,
+            others_start_first=self._others_start_first(command, agent_pod, is_defined=is_defined),
+            volumes_bind_at_once=await self._bind_at_once(command, agent_pod),
+            reachable_since=self._kube.reach.since(),
         )
-        seen = replace(seen, others_start_first=self._others_start_first(seen))
-        if unchanged_for := self._patience.unchanged_for(seen):
-            seen = replace(seen, unchanged_for=unchanged_for)
-        bind_at_once = await self._bind_at_once(seen)
-        return replace(seen, volumes_bind_at_once=bind_at_once, reachable_since=self._kube.reach.since())
+        unchanged_for = self._patience.unchanged_for(seen)
+        return replace(seen, unchanged_for=unchanged_for) if unchanged_for else seen
 
-    def _others_start_first(self, seen: Observed) -> bool:
+    def _others_start_first(self, command: Command, agent_pod: Pod | None, *, is_defined: bool) -> bool:
         """Only who could start now stands in line for it."""
-        command = seen.command
-        has_begun = seen.agent_pod is not None or command.status.pod_name is not None
-        is_defined = seen.repository is not None and seen.agent is not None
+        has_begun = agent_pod is not None or command.status.pod_name is not None
         if command.is_active and is_defined and not (has_begun or command.is_to_end):
             return not self.starting.may_start(command)
         self.starting.give_back(command.key)
@@ -230,22 +236,29 @@ class Reconciler:
         pods = self._world.pods.items
         return tuple(pod for name in names if (pod := pods.get((command.namespace, name))) is not None)
 
-    def _load(self, command: Command, repository: RepositorySpec | None) -> Load:
+    def _may_have_taken_too_much(self, command: Command) -> bool:
+        repository, has_rival = self._repository_of(command), self._world.has_rival(command)
+        return command.has_only_been_claimed and shares_room(command.spec, self._limits, repository, has_rival)
+
+    def _repository_of(self, command: Command) -> RepositorySpec | None:
+        known = self._world.repositories.items.get((command.namespace, command.spec.repository.name))
+        return known.spec if known else None
+
+    def _load(self, command: Command) -> Load:
         room = self._world.room
         if not command.is_claimed:
             load = room.load_for(command, self._identity)
             taken = load.commitment_taken_by or self._world.commitment_held_by(command)
             return replace(load, commitment_taken_by=taken)
-        has_rival = self._world.has_rival(command)
-        if command.has_only_been_claimed and shares_room(command.spec, self._limits, repository, has_rival):
+        if self._may_have_taken_too_much(command):
             return room.load_before(command, self._identity, lambda other: comes_before(other, command))
         return Load()
 
-    async def _bind_at_once(self, seen: Observed) -> bool:
+    async def _bind_at_once(self, command: Command, agent_pod: Pod | None) -> bool:
         """Asked only while a pod waits behind its gate for a volume that is not bound."""
-        if seen.agent_pod is None or not seen.agent_pod.is_gated:
+        if agent_pod is None or not agent_pod.is_gated:
             return False
-        return all([await self._classes.binds_at_once(name) for name in self._unbound_classes(seen.command)])
+        return all([await self._classes.binds_at_once(name) for name in self._unbound_classes(command)])
 
     def _unbound_classes(self, command: Command) -> list[str]:
         names = workspace_volume_name(command), mirror_volume_name(command.spec.repository.name)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -119,6 +120,8 @@ class World:
         """Those that are between two attempts, whatever their commitment."""
         self.log_store_away_since: datetime | None = None
         self.log_store_answers = False
+        self.claim_was_shown: Callable[[Key], None] = lambda _key: None
+        """Told of a claim of ours as soon as a watch has shown it: by then all earlier claims are known."""
         self.registry: Callable[[], Executors] = lambda: ALONE
         """Who is alive by now, as the registry of executors judges it."""
         self._by_uid: dict[str, Key] = {}
@@ -126,18 +129,24 @@ class World:
         """UIDs of commands that we have let go, the newest last."""
 
     def put_command(self, obj: Raw) -> Command | None:
-        """What the API server has answered to us. The echo of a claim is no mere echo: see `hear_command`."""
+        """What the API server has answered to us."""
         command = self._keep_command(obj)
-        if command is not None and not command.has_only_been_claimed:
+        if command is not None and command.has_only_been_claimed:
+            self.echoes.expect("BugCommand", obj, partial(self._claim_comes_back, command.key, version_of(obj)))
+        elif command is not None:
             self.echoes.expect("BugCommand", obj)
         return command
+
+    def _claim_comes_back(self, key: Key, version: int) -> None:
+        self.was_shown({key: version})
+        self.claim_was_shown(key)
 
     def _keep_command(self, obj: Raw) -> Command | None:
         key = key_of(obj)
         if obj["metadata"].get("uid") in self._gone:
             return None
         try:
-            command = command_from(obj)
+            command = command_from(obj, self.commands.items.get(key))
         except UnreadableCommand as error:
             if self.unreadable.get(key) != str(error):
                 log.warning("command not understood", key="/".join(key), error=str(error))
@@ -155,7 +164,7 @@ class World:
 
     def hear_command(self, obj: Raw) -> bool:
         """What a watch or a list shows, in the order in which it was written; not the answer to a write of our own.
-        Whether it is news. The echo of a claim is: by then all earlier claims are known."""
+        Whether it is news. The echo of a claim is, should one come here: by then all earlier claims are known."""
         is_news = self.take_command(obj)
         self.was_shown({key_of(obj): version_of(obj)})
         return is_news

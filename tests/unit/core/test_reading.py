@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.support.builders import UID
+from tests.support.builders import OTHER_UID, UID
 
 from bugcommand_operator.api.conditions import Phase
 from bugcommand_operator.core.observed import Pod
@@ -206,6 +206,25 @@ def test_a_changed_copy_of_what_was_read_leaves_all_else_as_it_was() -> None:
     for command in (one, other):
         assert command.status.to_dict() == given
         assert command.status.model_fields_set == command.status.claim.model_fields_set == set()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("generation", "uid", "is_read_again"),
+    [(3, UID, False), (4, UID, True), (3, OTHER_UID, True), (None, UID, True)],
+    ids=["the same generation", "another generation", "another command of that name", "no generation at all"],
+)
+def test_a_spec_is_read_again_only_when_it_may_have_changed(
+    generation: int | None, uid: str, is_read_again: bool
+) -> None:
+    def of(prompt: str, **meta: Any) -> dict[str, Any]:
+        obj = raw_command({"prompt": prompt, "repository": {"name": "shop"}})
+        obj["metadata"] |= meta
+        return obj
+
+    before = command_from(of("before", generation=generation and 3))
+    after = command_from(of("after", generation=generation, uid=uid), before)
+
+    assert after.spec.prompt == ("after" if is_read_again else "before")
 
 
 @pytest.mark.parametrize(

@@ -69,16 +69,30 @@ def test_what_never_comes_is_not_remembered_for_ever(monkeypatch: pytest.MonkeyP
     assert [echoes.is_echo("Pod", line("ADDED", version)) for version in (1, 2, 3)] == [False, True, True]
 
 
-def test_the_echo_of_a_claim_is_news_since_it_comes_after_all_earlier_claims() -> None:
-    world = World()
+def test_the_echo_of_a_claim_is_dropped_too_and_says_that_all_earlier_claims_are_known_by_now() -> None:
+    world, shown = World(), list[tuple[str, str]]()
+    world.claim_was_shown = shown.append
     claim = {"executor": "bridge-0", "machine": "m", "epoch": 1, "at": "2026-11-21T00:00:00Z"}
     obj = bug_command(NAME, NAMESPACE, UID)
-    for version, status in enumerate(({}, {"claim": claim}, {"claim": claim, "podName": "p"}), 1):
+    obj["metadata"]["resourceVersion"] = "2"
+    command = world.put_command({**obj, "status": {"claim": claim}})
+    assert command is not None
+    assert (world.heard_for(command), shown) == (None, [])
+
+    assert world.echoes.is_echo("BugCommand", line("MODIFIED", 2))
+
+    assert world.heard_for(command) is not None
+    assert shown == [command.key]
+
+
+def test_any_other_echo_says_nothing() -> None:
+    world, shown = World(), list[tuple[str, str]]()
+    world.claim_was_shown = shown.append
+    claim = {"executor": "bridge-0", "machine": "m", "epoch": 1, "at": "2026-11-21T00:00:00Z"}
+    obj = bug_command(NAME, NAMESPACE, UID)
+    for version, status in enumerate(({}, {"claim": claim, "podName": "p"}), 1):
         obj["metadata"]["resourceVersion"] = str(version)
         world.put_command({**obj, "status": status})
 
-    assert [world.echoes.is_echo("BugCommand", line("MODIFIED", version)) for version in (1, 2, 3)] == [
-        True,
-        False,
-        True,
-    ]
+    assert all(world.echoes.is_echo("BugCommand", line("MODIFIED", version)) for version in (1, 2))
+    assert shown == []

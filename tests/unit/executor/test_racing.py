@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.builders import LIMITS, NAMESPACE, UID
+from tests.support.builders import LIMITS, NAME, NAMESPACE, UID
 from tests.support.cluster_model import ClusterModel, bug_command
 from tests.support.operator_process import OperatorProcess, populated
 
@@ -102,3 +102,18 @@ def test_who_claims_before_it_has_heard_of_the_others_gives_back_what_is_too_muc
 def test_who_hears_nothing_makes_nothing_however_long_that_takes(name: str) -> None:
     go_on = [(0, "hear")] * 30 + [(0, "wait")] * 10 + [(0, "look")] * 20 + [(1, "look")] * 20
     asyncio.run(race(too_much(CASES[name][-1]) + go_on, *CASES[name]))
+
+
+@pytest.mark.parametrize(("repository", "goes_on"), [(TWO, True), ({}, False)], ids=["shared room", "room of its own"])
+async def test_a_claim_of_shared_room_goes_on_as_soon_as_it_was_heard(repository: Raw, *, goes_on: bool) -> None:
+    """Where no room is shared the pass that claimed it has gone on by itself."""
+    cluster = populated(ClusterModel())
+    cluster.patch("Repository", NAMESPACE, "shop", {"spec": repository})
+    process = await OperatorProcess(cluster).start()
+    await process.hear()
+    await process.one((NAMESPACE, NAME))
+    process.due.clear()
+
+    await process.hear()
+
+    assert list(process.due) == [(NAMESPACE, NAME)] * goes_on
