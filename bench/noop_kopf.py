@@ -1,4 +1,4 @@
-"""The peer of P9 and of the scale run's restart: a kopf operator that watches what ours does, and does nothing.
+"""The peer of P9: a kopf operator that watches what ours does, and does nothing.
 
 python -m bench.noop_kopf NAMESPACE COMMANDS: says so once it has been shown so many commands.
 """

@@ -2,7 +2,7 @@
 
 Commands arrive at a steady rate, whatever becomes of the earlier ones; each agent works for so long that the wanted
 number runs at a time. The rate is what was asked for, or what the machine can carry: first it is measured how many Jobs
-a second it makes. Under load the executor is killed and started again. Then comes a burst. For each of the two a peer
+a second it makes. Under load the executor is killed and started again. Then comes a burst, beside that of a peer, which
 shows what the machine can do. A watch of the run's own counts each pod that was ever made: what was executed twice
 would show.
 """
@@ -109,7 +109,6 @@ class Run:
         await asyncio.sleep(after)
         self.note()
         await self.subject.kill()
-        self.found.noop_restart = await scale_peers.noop_start(self._folder, NAMESPACE, self.census.present)
         self.found.known = known = self.census.present
         began = time.monotonic()
         self.subject = await self._start()

@@ -1,5 +1,5 @@
-"""A burst of commands, and programs that do as little as can be done of what a scale run asks: they show what the
-machine can do in the same run. One that did not get there has no time: nothing is concluded from it.
+"""A burst of commands, and a program that does as little as can be done of what it asks: it shows what the machine can
+do in the same run. If it did not get there it has no time: nothing is concluded from it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from bench.kube import Api
 from bench.namespaces import fresh_namespace
 from bench.pretending import command, commands_path
 from bench.programs import DidNotStart, program, says
-from bench.subject import noop_subject
 from bench.wait import TookTooLong, until
 
 CLAIMED_SECONDS = 300.0
@@ -60,17 +59,6 @@ async def _claimed_barely(api: Api, folder: Path, namespace: str, size: int) -> 
         census = await stack.enter_async_context(Watching(api, namespace))
         await stack.enter_async_context(_bare_claims(folder, namespace))
         return await burst(api, namespace, census, [f"b{number}" for number in range(size)], 0, lambda _claimed: None)
-
-
-async def noop_start(folder: Path, namespace: str, commands: int) -> float | None:
-    """Seconds until a kopf operator that does nothing, started now, has been shown so many."""
-    began = time.monotonic()
-    with suppress(DidNotStart):
-        async with noop_subject(folder, namespace, commands) as peer:
-            took = time.monotonic() - began
-            await peer.kill()
-            return took
-    return None
 
 
 @asynccontextmanager

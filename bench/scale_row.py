@@ -9,7 +9,7 @@ from bench.load import Fitted
 from bench.outcome import Figure, Row
 from bench.stats import percentile
 
-BARE_CLAIMS, NOOP = "bare claims", "no-op kopf operator"
+BARE_CLAIMS = "bare claims"
 MOST_MIB, MOST_RESTART, MOST_BURST = 350, 10, 20
 
 
@@ -18,7 +18,6 @@ class Found:
     """What was measured on the way."""
 
     reconciled: float = 0.0
-    noop_restart: float | None = None
     known: int = 0
     """Commands that were there as the executor was started again."""
     peak_mib: list[float] = field(default_factory=list)
@@ -48,7 +47,7 @@ def _figures(load: Fitted, census: Census, found: Found) -> list[Figure]:
         Figure("commands that did not succeed", "commands", failed, 0, len(executed)),
         *([Figure("suspended commands that were started", "commands", begun, 0, len(resting))] if resting else []),
         Figure(claimed, "s", found.burst_seconds, MOST_BURST, burst, True, BARE_CLAIMS, found.bare_burst_seconds),
-        Figure(restart, "s", found.reconciled, MOST_RESTART, found.known, True, NOOP, found.noop_restart),
+        Figure(restart, "s", found.reconciled, MOST_RESTART, found.known, True),
         Figure("memory, at most", "MiB", max(found.peak_mib), MOST_MIB, len(found.peak_mib)),
     ]
 

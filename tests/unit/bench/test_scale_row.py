@@ -18,7 +18,7 @@ def lives(*added: Life) -> Census:
 
 def found(unended: int = 0, burst: float = 15.0, restart: float = 4.0) -> Found:
     made = Found(reconciled=restart, known=5000, burst_seconds=burst, cpu_seconds=0.08, unended=unended)
-    made.bare_burst_seconds, made.noop_restart = 12.0, 7.0
+    made.bare_burst_seconds = 12.0
     made.peak_mib, made.waits = [200.0], [0.1]
     return made
 
@@ -86,7 +86,7 @@ def test_a_wait_beyond_its_bound_is_a_fault_however_slow_the_peer(
     burst: float, restart: float, wanted: list[str]
 ) -> None:
     made = found(burst=burst, restart=restart)
-    made.bare_burst_seconds, made.noop_restart = 100.0, 100.0
+    made.bare_burst_seconds = 100.0
     assert faults(row(LOAD, lives(), made)) == wanted
 
 
