@@ -43,7 +43,8 @@ class Subject:
         return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
 
     async def metric(self, name: str, **labels: str) -> float:
-        """Asked for alone: with thousands of commands the rest takes the program 18 ms, each time."""
+        """Asked for alone: with thousands of commands the rest takes the program 18 ms, each time. What is
+        read from the commands at a scrape (`world_metrics.py`) can not be asked for so."""
         url = f"http://127.0.0.1:{self.metrics}/metrics?name[]={name}"
         async with asyncio.timeout(10), aiohttp.ClientSession() as session, session.get(url) as answer:
             return total(await answer.text(), name, labels)

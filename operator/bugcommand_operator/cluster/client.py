@@ -184,9 +184,8 @@ def _session(configuration: Any, client: Any) -> ClientSession:
         ssl=client.rest_client.ssl_context,
         keepalive_timeout=_KEPT_OPEN_SECONDS,
     )
-    return aiohttp.ClientSession(
-        connector=connector, headers={"Accept": "application/json"}, timeout=aiohttp.ClientTimeout(total=None)
-    )
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}  # as Kubernetes' own controllers ask for it
+    return aiohttp.ClientSession(connector=connector, headers=headers, timeout=aiohttp.ClientTimeout(total=None))
 
 
 async def _raise_if_refused(response: ClientResponse, path: str) -> None:

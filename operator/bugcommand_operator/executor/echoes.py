@@ -2,7 +2,8 @@
 
 They are more than half of all events, so they are dropped before anybody parses them. A pass that has written something
 decides anew by itself. Nothing waits for an echo but a claim where room is shared, and that needs only to know that it
-has come. One that is missed (it came before its answer, or twice) is an event like any other: it changes nothing.
+has come. One that is missed (it came before its answer, or twice) is an event like any other: what it shows is known,
+or soon answered, and changes nothing.
 """
 
 from __future__ import annotations

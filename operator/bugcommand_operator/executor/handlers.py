@@ -1,4 +1,5 @@
-"""kopf handlers: they put what a watch shows into the world and name the command that it concerns. Nothing else."""
+"""kopf handlers: they put what a watch shows into the world and name the command that it concerns. Nothing else. Most
+of it comes here past kopf (`news.py`)."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from bugcommand_operator.executor.world import Key, Shelf, World, key_of
 
 Raw = dict[str, Any]
 Enqueue = Callable[[Key], None]
+Hear = Callable[[Raw], None]
 OURS = {LABEL_MANAGED_BY: MANAGED_BY}
 log = structlog.get_logger()
 
@@ -48,13 +50,16 @@ class Routes:
     async def command(self, event: kopf.RawEvent, **_: Any) -> None:
         obj = _shown(event, "BugCommand")
         if _is_deleted(event):
-            self._world.command_deleted(obj)
-            self._call_up()
+            self.hear_end_of_command(obj)
         else:
             self.hear_command(obj)
 
+    def hear_end_of_command(self, obj: Raw) -> None:
+        self._world.command_deleted(obj)
+        self._call_up()
+
     def hear_command(self, obj: Raw) -> None:
-        """As it is by now; like a pod or a volume it mostly comes past kopf (`news.py`)."""
+        """As it is by now."""
         if not self._world.hear_command(obj):
             return
         command = self._world.commands.items.get(key_of(obj))
@@ -99,11 +104,12 @@ class Routes:
             self._command_of(obj)
 
     @property
-    def past_kopf(self) -> dict[str, Callable[[Raw], None]]:
+    def past_kopf(self) -> dict[str, dict[str, Hear]]:
+        """By kind and type of event (`news.py`)."""
         return {
-            "BugCommand": self.hear_command,
-            "Pod": self.hear_pod,
-            "PersistentVolumeClaim": self.hear_volume,
+            "BugCommand": {**_shows(self.hear_command), "DELETED": self.hear_end_of_command},
+            "Pod": _shows(self.hear_pod),
+            "PersistentVolumeClaim": _shows(self.hear_volume),
         }
 
     def _command_of(self, child: Raw) -> None:
@@ -119,6 +125,10 @@ class Routes:
         for command in list(self._world.commands.items.values()):
             if command.namespace == namespace and not command.is_finished:
                 self._enqueue(command.key)
+
+
+def _shows(hear: Hear) -> dict[str, Hear]:
+    return {"ADDED": hear, "MODIFIED": hear}
 
 
 def _shown(event: kopf.RawEvent, kind: str) -> Raw:

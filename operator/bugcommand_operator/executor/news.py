@@ -1,6 +1,7 @@
 """Which lines of a watch go on to kopf. Not echoes of our own writes (`echoes.py`), nor what commands, pods and volumes
 are by now: that goes straight to where kopf's handlers would take it. kopf would parse, queue and wrap each line, which
-costs more than the pass that follows. Ends, definitions, and what does not read, are kopf's.
+costs more than the pass that follows. Definitions, ends of pods and volumes, and what does not read, are kopf's. A
+command's end is not: it makes room for others, and what comes after it must not be looked at before it is known.
 
 Of what was kept from it kopf still hears how far the watch has come, as a bookmark: else it would take a watch that
 shows nothing but that for stalled, and begin it anew from before all of it, again and again.
@@ -8,36 +9,41 @@ shows nothing but that for stalled, and begin it anew from before all of it, aga
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import orjson
+import structlog
 from aiohttp import StreamReader
 
 from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.echoes import Echoes
 
 Hear = Callable[[dict[str, Any]], None]
+log = structlog.get_logger()
 
 
 class News:
-    def __init__(self, echoes: Echoes, hear: dict[str, Hear]) -> None:
-        """`hear`: by kind, who takes an object as it is by now without kopf."""
+    def __init__(self, echoes: Echoes, hear: Mapping[str, Mapping[str, Hear]]) -> None:
+        """`hear`: by kind and type of event, who takes its object without kopf."""
         self._echoes = echoes
         self._hear = hear
 
     def goes_on(self, kind: str, line: bytes) -> bool:
-        return not self._echoes.is_echo(kind, line) and not (kind in self._hear and self._is_heard(kind, line))
+        try:
+            return not self._echoes.is_echo(kind, line) and not (kind in self._hear and self._is_heard(kind, line))
+        except Exception:  # one line must not end the watch; kopf's handler tries it once more
+            log.exception("a line of a watch was not understood", kind=kind)
+            return True
 
     def _is_heard(self, kind: str, line: bytes) -> bool:
         """What does not read is kopf's to complain about."""
         try:
             event = orjson.loads(line)
-            if event["type"] not in {"ADDED", "MODIFIED"}:
-                return False
-            self._hear[kind](event["object"])
-        except (ValueError, KeyError, TypeError, AttributeError):
+            hear, obj = self._hear[kind][event["type"]], event["object"]
+        except (ValueError, KeyError, TypeError):
             return False
+        hear(obj)
         metrics.LAST_EVENT.labels(kind).set_to_current_time()
         return True
 

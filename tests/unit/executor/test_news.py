@@ -12,6 +12,7 @@ from aiohttp import StreamReader
 from tests.support.builders import NAME, NAMESPACE, OTHER_UID, UID
 from tests.support.cluster_model import bug_command
 
+from bugcommand_operator.core.settings import Identity
 from bugcommand_operator.executor.handlers import Routes
 from bugcommand_operator.executor.news import News, OnlyNews
 from bugcommand_operator.executor.world import Key, World
@@ -39,7 +40,7 @@ class Hearing:
         self.woken: list[Key] = []
         routes = Routes(self.world, self.woken.append, lambda: None, self.woken.append)
         self.news = News(self.world.echoes, routes.past_kopf)
-        routes.past_kopf[kind](child(kind, version))
+        routes.past_kopf[kind]["ADDED"](child(kind, version))
         self.woken.clear()
 
     def goes_on(self, kind: str, event: str, version: int, **status: Any) -> bool:
@@ -128,8 +129,9 @@ def test_the_version_of_what_changes_nothing_is_known_from_then_on() -> None:
         b'{"type":"MODIFIED","object":null}',
     ],
 )
-def test_what_shows_no_child_goes_on(shown: bytes) -> None:
-    assert Hearing("Pod").news.goes_on("Pod", shown)
+@pytest.mark.parametrize("kind", ["BugCommand", "Pod"])
+def test_what_shows_no_object_goes_on(kind: str, shown: bytes) -> None:
+    assert Hearing("Pod").news.goes_on(kind, shown)
 
 
 @pytest.mark.parametrize("kind", ["Repository", "Agent"])
@@ -152,15 +154,40 @@ def test_a_command_is_heard_past_kopf_and_looked_at_when_it_is_news(event: str, 
     assert hearing.world.commands.items[NAMESPACE, NAME].spec.suspend is is_news
 
 
-async def test_a_command_whose_end_kopf_tells_late_does_not_take_one_made_anew() -> None:
+def test_an_end_of_a_command_is_known_before_what_was_written_after_it_is_looked_at() -> None:
+    """A command that has gone must not stand in the way of one that was made once it had: that would be refused."""
     hearing = Hearing("Pod")
-    routes = Routes(hearing.world, hearing.woken.append, lambda: None, hearing.woken.append)
-    assert hearing.news.goes_on("BugCommand", line("DELETED", shown_command(2)))
-    assert not hearing.news.goes_on("BugCommand", line("ADDED", shown_command(3, uid=OTHER_UID)))
+    claim = {"executor": "another", "machine": "m", "epoch": 1, "at": "2026-11-21T00:00:00Z"}
+    gone = shown_command(2, commitmentId="cmt_one") | {"status": {"claim": claim, "attempt": 1}}
+    later = shown_command(4, uid=OTHER_UID, commitmentId="cmt_one")
+    later["metadata"]["name"] = "later"
+    told = [
+        hearing.news.goes_on("BugCommand", line(event, obj)) for event, obj in [("MODIFIED", gone), ("ADDED", later)]
+    ]
+    world, identity = hearing.world, Identity("bridge-0", "m")
+    command = world.commands.items[NAMESPACE, "later"]
+    assert (told, world.room.load_for(command, identity).commitment_taken_by) == ([False, False], NAME)
 
-    await routes.command(cast(Any, {"type": "DELETED", "object": shown_command(2)}))
+    gone["metadata"]["resourceVersion"] = "3"
+    assert not hearing.news.goes_on("BugCommand", line("DELETED", gone))
 
+    assert world.room.load_for(command, identity).commitment_taken_by is None
+    assert list(world.commands.items) == [(NAMESPACE, "later")]
+
+
+def test_a_command_that_ends_does_not_take_one_that_was_made_anew() -> None:
+    hearing = Hearing("Pod")
+    shown = [("ADDED", shown_command(3, uid=OTHER_UID)), ("DELETED", shown_command(2))]
+
+    assert not any(hearing.news.goes_on("BugCommand", line(event, obj)) for event, obj in shown)
     assert hearing.world.commands.items[NAMESPACE, NAME].uid == OTHER_UID
+
+
+def test_a_line_that_is_not_understood_ends_no_watch() -> None:
+    def fails(_obj: dict[str, Any]) -> None:
+        raise IndexError
+
+    assert News(World().echoes, {"Pod": {"ADDED": fails}}).goes_on("Pod", line("ADDED", child("Pod", 6)))
 
 
 class Body:

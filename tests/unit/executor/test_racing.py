@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.builders import LIMITS, NAME, NAMESPACE, UID
+from tests.support.builders import LIMITS, ME, NAME, NAMESPACE, UID
 from tests.support.cluster_model import ClusterModel, bug_command
 from tests.support.operator_process import OperatorProcess, populated
 
@@ -105,13 +105,16 @@ def test_who_hears_nothing_makes_nothing_however_long_that_takes(name: str) -> N
 
 
 @pytest.mark.parametrize(("repository", "goes_on"), [(TWO, True), ({}, False)], ids=["shared room", "room of its own"])
-async def test_a_claim_of_shared_room_goes_on_as_soon_as_it_was_heard(repository: Raw, *, goes_on: bool) -> None:
-    """Where no room is shared the pass that claimed it has gone on by itself."""
+async def test_a_claim_of_shared_room_goes_on_as_soon_as_a_watch_has_shown_it(
+    repository: Raw, *, goes_on: bool
+) -> None:
+    """Where no room is shared, the pass that claimed it goes on by itself."""
     cluster = populated(ClusterModel())
     cluster.patch("Repository", NAMESPACE, "shop", {"spec": repository})
     process = await OperatorProcess(cluster).start()
-    await process.hear()
-    await process.one((NAMESPACE, NAME))
+    claim = {"executor": ME.executor, "machine": ME.machine, "epoch": 1, "at": "2026-11-21T00:00:00Z"}
+    answer = cluster.patch("BugCommand", NAMESPACE, NAME, {"status": {"claim": claim, "attempt": 1}}, status=True)
+    process.world.put_command(answer)
     process.due.clear()
 
     await process.hear()

@@ -19,7 +19,7 @@ from bugcommand_operator.core.policies.room import no_shared_room, shares_room
 from bugcommand_operator.core.status import StatusEditor
 
 SETTLES_AFTER = timedelta(milliseconds=100)
-"""Events of several objects that arrive together may be handled in another order."""
+"""The watches of several namespaces, and what does not come past kopf, may be a little apart."""
 LOOK_AGAIN = timedelta(seconds=1)
 
 
