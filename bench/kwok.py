@@ -68,6 +68,7 @@ def configuration() -> str:
         "podPlayStageParallelism": PARALLEL,
         "nodePlayStageParallelism": 4,
         "nodeLeaseDurationSeconds": LEASE_SECONDS,
+        "nodeLeaseParallelism": 4,
         "enableDebuggingHandlers": False,
     }
     kind = {"apiVersion": "config.kwok.x-k8s.io/v1alpha1", "kind": "KwokConfiguration", "metadata": {"name": "scale"}}
