@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,27 +45,18 @@ class Kube:
         return [item async for page in self.pages(kind, namespace, labels) for item in page.items]
 
     async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
-        """For whoever keeps none of them: thousands of whole objects take hundreds of MiB. While one is looked through,
-        the API server prepares the next."""
-        coming: asyncio.Task[tuple[Page, str]] | None
-        coming = asyncio.create_task(self._page(kind, namespace, labels, ""))
-        try:
-            while coming is not None:
-                page, token = await coming
-                coming = asyncio.create_task(self._page(kind, namespace, labels, token)) if token else None
-                yield page
-        finally:
-            if coming is not None:
-                coming.cancel()
-
-    async def _page(self, kind: str, namespace: str | None, labels: str, token: str) -> tuple[Page, str]:
-        """And the token of the next one; empty: it was the last."""
-        query = {"limit": str(PAGE), "labelSelector": labels, "continue": token}
-        page = await self._request("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
-        meta = page.get("metadata") or {}
-        if not meta.get("resourceVersion"):  # what a proxy answers is not an empty list
-            raise ClusterUnavailable(f"what should be a list of {kind} names no version")
-        return Page(page.get("items") or [], meta["resourceVersion"]), meta.get("continue") or ""
+        """For whoever keeps none of them: thousands of whole objects take hundreds of MiB."""
+        token = ""
+        while True:
+            query = {"limit": str(PAGE), "labelSelector": labels, "continue": token}
+            page = await self._request("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
+            meta = page.get("metadata") or {}
+            if not meta.get("resourceVersion"):  # what a proxy answers is not an empty list
+                raise ClusterUnavailable(f"what should be a list of {kind} names no version")
+            yield Page(page.get("items") or [], meta["resourceVersion"])
+            token = meta.get("continue") or ""
+            if not token:
+                return
 
     async def create(self, manifest: Raw) -> Raw:
         path = path_of(manifest["kind"], manifest["metadata"]["namespace"])

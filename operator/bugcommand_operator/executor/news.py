@@ -20,6 +20,7 @@ from bugcommand_operator.executor import metrics
 from bugcommand_operator.executor.echoes import Echoes
 
 Hear = Callable[[dict[str, Any]], None]
+SHOWN_BYTES = 200
 log = structlog.get_logger()
 
 
@@ -33,7 +34,8 @@ class News:
         try:
             return not self._echoes.is_echo(kind, line) and not (kind in self._hear and self._is_heard(kind, line))
         except Exception:  # one line must not end the watch; kopf's handler tries it once more
-            log.exception("a line of a watch was not understood", kind=kind)
+            beginning = line[:SHOWN_BYTES].decode(errors="replace")
+            log.exception("a line of a watch was not understood", kind=kind, line=beginning)
             return True
 
     def _is_heard(self, kind: str, line: bytes) -> bool:

@@ -116,8 +116,8 @@ class Resync:
 
 
 def understood(put: Callable[[Raw], Any], obj: Raw, kind: str) -> None:
-    """One object that does not read must not hide the others."""
     try:
         put(obj)
-    except (ValueError, KeyError, TypeError) as error:
-        log.warning("object not understood", kind=kind, key="/".join(key_of(obj)), error=str(error))
+    except Exception as error:  # noqa: BLE001 - one object that does not read must not hide the others
+        told = f"{type(error).__name__}: {error}"
+        log.warning("object not understood", kind=kind, key="/".join(key_of(obj)), error=told)

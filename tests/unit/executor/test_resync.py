@@ -13,7 +13,7 @@ from tests.support.fake_kube import FakeKube
 from bugcommand_operator.api.names import LABEL_MANAGED_BY, MANAGED_BY
 from bugcommand_operator.cluster.errors import ClusterUnavailable
 from bugcommand_operator.cluster.kube import Page
-from bugcommand_operator.executor.resync import Resync
+from bugcommand_operator.executor.resync import Resync, understood
 from bugcommand_operator.executor.world import Key, World
 
 
@@ -258,3 +258,14 @@ async def test_a_list_that_fails_at_once_wakes_nobody() -> None:
         await Resync(Failing(tried.cluster), tried.world, [], tried.looked_at.append).watched_from("Pod", None)
 
     assert tried.looked_at == []
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, AttributeError, IndexError])
+def test_an_object_that_is_not_understood_is_told_of_by_its_name_and_hides_no_other(error: type[Exception]) -> None:
+    def fails(_obj: dict[str, object]) -> None:
+        raise error
+
+    with capture_logs() as told:
+        understood(fails, {"metadata": {"namespace": NAMESPACE, "name": "odd", "resourceVersion": "1"}}, "Pod")
+
+    assert [(each["kind"], each["key"]) for each in told] == [("Pod", f"{NAMESPACE}/odd")]
