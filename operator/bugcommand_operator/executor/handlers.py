@@ -12,13 +12,13 @@ import structlog
 
 from bugcommand_operator.api.names import GROUP, LABEL_COMMAND_UID, LABEL_MANAGED_BY, MANAGED_BY, VERSION
 from bugcommand_operator.executor import metrics
+from bugcommand_operator.executor.news import Hear
 from bugcommand_operator.executor.resync import understood
 from bugcommand_operator.executor.watches import Watches
 from bugcommand_operator.executor.world import Key, Shelf, World, key_of
 
 Raw = dict[str, Any]
 Enqueue = Callable[[Key], None]
-Hear = Callable[[Raw], None]
 OURS = {LABEL_MANAGED_BY: MANAGED_BY}
 log = structlog.get_logger()
 

@@ -187,8 +187,8 @@ class Reconciler:
 
     async def _observe(self, seen: Observed) -> Observed:
         world, command, namespace = self._world, seen.command, seen.command.namespace
-        repository = world.repositories.items.get((namespace, command.spec.repository.name))
-        default_agent = (repository.spec.default_agent if repository else "") or DEFAULT_AGENT
+        repository = self._repository_of(command)
+        default_agent = (repository.default_agent if repository else "") or DEFAULT_AGENT
         agent_name = command.status.agent or command.spec.agent or default_agent
         agent = world.agents.items.get((namespace, agent_name))
         attempt, must_know, begins = command.attempt, _must_know(command), _begins(command)
@@ -198,7 +198,7 @@ class Reconciler:
         is_defined = repository is not None and agent is not None
         seen = replace(
             seen,
-            repository=repository.spec if repository else None,
+            repository=repository,
             agent_name=agent_name,
             agent=agent.spec if agent else None,
             load=self._load(command),
