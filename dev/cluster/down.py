@@ -14,8 +14,8 @@ _CLIENTS = tuple(part for part in reversed(parts.ALL) if part not in parts.CORE)
 
 def down(layout: Layout) -> None:
     with owner.locked():
-        other = owner.folder()
-        if other is not None and other != layout.folder:
+        other = owner.running_elsewhere(layout.folder)
+        if other is not None:
             say(f"the running cluster is another checkout's, left alone: {other}")
             say(f"stop it with:  make cluster-down CLUSTER_DIR={other}")
             return
@@ -24,6 +24,7 @@ def down(layout: Layout) -> None:
         _end(layout, ("containerd",), grace=5)
         _end(layout, ("kube-apiserver",), grace=8)
         _end(layout, ("etcd",), grace=8)
+        sweep_left_behind(layout)
         sweep_leftovers(layout)
         owner.release()
     say(f"the cluster is down; its state is kept in {layout.folder}")
@@ -31,7 +32,7 @@ def down(layout: Layout) -> None:
 
 def clean(layout: Layout) -> None:
     down(layout)
-    if owner.folder() not in {None, layout.folder}:
+    if owner.running_elsewhere(layout.folder) is not None:
         raise ClusterError("nothing deleted")
     if mounts.below(layout.folder):
         raise ClusterError(f"something is still mounted below {layout.folder}: not deleting through it")
@@ -60,6 +61,14 @@ def _sweep_pods(layout: Layout) -> None:
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=90)
     if done.returncode != 0:
         say(f"not every pod ended in order, the rest is ended by force: {done.stderr.strip()[-300:]}")
+
+
+def sweep_left_behind(layout: Layout) -> None:
+    """A checkout whose cluster was killed as a whole holds the machine no longer; its folder's state is kept."""
+    other = owner.left_behind(layout.folder)
+    if other is not None:
+        say(f"every part of another checkout's cluster was killed: clearing up what it left ({other})")
+        sweep_leftovers(Layout(other))
 
 
 def sweep_leftovers(layout: Layout) -> None:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from dev.cluster.layout import RUNTIME
-from dev.cluster.processes import boot_id
+from dev.cluster.layout import RUNTIME, Layout
+from dev.cluster.processes import alive, boot_id, load
 from dev.cluster.say import ClusterError, say
 
 _FILE = RUNTIME / "owner.json"
@@ -39,7 +39,19 @@ def _wait_for(file: IO[str]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
-def folder() -> Path | None:
+def running_elsewhere(mine: Path) -> Path | None:
+    """The folder of another checkout's cluster that runs."""
+    other = _recorded()
+    return other if other not in {None, mine} and _runs(other) else None
+
+
+def left_behind(mine: Path) -> Path | None:
+    """The folder of another checkout's cluster whose every part was killed: what it left on the machine is nobody's."""
+    other = _recorded()
+    return other if other not in {None, mine} and not _runs(other) else None
+
+
+def _recorded() -> Path | None:
     try:
         owner = json.loads(_FILE.read_text())
         return Path(owner["folder"]) if owner["boot"] == boot_id() else None
@@ -47,9 +59,13 @@ def folder() -> Path | None:
         return None
 
 
+def _runs(folder: Path | None) -> bool:
+    return folder is not None and any(alive(load(record)) for record in Layout(folder).records.glob("*.json"))
+
+
 def refuse_another(mine: Path) -> None:
-    other = folder()
-    if other is not None and other != mine:
+    other = running_elsewhere(mine)
+    if other is not None:
         raise ClusterError(
             f"the cluster of another checkout runs on this machine, with the same ports: {other}\n"
             f"  stop it with:  make cluster-down CLUSTER_DIR={other}"
@@ -57,7 +73,6 @@ def refuse_another(mine: Path) -> None:
 
 
 def claim(mine: Path) -> None:
-    refuse_another(mine)
     RUNTIME.mkdir(parents=True, exist_ok=True)
     _FILE.write_text(json.dumps({"folder": str(mine), "boot": boot_id()}))
 

@@ -6,8 +6,8 @@ from dev.cluster.layout import NODE, Layout
 
 def status(layout: Layout) -> int:
     """0 if every part runs and the node is ready, otherwise 3 (as for a service that is not running)."""
-    other = owner.folder()
-    if other is not None and other != layout.folder:
+    other = owner.running_elsewhere(layout.folder)
+    if other is not None:
         print(f"another checkout's cluster runs on this machine: {other}")
     missing = 0
     for part in parts.ALL:

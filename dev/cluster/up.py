@@ -43,6 +43,8 @@ def up(layout: Layout) -> None:
     owner.refuse_another(layout.folder)  # before minutes of building
     build.ensure_all(layout)
     with owner.locked():
+        owner.refuse_another(layout.folder)
+        down.sweep_left_behind(layout)
         owner.claim(layout.folder)
         if all(running(layout, part) for part in parts.ALL):
             say("the cluster runs already")

@@ -8,8 +8,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from dev.cluster import build, dns, images, network, parts, processes, settings, up
+from dev.cluster import build, dns, down, images, network, owner, parts, processes, settings, up
 from dev.cluster.layout import Layout
+from dev.cluster.say import ClusterError
 
 _BEFORE = """*filter
 :INPUT ACCEPT [0:0]
@@ -73,6 +74,41 @@ def test_a_part_that_ends_because_another_is_not_ready_yet_is_started_again(tmp_
 
         up.start_until_it_stays(Layout(tmp_path), "kubelet", (socket.AF_INET, health.getsockname()), start)
     assert len(starts) == 3
+
+
+@pytest.fixture
+def neighbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """Another checkout's cluster, of which this test process is the one part."""
+    monkeypatch.setattr(owner, "RUNTIME", tmp_path / "runtime")
+    monkeypatch.setattr(owner, "_FILE", tmp_path / "runtime" / "owner.json")
+    other = Layout(tmp_path / "other")
+    other.records.mkdir(parents=True)
+    processes.save(processes.of_pids([os.getpid()])[0], other.records / "etcd.json")
+    owner.claim(other.folder)
+    return other
+
+
+def test_another_checkouts_cluster_is_left_alone_while_any_part_of_it_runs(neighbour: Layout, tmp_path: Path) -> None:
+    processes.save(processes.Record(1, 0, "another boot"), neighbour.records / "kubelet.json")
+    with pytest.raises(ClusterError, match=f"make cluster-down CLUSTER_DIR={neighbour.folder}"):
+        owner.refuse_another(tmp_path / "mine")
+    assert owner.left_behind(tmp_path / "mine") is None
+    owner.refuse_another(neighbour.folder)
+
+
+def test_a_cluster_whose_every_part_was_killed_is_cleared_up_and_holds_the_machine_no_longer(
+    neighbour: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[Layout] = []
+    monkeypatch.setattr(down, "sweep_leftovers", swept.append)
+    processes.save(processes.Record(os.getpid(), 0, processes.boot_id()), neighbour.records / "etcd.json")
+    mine = Layout(tmp_path / "mine")
+    owner.refuse_another(mine.folder)
+    down.sweep_left_behind(mine)
+    assert swept == [neighbour]
+    owner.claim(mine.folder)
+    down.sweep_left_behind(mine)
+    assert swept == [neighbour]
 
 
 def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
