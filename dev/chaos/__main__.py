@@ -38,7 +38,8 @@ def schedules(first: int, count: int) -> bool:
         print(f"\n{failure}")
     for point, fate in lacking:
         print(f"not reached: {point}: {fate}")
-    print(f"{found.schedules} schedules, {found.claims} claims, {found.starts} starts of an agent: ", end="")
+    claims = f"{found.claims} claims, {found.takeovers} of them take-overs"
+    print(f"{found.schedules} schedules, {claims}, {found.starts} starts of an agent: ", end="")
     holds = not found.failures and not lacking
     print("all hold" if holds else f"{len(found.failures)} failed, {len(lacking)} points not reached")
     return holds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -110,11 +110,20 @@ class Profile:
     namespace_limit: int = 0
     turns: int = 16
     """How many passes of a sort ask the API server at a time."""
+    has_registry: bool = True
+    """Executors know of each other, and take over what the dead have left."""
+    loses_one: bool = False
+    """The first executor that is killed never comes back."""
 
     @classmethod
     def gentle(cls, _dice: random.Random, _rounds: int) -> Profile:
         """One executor, and nothing goes wrong by itself."""
         return cls(1, 0.0, (), 0.0, 0.0, 0.0, 0.0, tails=True, skews=(timedelta(),), outage=None)
+
+    @classmethod
+    def bereaved(cls, dice: random.Random, rounds: int) -> Profile:
+        """Two of which one, once it is killed, is gone for good; nothing else goes wrong by itself."""
+        return replace(cls.gentle(dice, rounds), executors=2, skews=(timedelta(),) * 2, loses_one=True)
 
     @classmethod
     def by(cls, dice: random.Random, rounds: int) -> Profile:
@@ -135,10 +144,12 @@ class Profile:
             outage=_outage(dice, rounds) if dice.random() < 0.2 else None,
             namespace_limit=dice.choice([0, 0, 1, 2]),
             turns=dice.choice([1, 2, 16]),
+            has_registry=dice.random() < 0.7,
+            loses_one=executors > 1 and dice.random() < 0.3,
         )
 
 
 def _outage(dice: random.Random, rounds: int) -> Outage:
     name, error, writes_only, round_seconds = dice.choice(OUTAGES)
     first = dice.randrange(rounds)
-    return Outage(first, first + dice.randint(1, 6), name, error, writes_only, round_seconds)
+    return Outage(first, first + dice.choice([1, 3, 6, 12]), name, error, writes_only, round_seconds)

@@ -11,7 +11,14 @@ from typing import Any
 
 from tests.support.cluster_model import ClusterModel
 
-from bugcommand_operator.api.names import LABEL_ATTEMPT, LABEL_COMMAND_UID, LABEL_KEPT, LABEL_ROLE, ROLE_AGENT
+from bugcommand_operator.api.names import (
+    LABEL_ATTEMPT,
+    LABEL_COMMAND_UID,
+    LABEL_KEPT,
+    LABEL_ROLE,
+    ROLE_AGENT,
+    executor_object_name,
+)
 from bugcommand_operator.core.settings import Limits
 from dev.chaos.points import Parked
 
@@ -22,6 +29,32 @@ NOBODY = ""
 
 class Violation(AssertionError):
     """Something happened that may never happen."""
+
+
+@dataclass
+class Liveness:
+    """For how long whose Lease was not renewed, times in which nobody could write left out. Of no use without one."""
+
+    cluster: ClusterModel
+    nobody_could_write: float = 0.0
+    _renewed: dict[str, float] = field(default_factory=dict)
+    _longest: dict[str, list[tuple[datetime, float]]] = field(default_factory=dict)
+    """When a silence ended, and how many seconds it had been."""
+
+    def renewed(self, name: str) -> None:
+        if name in self._renewed:
+            self._longest.setdefault(name, []).append((self.cluster.now, self._silent(name)))
+        self._renewed[name] = self._elapsed()
+
+    def longest_silence(self, name: str, since: datetime) -> float:
+        ended = [seconds for at, seconds in self._longest.get(name, []) if at >= since]
+        return max([*ended, self._silent(name)])
+
+    def _silent(self, name: str) -> float:
+        return self._elapsed() - self._renewed.get(name, float("-inf"))
+
+    def _elapsed(self) -> float:
+        return self.cluster.now.timestamp() - self.nobody_could_write
 
 
 @dataclass
@@ -40,11 +73,16 @@ class History:
     rescue: timedelta = Limits().rescue
     """After so long anybody may take a finalizer off."""
     starts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    lease_seconds: float = 0.0
+    """After so long without a sign of life an executor may be taken for dead; 0: nobody can tell, so never."""
+    takeovers: int = 0
+    _claimed_at: dict[tuple[str, int], datetime] = field(default_factory=dict)
     _commands: dict[str, Raw] = field(default_factory=dict)
     _pods: dict[str, Raw] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.cluster.watchers.append(self._heard)
+        self.liveness = Liveness(self.cluster)
 
     def tell(self, what: str) -> None:
         self.told.append(f"{self.cluster.now:%H:%M:%S} {what}")
@@ -60,6 +98,8 @@ class History:
             self._command(event, obj)
         elif obj["kind"] == "Pod":
             self._pod(event, obj)
+        elif obj["kind"] == "Lease" and event != "DELETED":
+            self.liveness.renewed(obj["metadata"]["name"])
 
     # --- commands
 
@@ -93,7 +133,17 @@ class History:
         _require(new["epoch"] == epoch + 1, f"epoch {epoch} was followed by {new['epoch']}")
         _require(new["executor"] == self.writer, f"{self.writer} claimed for {new['executor']}")
         _require((uid, new["epoch"]) not in self.claims, f"epoch {new['epoch']} was won twice")
+        if old is not None and old["executor"] != self.writer:
+            self._judge_takeover(old["executor"], self._claimed_at[uid, old["epoch"]])
         self.claims[uid, new["epoch"]] = self.writer
+        self._claimed_at[uid, new["epoch"]] = self.cluster.now
+
+    def _judge_takeover(self, executor: str, since: datetime) -> None:
+        """Nobody is taken for dead that was seen alive all the time, nor because the API server was away."""
+        self.takeovers += 1
+        _require(self.lease_seconds > 0, f"{self.writer} took over from {executor} of which it cannot know anything")
+        silence = self.liveness.longest_silence(executor_object_name(executor), since)
+        _require(silence > self.lease_seconds, f"{executor} was taken for dead after {silence:g} seconds of silence")
 
     def _judge_give_back(self, uid: str, claim: Raw | None, before: Raw, status: Raw) -> None:
         """By its own executor alone: before anything was made for the attempt, or once it is over."""
@@ -103,8 +153,10 @@ class History:
         _require(status.get("lastEpoch") == claim["epoch"], f"epoch {claim['epoch']} was forgotten")
         is_over = status.get("attempt") == before["attempt"]
         made = [p for p in self._agents_of(uid) if p["metadata"]["labels"][LABEL_ATTEMPT] == str(before["attempt"])]
+        # One behind its gate runs nothing: it was made by a call that nobody waited for any more.
         _require(
-            all(map(_is_over, made)) if is_over else not made, "a claim was given back that a pod had been made for"
+            all(_is_gated(pod) or (is_over and _is_over(pod)) for pod in made),
+            "a claim was given back that a pod had been made for",
         )
 
     def _is_late(self, meta: Raw) -> bool:
@@ -225,6 +277,10 @@ def _is_over(pod: Raw) -> bool:
     status = pod.get("status") or {}
     states = [c["state"] for c in status.get("containerStatuses") or []]
     return not pod or status.get("phase") in {"Succeeded", "Failed"} or any("terminated" in s for s in states)
+
+
+def _is_gated(pod: Raw) -> bool:
+    return bool(pod["spec"].get("schedulingGates"))
 
 
 def _agent_runs(pod: Raw) -> bool:

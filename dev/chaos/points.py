@@ -150,6 +150,8 @@ def _patched(name: str, body: Raw, *, status: bool) -> str:
         fields = [f"{top}.{key}" for top in sorted(body) for key in sorted(body[top] or {}) if key not in PRECONDITIONS]
         return "+".join([part_of(name), *fields]).removeprefix("other+")
     written = body["status"]
+    if "running" in written:
+        return "status"
     if "claim" in written:
         return "status:claim"
     if set(written) == {"logs"}:

@@ -17,6 +17,7 @@ SCHEDULES = "tests/chaos/test_schedules.py"
 POINTS = "tests/chaos/test_points.py"
 FAULTS = "tests/integration/test_faults.py"
 EXECUTOR = "tests/integration/test_executor.py"
+SEVERAL = "tests/integration/test_several_executors.py"
 LIVES = "tests/unit/executor/test_lives.py"
 DATABASE = "tests/process/store/test_faults.py"
 ON_A_CLUSTER = ("tests/integration/", "tests/e2e/")
@@ -38,8 +39,9 @@ ROWS = (
         1,
         "operator killed before and after every external write",
         (POINTS, SCHEDULES, "tests/process/store/test_kill.py", "tests/e2e/test_operator_killed.py"),
-        "Every write of an executor is a point that was seen, not listed: at each one it dies before, after, and with "
-        "the write on its way to arrive later. Log writers are killed in the middle of commits.",
+        "Every write of an executor, its Lease's and its entry's among them, is a point that was seen, not listed: at "
+        "each one it dies before, after, and with the write on its way to arrive later; so does the one that takes "
+        "over from it. Log writers are killed in the middle of commits.",
         "The gateway's writes to BugCommands and bridge rows are killed at chosen places, not at every one.",
     ),
     Row(
@@ -66,11 +68,13 @@ ROWS = (
         "SIGSTOP, take-over, SIGCONT",
         (
             SCHEDULES,
+            f"{SEVERAL}::test_one_that_was_stopped_and_goes_on_leaves_alone_what_was_taken_over",
+            f"{SEVERAL}::test_what_a_killed_executor_had_is_taken_over_and_its_entry_goes",
             f"{FAULTS}::test_a_claim_that_was_held_up_on_its_way_loses_to_the_one_that_came_meanwhile",
             f"{FAULTS}::test_a_stopped_executor_that_goes_on_with_an_old_view_changes_nothing_that_was_decided_meanwhile",
         ),
-        "A process that was stopped goes on with an old view: what it writes over an older version is refused.",
-        "Executors of these tests come back under their own name; that another one takes over is not part of them.",
+        "A process that was stopped goes on with an old view: what it writes over an older version is refused, and it "
+        "asks before it makes anything. What it had is taken over after a lease time of silence, and not before.",
     ),
     Row(
         5,

@@ -33,6 +33,7 @@ class Found:
     schedules: int = 0
     claims: int = 0
     starts: int = 0
+    takeovers: int = 0
     fates: Counter[tuple[Point, Fate]] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
     first: dict[Point, tuple[int, int, dict[int, Fate]]] = field(default_factory=dict)
@@ -75,6 +76,7 @@ def _run_one(runner: asyncio.Runner, schedule: Schedule, found: Found) -> None:
         found.failures.append(Failure(schedule.seed, why, schedule.history.told))
     found.schedules += 1
     found.claims += len(schedule.history.claims)
+    found.takeovers += schedule.history.takeovers
     found.starts += sum(schedule.history.starts.values())
     found.fates.update(schedule.points)
     for index, point in enumerate(schedule.writes):

@@ -16,13 +16,15 @@ from tests.support.cluster_model import ClusterModel
 from tests.support.kubelet import Kubelet
 from tests.support.operator_process import populated
 
+from bugcommand_operator.api.names import executor_object_name
 from bugcommand_operator.cluster.errors import ClusterUnavailable
 from bugcommand_operator.core.settings import Identity, Limits
+from bugcommand_operator.executor.lease import CannotRun
 from dev.chaos import stories
 from dev.chaos.fates import KILLS, LANDS_LATER, OF_READS, Fate, Profile, denial
 from dev.chaos.oracle import History, Violation, judge_the_end
 from dev.chaos.points import Parked, Point
-from dev.chaos.seat import TAILS, Seat
+from dev.chaos.seat import LEASE_SECONDS, TAILS, Seat
 from dev.chaos.stories import GONE, Deed, Story
 
 ROUNDS = 24
@@ -35,6 +37,7 @@ QUIET = 8
 TURNS = 4
 """How often the event loop goes round until whoever was woken has come to its next call."""
 
+IN_A_NEW_POD = 0.5
 Option = tuple[float, Callable[[], None]]
 
 
@@ -58,7 +61,12 @@ class Schedule:
         self.profile = self.mixes(self._dice, ROUNDS)
         self.cluster = populated(ClusterModel(kubelet=Kubelet(self.story.script)), self.story.commands)
         most = self.profile.namespace_limit
-        self.history = History(self.cluster, node_is_lost=self.story.node_is_lost, most_at_once=most)
+        self.history = History(
+            self.cluster,
+            node_is_lost=self.story.node_is_lost,
+            most_at_once=most,
+            lease_seconds=LEASE_SECONDS if self.profile.has_registry else 0.0,
+        )
         self.seats = [
             Seat(
                 self.cluster,
@@ -66,6 +74,7 @@ class Schedule:
                 replace(self.limits, namespace=most),
                 self.profile.turns,
                 skew,
+                self.profile.has_registry,
             )
             for n, skew in enumerate(self.profile.skews)
         ]
@@ -73,6 +82,7 @@ class Schedule:
         self._on_the_way: list[tuple[Seat, Parked]] = []
         """Calls that nobody waits for any more, and that the API server will see yet."""
         self._deeds_to_do = list(self.story.deeds)
+        self._first_killed: Seat | None = None
         self._is_calm = False
         self._round = 0
 
@@ -97,7 +107,8 @@ class Schedule:
             f"seed {self.seed}: {self.story.name}; {p.executors} executors; {p.fault_rate:.0%} faults ({faults}); "
             f"late answers {p.late_answers:.0%}, pauses {p.pauses:.0%}, stalls {p.stalls:.0%}, kills {p.kills:.0%}; "
             f"outage {p.outage.name if p.outage else 'none'}; clocks {[str(skew) for skew in p.skews]}"
-            + f"; {p.turns} ask at a time"
+            + f"; {p.turns} ask at a time; {'a' if p.has_registry else 'no'} registry"
+            + ("; the first executor that is killed is lost" if p.loses_one else "")
             + (f"; at most {p.namespace_limit} at once" if p.namespace_limit else "")
             + (f"; forced {self.forced}" if self.forced else "")
         )
@@ -112,11 +123,14 @@ class Schedule:
 
     def _seconds(self) -> int:
         outage = self.profile.outage
-        longer = outage.round_seconds if outage is not None and outage.lasts(self._round) else None
+        lasts = outage is not None and outage.lasts(self._round)
+        longer = outage.round_seconds if outage is not None and lasts else None
         for seat in self.seats:
             if seat.process is not None and not seat.is_paused:
                 seat.goes_on(is_cut_off=longer is not None)
-        return longer or self._dice.randint(1, MOST_SECONDS)
+        seconds = longer or self._dice.randint(1, MOST_SECONDS)
+        self.history.liveness.nobody_could_write += seconds if lasts else 0
+        return seconds
 
     def _is_done(self, deed: Deed) -> bool:
         if deed.first_round > self._round or not deed.act(self.cluster):
@@ -145,9 +159,17 @@ class Schedule:
         """What has ended stays for as long as a list takes to show what no watch has."""
         commands = self.cluster.of_kind("BugCommand")
         ended = all((c.get("status") or {}).get("completionTime") for c in commands)
-        return ended and not any(c["metadata"].get("deletionTimestamp") for c in commands)
+        gone = not any(c["metadata"].get("deletionTimestamp") for c in commands)
+        return ended and gone and not self._entries_of_the_dead()
+
+    def _entries_of_the_dead(self) -> list[str]:
+        alive = {executor_object_name(seat.name) for seat in self.seats if seat.process is not None}
+        entries = [*self.cluster.of_kind("Executor"), *self.cluster.of_kind("Lease")]
+        return [each["metadata"]["name"] for each in entries if each["metadata"]["name"] not in alive]
 
     def _judge(self) -> None:
+        if left := self._entries_of_the_dead():
+            raise Violation(f"executors that are gone have entries yet: {left}")
         judge_the_end(self.cluster, self.history)
         for number, made in enumerate(self.story.commands):
             found = self.cluster.find("BugCommand", made["metadata"]["name"])
@@ -175,6 +197,9 @@ class Schedule:
             await asyncio.sleep(0)
         for seat in self.seats:
             for error in seat.reap():
+                if isinstance(error, CannotRun):
+                    self._kill(seat, f"by itself: {error}")
+                    break
                 raise Violation(f"{seat.name}: {type(error).__name__}: {error}") from error
 
     def _options(self) -> list[Option]:
@@ -185,6 +210,8 @@ class Schedule:
 
     def _options_of(self, seat: Seat) -> list[Option]:
         process = seat.process
+        if process is None and self._is_lost(seat):
+            return []
         if process is None:
             return [(1.0, lambda: self._begin(seat))] if self._has_waited(seat) else []
         calls = [c for c in seat.line.parked if not c.has_taken_effect]
@@ -197,11 +224,16 @@ class Schedule:
         found += [(3.0, lambda k=key: seat.work(k)) for key in seat.due()]  # type: ignore[misc]
         if process.unheard and seat.has_listed:
             found.append((3.0, lambda: self._hear(seat)))
+        found += [(3.0, lambda n=name: seat.go_round(n)) for name in seat.due_rounds()]  # type: ignore[misc]
         if seat.must_list():
             found.append((3.0, seat.list_anew))
         if not process.hears and seat.has_listed and self._has_waited(seat):
             found.append((10.0, process.watch_anew))
         return found + self._troubles_of(seat)
+
+    def _is_lost(self, seat: Seat) -> bool:
+        """Only where another one can take over."""
+        return self.profile.loses_one and self.profile.has_registry and seat is self._first_killed
 
     def _has_waited(self, seat: Seat) -> bool:
         return self._is_calm or self._round >= seat.is_away_until
@@ -225,7 +257,8 @@ class Schedule:
         return found
 
     def _begin(self, seat: Seat) -> None:
-        self.history.tell(f"{seat.name} starts")
+        seat.pods += self._dice.random() < IN_A_NEW_POD
+        self.history.tell(f"{seat.name} starts in its pod {seat.pods}")
         seat.begin()
 
     def _hear(self, seat: Seat) -> None:
@@ -251,6 +284,7 @@ class Schedule:
     def _kill(self, seat: Seat, where: str) -> None:
         self.history.tell(f"{seat.name} is killed {where}")
         self._be_away(seat)
+        self._first_killed = self._first_killed or seat
         seat.die()
 
     # --- what becomes of a call

@@ -24,6 +24,11 @@ def lives() -> Iterator[tuple[str, str, int]]:
     yield from (("a fix", deed, seed) for deed in stories.DEEDS if deed != "left in peace" for seed in SEEDS[deed])
 
 
+def bereaved(script: str, forced: dict[int, Fate] | None = None) -> Schedule:
+    """Two executors: the first that dies is gone for good, and the other has to take over what it had."""
+    return Schedule(0, tells=partial(_story, script, "left in peace"), mixes=Profile.bereaved, forced=forced or {})
+
+
 def life(script: str, deed: str, seed: int, forced: dict[int, Fate] | None = None, denied_each: int = 0) -> Schedule:
     return Schedule(
         seed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -13,12 +14,15 @@ from dev.chaos.running import Found, run_all
 from dev.chaos.sweep import life
 from tests.support.cluster_model import ClusterModel
 
+from bugcommand_operator.cluster.errors import AccessDenied, ClusterUnavailable
 from bugcommand_operator.cluster.kube import Raw
 from bugcommand_operator.core import decide
+from bugcommand_operator.core.executors import Executors
 from bugcommand_operator.core.observed import Observed
 from bugcommand_operator.core.policies import after, claim_fence, deletion, ending, gate, start
 from bugcommand_operator.executor import reconcile
 from bugcommand_operator.executor.act import Actor
+from bugcommand_operator.executor.registry import Registry
 
 SEEDS = range(400)
 
@@ -80,8 +84,29 @@ def test_claims_of_which_too_many_are_kept_are_found(monkeypatch: pytest.MonkeyP
 
 def test_a_claim_that_another_executor_does_not_respect_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decide, "POLICIES", tuple(p for p in decide.POLICIES if p is not decide.not_mine))
-    monkeypatch.setattr(reconcile, "is_anothers", lambda _seen, _now: False)
+    monkeypatch.setattr(reconcile, "leave_to_its_executor", lambda _seen, _now: None)
     assert "wrote over the claim" in complaints(run_all(SEEDS, 1))
+
+
+def test_one_that_is_taken_for_dead_though_it_is_seen_alive_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Executors, "has_died", lambda self, _executor: bool(self.live))
+    assert "was taken for dead" in complaints(run_all(SEEDS, 1))
+
+
+def test_one_that_is_taken_for_dead_because_nobody_could_write_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    renew = Registry.renew
+
+    async def whether_it_could_write_or_not(self: Registry, over: str = "") -> None:
+        with contextlib.suppress(AccessDenied, ClusterUnavailable):
+            await renew(self, over)
+
+    monkeypatch.setattr(Registry, "renew", whether_it_could_write_or_not)
+    assert "was taken for dead" in complaints(run_all(range(2000), 1))
+
+
+def test_a_dead_executor_whose_commands_nobody_takes_over_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Executors, "has_died", lambda *_: False)
+    assert "has not ended" in complaints(run_all(SEEDS, 1))
 
 
 def test_an_attempt_of_which_nothing_is_noted_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from dev.chaos.fates import Fate
+from dev.chaos.fates import KILLS, Fate
 from dev.chaos.points import Point
-from dev.chaos.sweep import deaths, life, lives
+from dev.chaos.sweep import bereaved, deaths, life, lives
 
 LIVES = [pytest.param(*each, id=", ".join(map(str, each))) for each in lives()]
 
@@ -21,6 +21,25 @@ async def test_a_process_killed_at_any_write_is_followed_by_one_that_ends_it_wel
             await schedule.run()
         except Exception as error:
             raise AssertionError("\n".join([str(forced), str(error), *schedule.history.told])) from error
+
+
+@pytest.mark.parametrize("script", ["a fix", "an overloaded model"])
+@pytest.mark.parametrize("died_after", ["status:claim", "status:Running", "status:Publishing"])
+async def test_an_executor_that_takes_over_from_a_dead_one_may_itself_die_at_any_write(
+    script: str, died_after: str
+) -> None:
+    alone = await bereaved(script).run()
+    died = next(n for n, point in enumerate(alone.writes) if died_after in str(point))
+    whole = await bereaved(script, {died: Fate.KILLED_AFTER}).run()
+    assert whole.history.takeovers == 1
+    for number in range(died + 1, len(whole.writes)):
+        for fate in sorted(KILLS):
+            schedule = bereaved(script, {died: Fate.KILLED_AFTER, number: fate})
+            try:
+                await schedule.run()
+            except Exception as error:
+                raise AssertionError("\n".join([str(fate), str(error), *schedule.history.told])) from error
+            assert schedule.history.takeovers == 1
 
 
 @pytest.mark.parametrize("fate", [Fate.LOST_ANSWER, Fate.LATE])
@@ -47,6 +66,8 @@ async def test_the_points_are_what_the_executor_was_seen_to_write() -> None:
 
     assert seen >= {
         "create Event",
+        "create Executor/other",
+        "create Lease/other",
         "create NetworkPolicy/other",
         "create PersistentVolumeClaim/mirror",
         "create PersistentVolumeClaim/worktree",
@@ -62,6 +83,7 @@ async def test_the_points_are_what_the_executor_was_seen_to_write() -> None:
         "patch BugCommand/status:Running",
         "patch BugCommand/status:Succeeded",
         "patch BugCommand/status:claim",
+        "patch Lease/spec.holderIdentity+spec.leaseDurationSeconds+spec.renewTime",
         "patch PersistentVolumeClaim/worktree+metadata.ownerReferences",
         "patch Pod/agent+spec.schedulingGates",
     }

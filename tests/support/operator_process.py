@@ -22,9 +22,11 @@ from bugcommand_operator.core.settings import Identity, Limits
 from bugcommand_operator.executor.act import Actor, Confirm, unfenced
 from bugcommand_operator.executor.asking import AT_ONCE, Asking, Sort
 from bugcommand_operator.executor.events import EventPoster
+from bugcommand_operator.executor.fence import Fence
 from bugcommand_operator.executor.handlers import Routes
 from bugcommand_operator.executor.news import News
 from bugcommand_operator.executor.reconcile import Reconciler
+from bugcommand_operator.executor.registry import Registry
 from bugcommand_operator.executor.resync import Resync
 from bugcommand_operator.executor.turns import Turns
 from bugcommand_operator.executor.world import Key, World
@@ -60,6 +62,8 @@ class OperatorProcess:
     hears: bool = True
     """False: its watches have stalled without a word."""
     turns_at_once: Mapping[Sort, int] = field(default_factory=lambda: AT_ONCE)
+    registry_of: Callable[[FakeKube, Callable[[], None]], Registry] | None = None
+    """Over which connection, and what to do when an executor has come or gone. None: it knows of no other."""
     due: dict[Key, datetime] = field(default_factory=dict)
     errors: list[ClusterError] = field(default_factory=list)
     _pending: list[tuple[str, Raw]] = field(default_factory=list)
@@ -68,6 +72,10 @@ class OperatorProcess:
         self.kube = self.kube_of(self.cluster)
         self.world = World(self.limits.ageing, self.local_clock)
         self.told = Told(self.kube)
+        self.registry = self.registry_of(self.kube, self._look_at_all_anew) if self.registry_of else None
+        if self.registry is not None:
+            self.world.registry = self.registry.executors
+            self.confirm = Fence(self.kube, self.world, self.registry).confirm
         actor = Actor(self.kube, self.world, self.install, self.confirm)
         self.turns = Turns(self.world, self.identity, self.limits, self.enqueue)
         self.reconciler = Reconciler(
@@ -85,6 +93,10 @@ class OperatorProcess:
 
     def enqueue(self, key: Key) -> None:
         self.due[key] = self.cluster.now
+
+    def _look_at_all_anew(self) -> None:
+        for key in self.world.commands.items:
+            self.enqueue(key)
 
     def die(self) -> None:
         self.cluster.watchers.remove(self._heard)

@@ -32,7 +32,7 @@ from bugcommand_operator.core.policies.retry import again
 from bugcommand_operator.core.policies.share import leave_to_another
 from bugcommand_operator.core.policies.start import start_agent
 from bugcommand_operator.core.policies.suspend import suspend
-from bugcommand_operator.core.policies.takeover import as_if_ours, is_left_to_us, take_over
+from bugcommand_operator.core.policies.takeover import as_if_ours, is_left_to_us, look_again_at_anothers, take_over
 
 Policy = Callable[[Observed, datetime], Plan | None]
 
@@ -42,7 +42,7 @@ def not_mine(seen: Observed, now: datetime) -> Plan | None:
     claim = seen.command.status.claim
     if claim is None or claim.executor == seen.identity.executor:
         return None
-    return None if rescue_is_late(seen, now) else NOTHING
+    return None if rescue_is_late(seen, now) else look_again_at_anothers(seen, now)
 
 
 POLICIES: tuple[Policy, ...] = (
@@ -71,7 +71,7 @@ POLICIES: tuple[Policy, ...] = (
 
 
 def decide(seen: Observed, now: datetime) -> Plan:
-    if not is_left_to_us(seen):
+    if not is_left_to_us(seen, now):
         return _first_answer(seen, now)
     wanted = _first_answer(as_if_ours(seen), now)
     if seen.command.is_active or not wanted.only_waits:
@@ -79,9 +79,9 @@ def decide(seen: Observed, now: datetime) -> Plan:
     return wanted
 
 
-def is_anothers(seen: Observed, now: datetime) -> bool:
-    """Known from the command alone: nothing else need be looked up."""
-    return not_mine(seen, now) is not None and not is_left_to_us(seen)
+def leave_to_its_executor(seen: Observed, now: datetime) -> Plan | None:
+    """Known from the command alone: nothing else need be looked up. None: it is ours to decide."""
+    return None if is_left_to_us(seen, now) else not_mine(seen, now)
 
 
 def _first_answer(seen: Observed, now: datetime) -> Plan:

@@ -5,6 +5,7 @@ here keeps two executors from one command, that is done by compare-and-set on th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from bugcommand_operator.api.names import executor_object_name
 
@@ -30,6 +31,8 @@ class Executors:
     """Ourselves among them. Empty: there is no registry."""
     may_be_alive: frozenset[str] | None = None
     """Names of entries that are not known to be dead. None: nobody can tell at present, so nobody is."""
+    lease: timedelta = timedelta(0)
+    """After so long without a sign of life one counts as dead."""
     may_claim: bool = True
     """False: our own Lease has not been renewed for a whole lease time."""
 

@@ -50,9 +50,12 @@ async def step(registry: Registry) -> bool:
     in_doubt = [name for name in registry.leases if _stands_in_the_way(registry, name)]
     for name in in_doubt:
         if is_known_alive(registry.lookout, name):
-            await registry.withdraw()
+            await registry.leave()
             raise CannotRun(_solo_message(registry, name))
-    return not in_doubt
+    if in_doubt:
+        return False
+    registry.judge_anew()
+    return True
 
 
 async def _own_entry_is_taken(registry: Registry) -> bool:

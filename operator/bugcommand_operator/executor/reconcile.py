@@ -23,7 +23,7 @@ from bugcommand_operator.cluster.clock import local_clock
 from bugcommand_operator.cluster.errors import Conflict, NotFound, Refused
 from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.cluster.storage_classes import StorageClasses
-from bugcommand_operator.core.decide import decide, is_anothers
+from bugcommand_operator.core.decide import decide, leave_to_its_executor
 from bugcommand_operator.core.observed import Command, Load, Observed, Pod, Volume
 from bugcommand_operator.core.plan import NOTHING, CreatePod, Event, Plan, Prepare
 from bugcommand_operator.core.policies.claim_fence import comes_before
@@ -101,9 +101,9 @@ class Reconciler:
 
     async def _one_step(self, command: Command) -> Plan:
         seen = Observed(command, self._identity, self._limits, executors=self._world.executors)
-        if is_anothers(seen, self._kube.now()):
+        if plan := leave_to_its_executor(seen, self._kube.now()):
             self._needs_no_turn(command.key)
-            return NOTHING
+            return plan
         is_called = command.is_waiting and self._turns.begin(command)
         has_to_wait = False
         try:

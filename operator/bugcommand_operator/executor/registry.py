@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -52,7 +53,7 @@ class Registry:
         self._lease = OwnLease(kube, entry)
         seconds = float(entry.lease_seconds)
         self.every = seconds / ROUNDS_A_LEASE
-        self.lookout = Lookout(lease_seconds=seconds, longest_gap=seconds / 2)
+        self.lookout = self._blank = Lookout(lease_seconds=seconds, longest_gap=seconds / 2)
         self.leases: dict[str, Raw] = {}
         self.entries: dict[str, Raw] = {}
         self._peers: tuple[Peer, ...] = ()
@@ -65,8 +66,13 @@ class Registry:
         return Executors(
             live=self._peers,
             may_be_alive=may_be_alive(self.lookout, now),
+            lease=timedelta(seconds=self.entry.lease_seconds),
             may_claim=now - self._renewed <= self.entry.lease_seconds,
         )
+
+    def judge_anew(self) -> None:
+        """Looks from before we could write say nothing about others, who perhaps could not write either."""
+        self.lookout = self._blank
 
     def nobody_took_over(self) -> bool:
         """Whoever judges us has to wait for a lease time from when our last renewal was seen."""
@@ -160,16 +166,12 @@ class Registry:
             await self._kube.delete(kind, self.entry.namespace, meta["name"], meta["uid"], version)
 
     async def leave(self) -> None:
-        """Others leave no share to us any longer. Our claims stay ours for a lease time: a restart is short."""
+        """Others leave no share to us any longer, and see us no more. Our claims stay ours for a lease time: a restart
+        is short."""
         with contextlib.suppress(ClusterError):
             async with self._in_time():
                 await self._lease.give_back()
-
-    async def withdraw(self) -> None:
-        """We were only there to ask."""
-        await self.leave()
-        with contextlib.suppress(ClusterError):
-            await self._kube.delete("Executor", self.entry.namespace, self.entry.name)
+                await self._kube.delete("Executor", self.entry.namespace, self.entry.name)
 
     @contextlib.asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:

@@ -14,10 +14,10 @@ from tests.unit.core.strategies import moments, worlds
 
 from bugcommand_operator.api.bugcommand import Claim
 from bugcommand_operator.api.conditions import ConditionType, Reason
-from bugcommand_operator.core.decide import decide, is_anothers
+from bugcommand_operator.core.decide import decide, leave_to_its_executor
 from bugcommand_operator.core.executors import Executors, Peer
 from bugcommand_operator.core.observed import Load, Observed
-from bugcommand_operator.core.plan import NOTHING
+from bugcommand_operator.core.plan import NOTHING, Plan
 from bugcommand_operator.core.policies.share import ONLOOKING
 from bugcommand_operator.core.settings import Identity
 from bugcommand_operator.core.sharing import ranked
@@ -184,7 +184,18 @@ NOT_TAKEN = {
 @pytest.mark.parametrize("case", NOT_TAKEN)
 def test_a_command_is_not_taken_over(case: str) -> None:
     assert decide(NOT_TAKEN[case], NOW) == NOTHING
-    assert is_anothers(NOT_TAKEN[case], NOW)
+    assert leave_to_its_executor(NOT_TAKEN[case], NOW) == NOTHING
+
+
+def test_a_claim_that_is_younger_than_what_is_known_of_its_executor_s_death_is_left_to_it_for_a_while() -> None:
+    """It has come back, claims, and the others have not looked at its Lease since."""
+    seen = orphan(executors=executors(lease=timedelta(seconds=15)))
+    early = NOW + timedelta(seconds=5)
+
+    assert decide(seen, early) == Plan(look_again_after=timedelta(seconds=10))
+    assert leave_to_its_executor(seen, early) == Plan(look_again_after=timedelta(seconds=10))
+    taken = decide(seen, NOW + timedelta(seconds=15))
+    assert [event.reason for event in taken.events] == ["TakenOver"]
 
 
 def test_a_command_that_has_ended_and_is_at_rest_is_left_alone() -> None:
@@ -232,4 +243,4 @@ def test_whoever_is_dead_acts_happen_only_under_a_claim_of_one_s_own(
 def test_a_claim_of_ours_is_ours_whatever_the_registry_says() -> None:
     mine = seen_by(ME.executor, executors(dead=(ME.executor,)), command=command(claimed()))
 
-    assert not is_anothers(mine, NOW)
+    assert leave_to_its_executor(mine, NOW) is None

@@ -37,7 +37,7 @@ from bugcommand_operator.api.conditions import REFUSALS, ConditionType, Phase, R
 from bugcommand_operator.api.names import agent_pod_name
 from bugcommand_operator.core.decide import decide
 from bugcommand_operator.core.observed import Load, Observed, Pod
-from bugcommand_operator.core.plan import DeletePod, Plan, Prepare
+from bugcommand_operator.core.plan import DeletePod, HoldFinalizer, Plan, Prepare
 from bugcommand_operator.core.policies.retry import LONGEST_BACK_OFF, WORTH_RETRYING, back_off
 
 LATER = NOW + timedelta(minutes=10)
@@ -157,6 +157,14 @@ def test_at_its_time_the_next_attempt_is_a_claim_like_any_other() -> None:
     types = {c.type for c in plan.status.conditions}
     assert not types & {ConditionType.AGENT_RUNNING, ConditionType.WORKSPACE_READY, ConditionType.LOGS_STORED}
     assert plan.status.earlier_usage == Usage(input_tokens=7, output_tokens=2)
+
+
+def test_a_later_attempt_is_claimed_only_once_the_finalizer_holds() -> None:
+    """Put on after the claim it would move the claim behind others that were made in between."""
+    seen = between()
+    bare = replace(seen, command=replace(seen.command, finalizers=()))
+    plan = decide(bare, NOW + timedelta(seconds=10))
+    assert (plan.actions, plan.status, plan.go_on) == ((HoldFinalizer(),), None, True)
 
 
 def test_a_later_attempt_waits_for_room_like_any_other() -> None:

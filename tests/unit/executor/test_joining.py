@@ -54,6 +54,19 @@ async def test_a_second_process_of_an_id_takes_the_place_of_a_dead_one_after_a_l
     assert second.executors().may_claim
 
 
+async def test_while_it_waits_to_join_it_judges_nobody(site: Site) -> None:
+    """It cannot write then, and perhaps nobody can: the others' Leases that it sees unchanged say nothing."""
+    await site.joined("bridge-a", "pod-1")
+    await site.joined("bridge-b")
+    second = site.executor("bridge-a", "pod-2")
+    await steps(site, second)
+    await site.pass_time(3, second)
+    assert not second.executors().has_died("bridge-b")
+
+    await site.pass_time(LEASE + 3, second)
+    assert second.executors().has_died("bridge-b")
+
+
 async def test_a_container_that_starts_anew_in_its_pod_goes_on_at_once(site: Site) -> None:
     await site.joined("bridge-a", "pod-1")
 

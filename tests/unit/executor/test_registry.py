@@ -140,6 +140,7 @@ async def test_one_that_leaves_gets_no_share_at_once_but_keeps_its_claims_for_a_
     a, b = await site.joined("bridge-a"), await site.joined("bridge-b")
     await site.pass_time(30, a, b)
     await b.leave()
+    assert site.names("Executor") == ["bridge-a"]
     await site.pass_time(3, a)
     assert live(a) == ["bridge-a"]
     assert not a.executors().has_died("bridge-b")

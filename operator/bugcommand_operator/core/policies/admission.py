@@ -9,7 +9,7 @@ from bugcommand_operator.api.bugcommand import Claim
 from bugcommand_operator.api.conditions import WAITING_FOR_ROOM, ConditionType, Reason
 from bugcommand_operator.api.names import worktree_volume_name
 from bugcommand_operator.core.observed import Observed
-from bugcommand_operator.core.plan import Event, Plan
+from bugcommand_operator.core.plan import Event, HoldFinalizer, Plan
 from bugcommand_operator.core.pod_template import template_problem
 from bugcommand_operator.core.policies.approval import awaits_approval, rejected
 from bugcommand_operator.core.policies.attempts import begin, in_charge, wait_for_pods
@@ -49,8 +49,12 @@ def _waits_for_the_last_attempt(seen: Observed, now: datetime) -> Plan | None:
 
 
 def _take_its_turn(seen: Observed, now: datetime) -> Plan:
-    held_up = _waits_for_its_turn(seen)
-    return _wait(seen, now, *held_up) if held_up else claim(seen, now)
+    if held_up := _waits_for_its_turn(seen):
+        return _wait(seen, now, *held_up)
+    if seen.command.attempt and not seen.command.holds_finalizer:
+        # Before the claim, whose version has to stay what executors compare until something is made for it.
+        return Plan(actions=(HoldFinalizer(),), go_on=True)
+    return claim(seen, now)
 
 
 def _cancelled(seen: Observed, now: datetime) -> Plan:

@@ -13,20 +13,35 @@ from datetime import datetime
 from bugcommand_operator.api.bugcommand import Claim
 from bugcommand_operator.api.conditions import ConditionType, Reason
 from bugcommand_operator.core.observed import Observed
-from bugcommand_operator.core.plan import Event, Plan
+from bugcommand_operator.core.plan import NOTHING, Event, Plan
 from bugcommand_operator.core.sharing import preferred
 from bugcommand_operator.core.status import StatusEditor
 
 
-def is_left_to_us(seen: Observed) -> bool:
+def is_left_to_us(seen: Observed, now: datetime) -> bool:
     """Limits have no say: its agent runs already, or its place was given when it was claimed."""
     claim, me = seen.command.status.claim, seen.identity
     if claim is None or claim.executor == me.executor or claim.machine != me.machine:
         return False
     if not seen.executors.may_claim or not seen.executors.has_died(claim.executor):
         return False
+    if _is_younger_than_a_lease(claim, seen, now):
+        return False
     heirs = {peer.id for peer in seen.executors.of_machine(me.machine)} - {claim.executor}
     return preferred(seen.command.uid, heirs | {me.executor}) == me.executor
+
+
+def look_again_at_anothers(seen: Observed, now: datetime) -> Plan:
+    """Once it can be left to us, though nobody tells us so."""
+    claim = seen.command.status.claim
+    if claim is None or not seen.executors.has_died(claim.executor) or not _is_younger_than_a_lease(claim, seen, now):
+        return NOTHING
+    return Plan(look_again_after=claim.at + seen.executors.lease - now)
+
+
+def _is_younger_than_a_lease(claim: Claim, seen: Observed, now: datetime) -> bool:
+    """Whoever claimed it was alive then: it is back, and we have not seen that yet."""
+    return now - claim.at < seen.executors.lease
 
 
 def as_if_ours(seen: Observed) -> Observed:
