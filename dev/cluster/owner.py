@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from dev.cluster import cgroups
 from dev.cluster.layout import RUNTIME, Layout
 from dev.cluster.processes import alive, boot_id, load
 from dev.cluster.say import ClusterError, say
@@ -60,7 +61,9 @@ def _recorded() -> Path | None:
 
 
 def _runs(folder: Path | None) -> bool:
-    return folder is not None and any(alive(load(record)) for record in Layout(folder).records.glob("*.json"))
+    """Without records (somebody cleaned the checkout) it runs if anything is left in the control group."""
+    records = list(Layout(folder).records.glob("*.json")) if folder is not None else []
+    return any(alive(load(record)) for record in records) if records else bool(cgroups.pids())
 
 
 def refuse_another(mine: Path) -> None:

@@ -43,9 +43,7 @@ def up(layout: Layout) -> None:
     owner.refuse_another(layout.folder)  # before minutes of building
     build.ensure_all(layout)
     with owner.locked():
-        owner.refuse_another(layout.folder)
-        down.sweep_left_behind(layout)
-        owner.claim(layout.folder)
+        _take(layout)
         if all(running(layout, part) for part in parts.ALL):
             say("the cluster runs already")
             _wait_usable(layout, datetime.fromtimestamp(0, UTC))
@@ -60,9 +58,16 @@ def restart(layout: Layout, names: Sequence[str]) -> None:
             raise ClusterError(f"there is no part {name}: choose from {', '.join(parts.ALL)}")
     found = [kept for name in names if (kept := processes.load(record(layout, name))) is not None]
     with owner.locked():
+        _take(layout)
         processes.signal_all(found, signal.SIGKILL)
         processes.wait_gone(found, 10)
         _start(layout)
+
+
+def _take(layout: Layout) -> None:
+    owner.refuse_another(layout.folder)
+    down.sweep_left_behind(layout)
+    owner.claim(layout.folder)
 
 
 def _start(layout: Layout) -> None:

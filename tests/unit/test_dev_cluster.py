@@ -8,7 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from dev.cluster import build, dns, down, images, network, owner, parts, processes, settings, up
+from dev.cluster import build, cgroups, dns, down, images, network, owner, parts, processes, settings, up
 from dev.cluster.layout import Layout
 from dev.cluster.say import ClusterError
 
@@ -109,6 +109,16 @@ def test_a_cluster_whose_every_part_was_killed_is_cleared_up_and_holds_the_machi
     owner.claim(mine.folder)
     down.sweep_left_behind(mine)
     assert swept == [neighbour]
+
+
+def test_a_cluster_whose_records_somebody_has_deleted_runs_as_long_as_anything_is_in_its_control_group(
+    neighbour: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (neighbour.records / "etcd.json").unlink()
+    monkeypatch.setattr(cgroups, "pids", lambda: {1})
+    assert owner.running_elsewhere(tmp_path / "mine") == neighbour.folder
+    monkeypatch.setattr(cgroups, "pids", set)
+    assert owner.running_elsewhere(tmp_path / "mine") is None
 
 
 def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:

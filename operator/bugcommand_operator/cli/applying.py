@@ -41,7 +41,7 @@ def for_each(
     wanted: Callable[[Object], bool],
     act: Callable[[str, Object | None], str],
 ) -> None:
-    """A line on standard output for each; errors beside them, and the first one's class as the exit code."""
+    """A line on standard output for each; errors beside them, and the last one's class as the exit code."""
     errors = [error for name, command in _meant(cluster, targets, wanted) if (error := _one(name, command, act))]
     if errors:
         for error in errors[:-1]:

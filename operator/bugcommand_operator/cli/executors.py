@@ -66,6 +66,9 @@ def _alive(cluster: Cluster, found: list[Object], now: datetime) -> dict[tuple[s
 
 
 def is_alive(lease: Mapping[str, object], now: datetime) -> bool:
+    """An executor that stops in order gives its Lease back: nobody holds it, however lately it was renewed."""
+    if not lease.get("holderIdentity"):
+        return False
     renewed = parsed(lease.get("renewTime"))
     seconds = lease.get("leaseDurationSeconds") or _DEFAULT_LEASE_SECONDS
     return renewed is not None and now - renewed < timedelta(seconds=float(str(seconds))) + _CLOCKS_DIFFER

@@ -111,9 +111,6 @@ OfAgent = Annotated[
 Form = Annotated[
     ListFormat | None, typer.Option("--output", "-o", help="More columns, or all for programs.", show_default=False)
 ]
-OneForm = Annotated[
-    ObjectFormat | None, typer.Option("--output", "-o", help="The whole object, for programs.", show_default=False)
-]
 SortBy = Annotated[
     str,
     typer.Option(

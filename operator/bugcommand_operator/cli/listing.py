@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bugcommand_operator.cli import output, printing
-from bugcommand_operator.cli.errors import Expired
+from bugcommand_operator.cli.errors import Expired, Usage
 from bugcommand_operator.cli.filters import Filter
 from bugcommand_operator.cli.kube.api import JSON, TABLE
 from bugcommand_operator.cli.kube.cluster import BUGCOMMANDS, Cluster
@@ -66,17 +66,17 @@ class _Lister:
 
     def objects(self) -> None:
         request = self.request
-        if request.form == "name":
+        if request.sort_by or request.reverse:
+            raise Usage("--sort-by and --reverse order tables", f"Leave them out, or `-o {request.form}`.")
+        if request.form == "name" or request.watch:
             for each in self._objects():
-                sys.stdout.write(f"bugcommand.mentu.dev/{each['metadata']['name']}\n")
-        elif request.watch:
-            for each in self._objects():
-                _write([json_line(printing.without_managed_fields(each))])
-            for event in self._events(JSON):
-                if request.wanted.takes(event["object"]):
-                    _write([json_line(printing.without_managed_fields(event["object"]))])
+                _write([_as_one(each, request.form)])
         else:
             printing.print_list(self._objects(), request.form)
+        if request.watch:
+            for event in self._events(JSON):
+                if request.wanted.takes(event["object"]):
+                    _write([_as_one(event["object"], request.form)])
 
     def _rows(self) -> tuple[Columns, list[Row]]:
         """Of each page only the wanted rows are kept."""
@@ -118,6 +118,14 @@ class _Lister:
         if request.everywhere:
             return "no BugCommands yet: make one with `kubectl bug run`"
         return f"no BugCommands in namespace {self.cluster.namespace}: make one with `kubectl bug run`, or look with -A"
+
+
+def _as_one(each: Object, form: str) -> str:
+    """One of a stream: a name or JSON on a line of its own, or a YAML document."""
+    if form == "name":
+        return f"bugcommand.mentu.dev/{each['metadata']['name']}"
+    shown = printing.without_managed_fields(each)
+    return f"---\n{printing.yaml_text(shown).rstrip()}" if form == "yaml" else json_line(shown)
 
 
 def _write(lines: list[str]) -> None:

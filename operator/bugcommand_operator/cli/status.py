@@ -13,7 +13,10 @@ from bugcommand_operator.cli.waiting import PhaseTeller, Waiter, check_outcomes
 
 def show(cluster: Cluster, name: str, form: str) -> None:
     command = cluster.command(name)
-    if form:
+    if form == "name":
+        _write(f"bugcommand.mentu.dev/{facts.name(command)}")
+        return
+    if form in ("json", "yaml"):
         printing.print_object(printing.without_managed_fields(command), form)
         return
     _write("\n".join(status_lines(command, datetime.now(UTC))))

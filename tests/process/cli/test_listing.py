@@ -78,6 +78,12 @@ def test_a_column_that_is_not_there_is_told_with_those_that_are(four: Inside) ->
     assert (done.returncode, done.stdout, "repository" in done.stderr) == (2, "", True)
 
 
+@pytest.mark.parametrize("form", ["json", "yaml", "name"])
+def test_what_is_for_programs_is_not_sorted_and_says_so(four: Inside, form: str) -> None:
+    done = four.run("list", "--sort-by", "age", "-o", form)
+    assert (done.returncode, done.stdout, "order tables" in done.stderr) == (2, "", True)
+
+
 def test_nothing_to_list_is_no_error_and_says_so_beside_the_output(inside: Inside) -> None:
     put(inside)
     done = inside.run("list")
@@ -120,6 +126,41 @@ def test_changes_are_shown_as_they_come_over_cut_watches_and_a_killed_proxy(lab:
     finally:
         watching.kill()
         watching.wait()
+
+
+def test_programs_may_watch_in_json_a_line_for_each(lab: Lab) -> None:
+    text = _watched(lab, "json", "Pending", "Claimed")
+    assert [json.loads(line)["status"]["phase"] for line in text.splitlines()] == ["Pending", "Claimed"]
+
+
+def test_programs_may_watch_in_yaml_a_document_for_each(lab: Lab) -> None:
+    found = list(yaml.safe_load_all(_watched(lab, "yaml", "Pending", "Claimed")))
+    assert [each["status"]["phase"] for each in found] == ["Pending", "Claimed"]
+
+
+def test_programs_may_watch_the_names_of_what_changes(lab: Lab) -> None:
+    assert _watched(lab, "name", "Pending", "Claimed") == "bugcommand.mentu.dev/fix\n" * 2
+
+
+def _watched(lab: Lab, form: str, *phases: str) -> str:
+    """What is printed for a command that goes through these phases, one after the other."""
+    put(lab, bugcommand("fix", phases[0]))
+    watching = lab.start("list", "-w", "-o", form)
+    assert watching.stdout is not None
+    text = ""
+    try:
+        for cuts, phase in enumerate(phases):
+            if cuts:
+                put(lab, bugcommand("fix", phase), cuts=cuts)
+            ends_with = "bugcommand.mentu.dev/fix" if form == "name" else phase
+            for line in watching.stdout:
+                text += line
+                if ends_with in line:
+                    break
+    finally:
+        watching.kill()
+        watching.wait()
+    return text
 
 
 def test_status_shows_what_is_known_and_leaves_out_what_is_not(inside: Inside) -> None:
@@ -200,25 +241,36 @@ def executor(name: str, **spec: object) -> Object:
     }
 
 
-def lease(name: str, renewed: str) -> Object:
+def lease(name: str, renewed: str, holder: str = "a pod") -> Object:
     return {
         "metadata": {"name": name, "namespace": "mentu-system"},
-        "spec": {"renewTime": renewed, "leaseDurationSeconds": 15},
+        "spec": {"holderIdentity": holder, "renewTime": renewed, "leaseDurationSeconds": 15},
     }
 
 
-@pytest.mark.parametrize("arguments", [("executors",), ("status", "--executors")])
-def test_executors_are_shown_with_who_is_alive(inside: Inside, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("arguments", ["executors", "status --executors", "status --executors -A -o wide"])
+def test_executors_are_shown_with_who_is_alive(inside: Inside, arguments: str) -> None:
     there = [executor("bridge-0"), executor("bridge-1", solo=True), executor("bridge-2")]
     leases = [lease("bridge-0", ago(seconds=1)), lease("bridge-1", ago(minutes=5))]
     put(inside, executors=there, leases=leases)
-    lines = [line.split() for line in inside.run(*arguments, "-n", "mentu-system").stdout.splitlines()]
+    lines = [line.split() for line in inside.run(*arguments.split(), "-n", "mentu-system").stdout.splitlines()]
 
     assert lines[0] == ["NAME", "TYPE", "MACHINE", "PID", "ALIVE", "RUNNING", "CAPACITY", "SOLO", "STARTED", "AGE"]
     row = ["kubernetes", "rack"]
     assert lines[1] == ["bridge-0", *row, "bridge-0-pod", "True", "2", "8", "false", "60m", "3d"]
     assert [line[4] for line in lines[1:]] == ["True", "False", "False"]
     assert lines[2][7] == "true"
+
+
+def test_an_executor_that_has_given_its_lease_back_is_not_alive(inside: Inside) -> None:
+    put(inside, executors=[executor("bridge-0")], leases=[lease("bridge-0", ago(seconds=1), holder="")])
+    done = inside.run("executors", "-n", "mentu-system")
+    assert dict(zip(*map(str.split, done.stdout.splitlines()), strict=True))["ALIVE"] == "False", done.stderr
+
+
+def test_a_command_is_looked_for_in_one_namespace(inside: Inside) -> None:
+    done = inside.run("status", "fix", "-A")
+    assert (done.returncode, "with -n" in done.stderr) == (2, True)
 
 
 def test_a_cluster_without_a_registry_says_so(inside: Inside) -> None:

@@ -38,8 +38,9 @@ def status(
     name: flags.OptionalName = "",
     *,
     of_executors: flags.OfExecutors = False,
+    everywhere: flags.Everywhere = False,
     watch: flags.WatchOne = False,
-    form: flags.OneForm = None,
+    form: flags.Form = None,
     namespace: options.Namespace = "",
     context: options.Context = "",
     kubeconfig: options.Kubeconfig = "",
@@ -50,10 +51,12 @@ def status(
 
     if bool(name) == of_executors:
         raise Usage("status of what?", "Name a BugCommand, or take --executors; `kubectl bug list` shows all.")
+    if name and everywhere:
+        raise Usage("-A goes with --executors", "Say with -n which namespace the command is in.")
     shape = form.value if form else ""
     with cluster_of(Where(namespace, context, kubeconfig)) as cluster:
         if of_executors:
-            show_executors(cluster, shape, "", namespace)
+            show_executors(cluster, shape, "", "" if everywhere else namespace)
         elif watch:
             statuses.watch(cluster, name)
         else:
