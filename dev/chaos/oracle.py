@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from tests.support.builders import NOW
 from tests.support.cluster_model import ClusterModel
 
 from bugcommand_operator.api.names import (
@@ -64,6 +65,10 @@ class History:
     cluster: ClusterModel
     writer: str = NOBODY
     """The executor whose call takes effect just now."""
+    nobody_waits: bool = False
+    """Its sender has given it up."""
+    decided_at: datetime = NOW
+    """When that call was made."""
     claims: dict[tuple[str, int], str] = field(default_factory=dict)
     """Who won which epoch of which command."""
     told: list[str] = field(default_factory=list)
@@ -77,6 +82,8 @@ class History:
     """After so long without a sign of life an executor may be taken for dead; 0: nobody can tell, so never."""
     takeovers: int = 0
     _claimed_at: dict[tuple[str, int], datetime] = field(default_factory=dict)
+    _unknown_pods: set[str] = field(default_factory=set)
+    """Made by calls that nobody waited for any more. Behind their gates they run nothing."""
     _commands: dict[str, Raw] = field(default_factory=dict)
     _pods: dict[str, Raw] = field(default_factory=dict)
 
@@ -142,7 +149,8 @@ class History:
         """Nobody is taken for dead that was seen alive all the time, nor because the API server was away."""
         self.takeovers += 1
         _require(self.lease_seconds > 0, f"{self.writer} took over from {executor} of which it cannot know anything")
-        silence = self.liveness.longest_silence(executor_object_name(executor), since)
+        known_since = self.decided_at - timedelta(seconds=self.lease_seconds / 2)  # no look is older than that
+        silence = self.liveness.longest_silence(executor_object_name(executor), max(since, known_since))
         _require(silence > self.lease_seconds, f"{executor} was taken for dead after {silence:g} seconds of silence")
 
     def _judge_give_back(self, uid: str, claim: Raw | None, before: Raw, status: Raw) -> None:
@@ -153,10 +161,9 @@ class History:
         _require(status.get("lastEpoch") == claim["epoch"], f"epoch {claim['epoch']} was forgotten")
         is_over = status.get("attempt") == before["attempt"]
         made = [p for p in self._agents_of(uid) if p["metadata"]["labels"][LABEL_ATTEMPT] == str(before["attempt"])]
-        # One behind its gate runs nothing: it was made by a call that nobody waited for any more.
+        known = [p for p in made if p["metadata"]["uid"] not in self._unknown_pods or not _is_gated(p)]
         _require(
-            all(_is_gated(pod) or (is_over and _is_over(pod)) for pod in made),
-            "a claim was given back that a pod had been made for",
+            all(map(_is_over, known)) if is_over else not known, "a claim was given back that a pod had been made for"
         )
 
     def _is_late(self, meta: Raw) -> bool:
@@ -188,6 +195,8 @@ class History:
         before = self._pods.pop(meta["uid"], None)
         if event != "DELETED":
             self._pods[meta["uid"]] = obj
+        if event == "ADDED" and self.nobody_waits:
+            self._unknown_pods.add(meta["uid"])
         if labels.get(LABEL_ROLE) != ROLE_AGENT or LABEL_COMMAND_UID not in labels:
             return
         if _agent_runs(obj) and not _agent_runs(before or {}):

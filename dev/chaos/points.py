@@ -48,6 +48,7 @@ class Parked:
     target: str
     effect: Callable[[], Any]
     waiting: asyncio.Future[Any]
+    asked_at: datetime
     body: Raw | None = None
     """Of a patch: what it would change."""
     has_taken_effect: bool = False
@@ -74,6 +75,8 @@ class Line:
     """One process's connection: what it has asked and not heard the answer to."""
 
     reach: Reach
+    now: Callable[[], datetime]
+    """The cluster's time."""
     parked: list[Parked] = field(default_factory=list)
     is_dead: bool = False
     has_heard: bool = False
@@ -81,7 +84,8 @@ class Line:
     async def ask(self, point: Point, target: str, effect: Callable[[], Any], body: Raw | None = None) -> Any:
         if self.is_dead:
             raise asyncio.CancelledError
-        call = Parked(point, target, effect, asyncio.get_running_loop().create_future(), body)
+        waiting = asyncio.get_running_loop().create_future()
+        call = Parked(point, target, effect, waiting, self.now(), body)
         self.parked.append(call)
         with self.reach.noting(writes=point.writes):
             answer = await call.waiting

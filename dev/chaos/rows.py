@@ -68,6 +68,8 @@ ROWS = (
         "SIGSTOP, take-over, SIGCONT",
         (
             SCHEDULES,
+            "tests/e2e/test_several_executors.py::"
+            "test_one_that_is_gone_for_good_leaves_its_running_agent_to_the_other_which_lets_it_work_on",
             f"{SEVERAL}::test_one_that_was_stopped_and_goes_on_leaves_alone_what_was_taken_over",
             f"{SEVERAL}::test_what_a_killed_executor_had_is_taken_over_and_its_entry_goes",
             f"{FAULTS}::test_a_claim_that_was_held_up_on_its_way_loses_to_the_one_that_came_meanwhile",
@@ -92,9 +94,9 @@ ROWS = (
     Row(
         6,
         "etcd full",
-        (SCHEDULES,),
-        "Every write fails for a while, in the model: nothing is doubled, all goes on when there is room.",
-        "No real etcd is filled.",
+        (SCHEDULES, f"{FAULTS}::test_an_etcd_that_is_full_delays_and_doubles_nothing"),
+        "Every write fails for a while: nothing is doubled, all goes on when there is room.",
+        "The real etcd is told that it is full, by the alarm that it raises at its quota; it is not filled.",
     ),
     Row(
         7,
@@ -130,12 +132,12 @@ ROWS = (
         "RBAC revoked and given back",
         (
             SCHEDULES,
+            "tests/e2e/test_several_executors.py::test_rights_that_are_taken_away_are_named_and_work_goes_on_when_they_are_given_back",
             f"{FAULTS}::test_rights_that_are_revoked_are_not_asked_for_in_a_hot_loop_and_work_goes_on_when_they_are_back",
             "tests/process/gateway/test_bridge_sync.py::test_missing_rights_are_said_in_the_row_and_it_goes_on_when_they_are_given",
         ),
-        "No hot loop: back-off doubles; all goes on when the rights are back.",
-        "An executor without rights cannot write a condition; its log and mentu_reconcile_total{result=failed} say so. "
-        "There is no condition Degraded.",
+        "No hot loop: back-off doubles; the executor's entry is Degraded and names the rights; all goes on when they "
+        "are back.",
     ),
     Row(
         11,

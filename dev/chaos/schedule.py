@@ -339,6 +339,7 @@ class Schedule:
 
     def _take_effect(self, seat: Seat, call: Parked) -> None:
         self.history.writer = seat.name
+        self.history.decided_at = call.asked_at
         self.history.judge_write(call)
         call.take_effect()
         self.history.writer = ""
@@ -355,4 +356,6 @@ class Schedule:
     def _land(self, index: int) -> None:
         seat, call = self._on_the_way.pop(index)
         self.history.tell(f"{seat.name}: {call.point} ({call.target}) arrives late")
+        self.history.nobody_waits = True
         self._take_effect(seat, call)
+        self.history.nobody_waits = False

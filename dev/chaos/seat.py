@@ -107,7 +107,7 @@ class Seat:
 
     def begin(self) -> None:
         reach = Reach(lambda: self.cluster.now, self.elapsed)
-        self.line, self.tasks, self.has_listed = Line(reach), {}, False
+        self.line, self.tasks, self.has_listed = Line(reach, lambda: self.cluster.now), {}, False
         self.is_paused, self.lives = False, self.lives + 1
         line = self.line
         process = OperatorProcess(

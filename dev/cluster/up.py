@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dev.cluster import api, build, cgroups, dns, down, images, machine, owner, parts, pki, processes, settings
+from dev.cluster import api, build, cgroups, dns, down, images, machine, owner, parts, pki, processes, settings, store
 from dev.cluster.layout import CLUSTER_DOMAIN, DNS_IMAGE, HERE, NODE, PAUSE_IMAGE, PORTS, Layout
 from dev.cluster.say import ClusterError, say
 
@@ -46,6 +46,7 @@ def up(layout: Layout) -> None:
         _take(layout)
         if all(running(layout, part) for part in parts.ALL):
             say("the cluster runs already")
+            _wait(layout, "etcd", store.makes_room, 30)
             _wait_usable(layout, datetime.fromtimestamp(0, UTC))
             return
         _start(layout)
@@ -91,7 +92,7 @@ def _start(layout: Layout) -> None:
 
     ensure(parts.STORE)
     # Before the API server starts: it waits a whole second before it tries etcd again.
-    _wait(layout, "etcd", lambda: _accepts((socket.AF_INET, ("127.0.0.1", 2379))), 30)
+    _wait(layout, "etcd", store.makes_room, 30)
     ensure(parts.CORE)
     _wait(layout, "containerd", lambda: _accepts((socket.AF_UNIX, str(layout.socket))), 30)
     images.load_program(layout, layout.bin / "pause", PAUSE_IMAGE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from dev.chaos.running import Found, run_all
 from dev.chaos.sweep import life
 from tests.support.cluster_model import ClusterModel
 
+from bugcommand_operator.api.conditions import Reason
 from bugcommand_operator.cluster.errors import AccessDenied, ClusterUnavailable
 from bugcommand_operator.cluster.kube import Raw
 from bugcommand_operator.core import decide
 from bugcommand_operator.core.executors import Executors
 from bugcommand_operator.core.observed import Observed
+from bugcommand_operator.core.plan import Plan
 from bugcommand_operator.core.policies import after, claim_fence, deletion, ending, gate, start
 from bugcommand_operator.executor import reconcile
 from bugcommand_operator.executor.act import Actor
@@ -80,6 +83,19 @@ def test_claims_of_which_too_many_are_kept_are_found(monkeypatch: pytest.MonkeyP
     kept = tuple(policy for policy in decide.POLICIES if policy is not claim_fence.give_back_too_much)
     monkeypatch.setattr(decide, "POLICIES", kept)
     assert "work at once" in complaints(run_all(SEEDS, 3))
+
+
+def test_a_claim_that_is_given_back_though_its_pod_was_made_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def whatever_was_made(seen: Observed, now: datetime) -> Plan | None:
+        pod = seen.agent_pod
+        if seen.command.is_active and pod is not None and pod.is_gated:
+            return claim_fence._give_back(seen, now, Reason.CONCURRENCY_LIMIT_REACHED, "planted")
+        return fence(seen, now)
+
+    fence = claim_fence.give_back_too_much
+    planted = tuple(whatever_was_made if policy is fence else policy for policy in decide.POLICIES)
+    monkeypatch.setattr(decide, "POLICIES", planted)
+    assert "that a pod had been made for" in complaints(run_all(SEEDS, 1))
 
 
 def test_a_claim_that_another_executor_does_not_respect_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

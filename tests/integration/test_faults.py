@@ -18,8 +18,11 @@ import pytest
 from dev.chaos.kubeconfig import upstream_of
 from dev.chaos.proxy import Answer, ApiProxy, Asked, Drop, Fault, Hold, LoseAnswer
 from tests.integration.api import Api, Raw, condition
+from tests.integration.etcd import FullEtcd
 from tests.integration.executors import MACHINE, ExecutorProcess
 from tests.integration.kubelets import PretendedKubelet
+
+from bugcommand_operator.cluster.errors import ClusterUnavailable
 
 BUGS = 8
 INACTIVITY = 3
@@ -119,6 +122,27 @@ async def test_every_write_is_denied_twice(place: Place) -> None:
 
     await place.all_succeed(PATIENCE)
     assert len(place.proxy.faults.done) >= BUGS * len(("finalizer and gate", "status", "pod", "volume"))
+
+
+async def test_an_etcd_that_is_full_delays_and_doubles_nothing(place: Place) -> None:
+    if not await FullEtcd.is_of((await upstream_of(os.environ.get("KUBECONFIG", ""))).url):
+        pytest.skip("the cluster's etcd is not on this machine")
+    place.kubelet.ends = False
+    await place.bugs(last=BUGS // 2)
+    executor = await place.executor()
+    await place.api.until_all("BugCommand", lambda bugs: all(b.get("status", {}).get("podName") for b in bugs))
+    executor.pause()
+    await place.bugs(BUGS // 2)
+    async with FullEtcd():
+        before = len(place.proxy.asked)
+        executor.go_on()
+        with pytest.raises(ClusterUnavailable, match="database space exceeded"):
+            await place.api.make("Agent", "another", {})
+        await _until(lambda: sum(a.writes for a in place.proxy.asked[before:]) >= BUGS)
+        assert all(not b.get("status", {}).get("podName") for b in (await place.api.all("BugCommand"))[BUGS // 2 :])
+    place.kubelet.ends = True
+
+    await place.all_succeed(PATIENCE)
 
 
 async def test_every_write_is_done_and_its_answer_lost(place: Place) -> None:

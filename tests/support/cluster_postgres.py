@@ -43,7 +43,7 @@ class PostgresLab:
 
     # Up and down
 
-    def up(self) -> None:
+    def up(self, **values: Any) -> None:
         self.clean()
         self.kubectl.apply([namespace(name) for name in (NAMESPACE, SYSTEM)])
         access = make_access(SYSTEM)
@@ -55,7 +55,7 @@ class PostgresLab:
             ]
         )
         self.database_is_back()
-        self.install()
+        self.install(**values)
         self.kubectl.apply([shell_agent(), repository("plain", pathPrefixes=[CHECKOUT])])
 
     def install(self, **values: Any) -> None:

@@ -10,11 +10,16 @@ from tests.support.cluster_model import ClusterModel
 
 from bugcommand_operator.cluster.kube import Kube, Page, Raw
 from bugcommand_operator.cluster.reach import Reach
+from bugcommand_operator.cluster.rights import Rights
 
 
 class FakeKube(Kube):
     def __init__(self, cluster: ClusterModel) -> None:
         self.cluster = cluster
+        self.rights = Rights()
+
+    async def review_rights(self) -> None:
+        """The model denies nobody anything for long."""
 
     def now(self) -> datetime:
         return self.cluster.now

@@ -27,7 +27,7 @@ class KubectlBug:
     system: str
 
     def run(self, *arguments: str, timeout: float = 60) -> str:
-        return call(self._command(arguments), timeout=timeout, env=self._env())
+        return call(self._command(arguments), timeout=timeout, env=self.env())
 
     def rows(self, *arguments: str) -> list[dict[str, Any]]:
         return parsed(self.run(*arguments, "-o", "json"))
@@ -36,7 +36,7 @@ class KubectlBug:
     def started(self, output: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         """Writes into a file until it ends, or the test does."""
         with output.open("wb") as file:
-            process = subprocess.Popen(self._command(arguments), stdout=file, env=self._env())
+            process = subprocess.Popen(self._command(arguments), stdout=file, env=self.env())
         try:
             yield process
         finally:
@@ -47,7 +47,7 @@ class KubectlBug:
         where = ("--namespace", self.commands.namespace, "--gateway-namespace", self.system)
         return [*PROGRAM, arguments[0], *where, *arguments[1:]]
 
-    def _env(self) -> dict[str, str]:
+    def env(self) -> dict[str, str]:
         kept = {name: value for name, value in self.commands.env.items() if not name.startswith("MENTU_")}
         return {**kept, "PYTHONPATH": os.pathsep.join([str(OPERATOR), kept.get("PYTHONPATH", "")])}
 

@@ -97,6 +97,7 @@ def executor_crd() -> Schema:
             _column("Machine", ".spec.machineId"),
             _column("Running", ".status.running", type="integer"),
             _column("Capacity", ".spec.capacity", type="integer"),
+            _column("Degraded", '.status.conditions[?(@.type=="Degraded")].status'),
             _column("Solo", ".spec.solo", type="boolean"),
             _column("Type", ".spec.type", priority=1),
             _column("Pid", ".status.pid", priority=1),

@@ -11,6 +11,7 @@ from bugcommand_operator.api.names import FIELD_MANAGER, GROUP, VERSION
 from bugcommand_operator.cluster.client import MERGE_PATCH, Cluster
 from bugcommand_operator.cluster.errors import ClusterUnavailable
 from bugcommand_operator.cluster.reach import Reach
+from bugcommand_operator.cluster.rights import REVIEWS, Rights
 
 Raw = dict[str, Any]
 REQUEST_SECONDS = 30.0
@@ -30,6 +31,7 @@ class Page:
 class Kube:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self.rights = Rights()
 
     def now(self) -> datetime:
         return self._cluster.now()
@@ -39,7 +41,8 @@ class Kube:
         return self._cluster.reach
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
-        return await self._request("GET", path_of(kind, namespace, name))
+        with self.rights.noting(namespace):
+            return await self._request("GET", path_of(kind, namespace, name))
 
     async def list(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
         return [item async for page in self.pages(kind, namespace, labels) for item in page.items]
@@ -49,7 +52,8 @@ class Kube:
         token = ""
         while True:
             query = {"limit": str(PAGE), "labelSelector": labels, "continue": token}
-            page = await self._request("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
+            with self.rights.noting(namespace):
+                page = await self._request("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
             meta = page.get("metadata") or {}
             if not meta.get("resourceVersion"):  # what a proxy answers is not an empty list
                 raise ClusterUnavailable(f"what should be a list of {kind} names no version")
@@ -59,13 +63,16 @@ class Kube:
                 return
 
     async def create(self, manifest: Raw) -> Raw:
-        path = path_of(manifest["kind"], manifest["metadata"]["namespace"])
-        return await self._request("POST", path, manifest, query={"fieldManager": FIELD_MANAGER})
+        kind, namespace = manifest["kind"], manifest["metadata"]["namespace"]
+        with self.rights.noting(namespace):
+            query = {"fieldManager": FIELD_MANAGER}
+            return await self._request("POST", path_of(kind, namespace), manifest, query=query)
 
     async def patch(self, kind: str, namespace: str, name: str, body: Raw, *, status: bool = False) -> Raw:
         """A merge patch; with `metadata.resourceVersion` in it, a compare-and-set."""
         path = path_of(kind, namespace, name) + ("/status" if status else "")
-        return await self._request("PATCH", path, body, MERGE_PATCH, {"fieldManager": FIELD_MANAGER})
+        with self.rights.noting(namespace):
+            return await self._request("PATCH", path, body, MERGE_PATCH, {"fieldManager": FIELD_MANAGER})
 
     async def delete(
         self, kind: str, namespace: str, name: str, uid: str | None = None, version: str | None = None
@@ -73,7 +80,15 @@ class Kube:
         only = {key: value for key, value in {"uid": uid, "resourceVersion": version}.items() if value}
         options = {"preconditions": only} if only else {}
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background", **options}
-        return await self._request("DELETE", path_of(kind, namespace, name), body)
+        with self.rights.noting(namespace):
+            return await self._request("DELETE", path_of(kind, namespace, name), body)
+
+    async def review_rights(self) -> None:
+        """Whether we have by now what was denied."""
+        for right in sorted(self.rights.denied):
+            answer = await self._request("POST", REVIEWS, right.review())
+            if (answer.get("status") or {}).get("allowed") is True:
+                self.rights.denied.discard(right)
 
     async def _request(
         self,

@@ -4,7 +4,6 @@ processes of one instance id apart, whose claims nothing else could: the second 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -44,12 +43,16 @@ class OwnLease:
                 self._version = None
         raise Conflict("our Lease changes faster than it can be renewed")
 
-    async def give_back(self) -> None:
+    async def give_back(self) -> bool:
+        """False: it is not ours, perhaps another process's by now."""
         if self._version is None:
-            return
+            return False
         body = {"metadata": {"resourceVersion": self._version}, "spec": released(self._now())}
-        with contextlib.suppress(Conflict, NotFound):
+        try:
             await self._kube.patch("Lease", self._entry.namespace, self._entry.name, body)
+        except (Conflict, NotFound):
+            return False
+        return True
 
     async def _once(self) -> None:
         now = self._now()

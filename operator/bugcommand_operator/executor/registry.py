@@ -137,10 +137,14 @@ class Registry:
             mine = await self._kube.create(wanted)
         elif mine.get("spec") != wanted["spec"]:
             mine = await self._patch({"spec": wanted["spec"]})
-        shown = {**wanted, "status": executor_status(self.entry, self._running())}
-        is_due = self._clock() - self._told >= STATUS_SECONDS or not mine.get("status")
-        if mine.get("status") != shown["status"] and is_due:
-            await self._patch({"status": shown["status"]}, status=True)
+        before = mine.get("status") or {}
+        if before and self._clock() - self._told < STATUS_SECONDS:
+            return
+        await self._kube.review_rights()
+        now = self._kube.now().replace(microsecond=0)
+        shown = executor_status(self.entry, self._running(), self._kube.rights.lacking(), before, now)
+        if before != shown:
+            await self._patch({"status": shown}, status=True)
             self._told = self._clock()
 
     async def _patch(self, body: Raw, *, status: bool = False) -> Raw:
@@ -170,8 +174,11 @@ class Registry:
         is short."""
         with contextlib.suppress(ClusterError):
             async with self._in_time():
-                await self._lease.give_back()
-                await self._kube.delete("Executor", self.entry.namespace, self.entry.name)
+                if await self._lease.give_back():
+                    mine = self.entries.get(self.entry.name) or {"metadata": {}}
+                    await self._kube.delete(
+                        "Executor", self.entry.namespace, self.entry.name, mine["metadata"].get("uid")
+                    )
 
     @contextlib.asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
 
-from bugcommand_operator.api.bugcommand import BugCommandStatus
+from bugcommand_operator.api.bugcommand import Attempt, BugCommandStatus
 from bugcommand_operator.api.conditions import ConditionType
 from bugcommand_operator.core.observed import Command, Pod
 from bugcommand_operator.executor.metrics import agent_end, condition, dollars
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 SERVICE = "mentu-executor"
+Attributes = dict[str, str | int | float]
 log = structlog.get_logger()
 
 
@@ -36,6 +37,9 @@ class Stage:
     name: str
     start: datetime
     end: datetime
+    id: str = ""
+    """Of several of one name; empty: its name says it."""
+    attributes: Attributes = field(default_factory=dict)
 
 
 class Traces:
@@ -75,7 +79,7 @@ def stages_of(command: Command) -> Iterator[Stage]:
     status, end = command.status, command.status.completion_time or command.created_at
     claimed = status.claim.at if status.claim else None
     yield _stage("claim", _asked_at(command), claimed or end)
-    if claimed is None:
+    if claimed is None or command.attempt in {each.attempt for each in _earlier(command)}:
         return
     started, ended = status.agent_start_time, agent_end(command)
     yield _stage("workspace", claimed, started or end)
@@ -88,8 +92,26 @@ def stages_of(command: Command) -> Iterator[Stage]:
 
 def _asked_at(command: Command) -> datetime:
     """When an attempt could have begun at the earliest: the last before it had ended, or the command was made."""
-    earlier = [each.completion_time for each in command.status.attempts if each.attempt < command.attempt]
-    return max(earlier, default=command.created_at)
+    return max((each.completion_time for each in _earlier(command)), default=command.created_at)
+
+
+def _earlier(command: Command) -> list[Attempt]:
+    """Attempts before the last claim, which may be one that only ended the command."""
+    claim = command.status.claim
+    return [
+        each
+        for each in command.status.attempts
+        if each.attempt < command.attempt or (claim is not None and each.completion_time < claim.at)
+    ]
+
+
+def earlier_attempts_of(command: Command) -> Iterator[Stage]:
+    """As far as the status still tells of them."""
+    for each in _earlier(command):
+        if each.start_time is not None:
+            said: Attributes = {"mentu.attempt": each.attempt, "mentu.reason": each.reason}
+            made = _stage("attempt", each.start_time, each.completion_time)
+            yield replace(made, id=f"attempt {each.attempt}", attributes=said)
 
 
 def _of_attempt(command: Command, name: str) -> str:
@@ -101,9 +123,10 @@ def _stage(name: str, start: datetime, end: datetime) -> Stage:
 
 
 def spans_of(command: Command, resource: Resource) -> list[ReadableSpan]:
-    """The command's span, then those of its stages."""
-    stages = list(stages_of(command))
-    whole = Stage("command", _asked_at(command), max(stage.end for stage in stages))
+    """The command's span, then those of its earlier attempts and of the last one's stages."""
+    stages = [*earlier_attempts_of(command), *stages_of(command)]
+    whole = _stage("command", command.created_at, max(stage.end for stage in stages))
+    whole = replace(whole, attributes=_attributes(command))
     return [_span(command, stage, resource) for stage in (whole, *stages)]
 
 
@@ -125,10 +148,10 @@ def _span(command: Command, stage: Stage, resource: Resource) -> ReadableSpan:
     failed = is_whole and succeeded is not None and succeeded.status == "False"
     return ReadableSpan(
         name=stage.name,
-        context=context(stage.name),
+        context=context(stage.id or stage.name),
         parent=None if is_whole else context("command"),
         resource=resource,
-        attributes=_attributes(command) if is_whole else {},
+        attributes=stage.attributes,
         kind=SpanKind.INTERNAL,
         instrumentation_scope=InstrumentationScope(SERVICE),
         status=Status(StatusCode.ERROR, succeeded.reason) if failed and succeeded else Status(StatusCode.UNSET),
@@ -137,7 +160,7 @@ def _span(command: Command, stage: Stage, resource: Resource) -> ReadableSpan:
     )
 
 
-def _attributes(command: Command) -> dict[str, str | int | float]:
+def _attributes(command: Command) -> Attributes:
     status = command.status
     claim, usage = status.claim, status.usage
     known: dict[str, str | int | float | None] = {

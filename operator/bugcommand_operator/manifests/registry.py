@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bugcommand_operator.api.conditions import Condition
 from bugcommand_operator.api.executor import ExecutorSpec, ExecutorStatus
 from bugcommand_operator.api.names import (
     API_VERSION,
@@ -48,8 +50,23 @@ def executor_manifest(entry: Entry) -> Manifest:
     }
 
 
-def executor_status(entry: Entry, running: int) -> Manifest:
-    return ExecutorStatus(pid=entry.pid, started_at=entry.started_at, running=running).to_dict()
+def executor_status(entry: Entry, running: int, lacking: Sequence[str], before: Manifest, now: datetime) -> Manifest:
+    """`before`: what is shown by now, whose condition stays as old as it is. `lacking`: rights, in words."""
+    shown = ExecutorStatus(
+        pid=entry.pid, started_at=entry.started_at, running=running, conditions=[_degraded(lacking, now)]
+    ).to_dict()
+    for old in before.get("conditions") or []:
+        for new in shown["conditions"]:
+            if (old.get("type"), old.get("status")) == (new["type"], new["status"]):
+                new["lastTransitionTime"] = old.get("lastTransitionTime", new["lastTransitionTime"])
+    return shown
+
+
+def _degraded(lacking: Sequence[str], now: datetime) -> Condition:
+    if not lacking:
+        return Condition(type="Degraded", status="False", reason="AsExpected", last_transition_time=now)
+    message = f"RBAC denies: {', '.join(lacking)}. Work goes on once it is allowed again."
+    return Condition(type="Degraded", status="True", reason="RightsMissing", message=message, last_transition_time=now)
 
 
 def lease_manifest(entry: Entry, now: datetime) -> Manifest:

@@ -162,9 +162,11 @@ def test_at_its_time_the_next_attempt_is_a_claim_like_any_other() -> None:
 def test_a_later_attempt_is_claimed_only_once_the_finalizer_holds() -> None:
     """Put on after the claim it would move the claim behind others that were made in between."""
     seen = between()
-    bare = replace(seen, command=replace(seen.command, finalizers=()))
+    bare = replace(seen, volume=None, command=replace(seen.command, finalizers=()))
     plan = decide(bare, NOW + timedelta(seconds=10))
-    assert (plan.actions, plan.status, plan.go_on) == ((HoldFinalizer(),), None, True)
+    assert (plan.actions, plan.status_first) == ((HoldFinalizer(),), False)
+    assert plan.status is not None
+    assert plan.status.claim is not None
 
 
 def test_a_later_attempt_waits_for_room_like_any_other() -> None:

@@ -15,7 +15,7 @@ from tests.support.cluster_model import ClusterModel, bug_command
 from tests.support.kubelet import End, Kubelet, Script
 from tests.support.operator_process import OperatorProcess, live, populated
 
-from bugcommand_operator.api.bugcommand import Attempt, BugCommandStatus, Usage
+from bugcommand_operator.api.bugcommand import Attempt, BugCommandStatus, Claim, Usage
 from bugcommand_operator.api.conditions import ConditionType
 from bugcommand_operator.core.settings import Identity
 from bugcommand_operator.executor import metrics
@@ -184,3 +184,14 @@ def test_an_agents_time_ends_where_it_was_noticed_when_its_pod_is_gone(grown: Gr
     gone = condition(ConditionType.AGENT_RUNNING, "False", "AgentEnded", at=NOW + timedelta(seconds=42))
     metrics.count_written(command(begun), working(gone, agent_start_time=NOW), None)
     assert grown("mentu_agent_seconds_sum") == 42.0
+
+
+def test_a_take_over_is_counted_by_who_won_or_lost_it_and_is_no_claim(grown: Grown) -> None:
+    before = command(claimed(executor="bridge-9"))
+    claim = Claim(executor="bridge-0", machine="site-1", epoch=2, at=NOW)
+    after = before.status.model_copy(update={"claim": claim})
+    metrics.count_written(before, after, None)
+    assert (grown("mentu_takeovers_total", result="won"), grown("mentu_takeovers_total", result="lost")) == (1, 0)
+    metrics.count_lost(before, after)
+    assert (grown("mentu_takeovers_total", result="won"), grown("mentu_takeovers_total", result="lost")) == (1, 1)
+    assert grown("mentu_claims_total", result="won") == grown("mentu_claims_total", result="lost") == 0

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
+from prometheus_client import REGISTRY
 from tests.support.cluster_model import Call
 from tests.unit.executor.registering import LEASE, SYSTEM, Site, live
 
 from bugcommand_operator.cluster.errors import ClusterUnavailable
+from bugcommand_operator.cluster.rights import Right
+from bugcommand_operator.executor import joining
 from bugcommand_operator.executor.lease import CannotRun
 
 
@@ -166,6 +173,65 @@ async def test_one_whose_id_is_another_process_s_by_now_cannot_go_on(site: Site)
 
     with pytest.raises(CannotRun, match="pod-2"):
         await first.round()
+
+
+async def test_renewals_are_counted_by_whether_they_went_well(site: Site) -> None:
+    def counted(result: str) -> float:
+        return REGISTRY.get_sample_value("mentu_lease_renewals_total", {"result": result}) or 0.0
+
+    registry = await site.joined("bridge-a")
+    registry.every = 0.0
+    before = counted("renewed"), counted("failed")
+
+    def fails(call: Call) -> None:
+        if counted("renewed") - before[0] >= 2:
+            raise ClusterUnavailable("away")
+
+    site.cluster.before = fails
+    running = asyncio.create_task(registry.run())
+    async with asyncio.timeout(30):
+        while counted("failed") - before[1] < 3:  # noqa: ASYNC110 - a counter announces nothing
+            await asyncio.sleep(0)
+    running.cancel()
+    assert counted("renewed") == before[0] + 2
+
+
+async def test_rights_that_are_missing_are_shown_and_since_when(site: Site) -> None:
+    registry = await site.joined("bridge-a")
+    assert [shown(site, field) for field in ("status", "reason")] == ["False", "AsExpected"]
+    right = Right("patch", "bugcommands", "status", "mentu.dev", "team-a")
+    registry._kube.rights.denied.add(right)
+    await site.pass_time(12, registry)
+    assert [shown(site, field) for field in ("status", "reason")] == ["True", "RightsMissing"]
+    assert "patch bugcommands/status" in shown(site, "message")
+    since = shown(site, "lastTransitionTime")
+    site.cluster.now += timedelta(minutes=1)
+    registry._kube.rights.denied.add(replace(right, verb="create"))
+    await site.pass_time(12, registry)
+    assert "create bugcommands/status" in shown(site, "message")
+    assert shown(site, "lastTransitionTime") == since
+    registry._kube.rights.denied.clear()
+    await site.pass_time(12, registry)
+    assert shown(site, "status") == "False"
+    assert shown(site, "lastTransitionTime") > since
+
+
+def shown(site: Site, field: str) -> str:
+    """Of the condition Degraded of bridge-a."""
+    [condition] = (site.cluster.find("Executor", "bridge-a") or {})["status"]["conditions"]
+    assert condition["type"] == "Degraded"
+    return str(condition.get(field, ""))
+
+
+async def test_one_whose_id_is_another_process_s_by_now_leaves_that_one_s_entry_alone(site: Site) -> None:
+    first = await site.joined("bridge-a", "pod-1")
+    second = site.executor("bridge-a", "pod-2")
+    await site.pass_time(3, first)
+    while not await joining.step(second):
+        await site.pass_time(3)
+    await first.leave()
+    assert site.names("Executor") == ["bridge-a"]
+    assert site.lease("bridge-a")["holderIdentity"] == "pod-2"
 
 
 async def test_its_load_is_shown_now_and_again_only(site: Site) -> None:

@@ -19,9 +19,9 @@ from tests.support.builders import NAME, NAMESPACE, NOW, UID, command, condition
 from tests.support.cluster_model import ClusterModel
 from tests.support.operator_process import OperatorProcess, populated
 
-from bugcommand_operator.api.bugcommand import BugCommandStatus, Usage
+from bugcommand_operator.api.bugcommand import Attempt, BugCommandStatus, Usage
 from bugcommand_operator.api.conditions import ConditionType, Phase
-from bugcommand_operator.executor.tracing import Traces, open_traces, stages_of
+from bugcommand_operator.executor.tracing import Traces, earlier_attempts_of, open_traces, stages_of
 
 SOURCES = Path(__file__).parents[3] / "operator"
 
@@ -151,6 +151,41 @@ async def test_after_restarts_at_every_step_there_is_one_whole_trace(
     assert {a.key: a.value.string_value for a in collector.named("command").attributes}[
         "k8s.namespace.name"
     ] == NAMESPACE
+
+
+def test_of_a_command_that_was_tried_again_the_trace_shows_every_attempt(traces: Traces, collector: Collector) -> None:
+    first = Attempt(
+        attempt=1,
+        reason="ModelOverloaded",
+        start_time=NOW - timedelta(seconds=60),
+        completion_time=NOW - timedelta(seconds=20),
+    )
+    made = replace(command(working()), created_at=NOW - timedelta(seconds=65))
+    traces.written(made, ended_status().model_copy(update={"attempt": 2, "attempts": [first]}), None)
+    traces.close()
+    whole, earlier, claim = (collector.named(name) for name in ("command", "attempt", "claim"))
+    now = int(NOW.timestamp()) * 10**9
+    assert (whole.start_time_unix_nano, whole.end_time_unix_nano) == (now - 65 * 10**9, now + 80 * 10**9)
+    assert (earlier.start_time_unix_nano, earlier.end_time_unix_nano) == (now - 60 * 10**9, now - 20 * 10**9)
+    assert {a.key: a.value.string_value or a.value.int_value for a in earlier.attributes} == {
+        "mentu.attempt": 1,
+        "mentu.reason": "ModelOverloaded",
+    }
+    assert claim.start_time_unix_nano == earlier.end_time_unix_nano, "the last attempt could begin from then on"
+    assert earlier.parent_span_id == whole.span_id
+    assert len({span.span_id for span in collector.spans}) == len(collector.spans)
+
+
+def test_a_command_that_is_cancelled_between_two_attempts_has_worked_in_the_first_alone() -> None:
+    only = Attempt(
+        attempt=1,
+        reason="Suspended",
+        start_time=NOW - timedelta(seconds=60),
+        completion_time=NOW - timedelta(seconds=20),
+    )
+    stored = ended_status(Phase.CANCELLED).model_copy(update={"attempts": [only]})
+    assert [stage.name for stage in stages_of(command(stored))] == ["claim"]
+    assert [stage.id for stage in earlier_attempts_of(command(stored))] == ["attempt 1"]
 
 
 def test_what_was_not_reached_has_no_stage() -> None:

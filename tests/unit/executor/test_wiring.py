@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 from tests.support.cluster_model import ClusterModel
 from tests.support.fake_kube import FakeKube
 from tests.support.operator_process import populated
@@ -43,3 +44,26 @@ def test_whoever_wants_an_end_comes_before_a_burst(tmp_path: Path) -> None:
     executor = main.Executor(config, FakeKube(ClusterModel()))
 
     assert executor._routes._enqueue_at_once == executor._queue.add_at_once
+
+
+def test_a_claim_that_a_watch_has_shown_is_told_to_the_passes(tmp_path: Path) -> None:
+    config = Config(executor_id="bridge-0", database_url=f"sqlite+aiosqlite:///{tmp_path}/none.db")
+    executor = main.Executor(config, FakeKube(ClusterModel()))
+
+    assert executor._world.claim_was_shown == executor._reconciler.claim_was_shown
+
+
+async def test_how_long_a_pass_waited_for_a_worker_is_measured(tmp_path: Path) -> None:
+    def passes() -> float:
+        return REGISTRY.get_sample_value("mentu_queue_wait_seconds_count") or 0.0
+
+    config = Config(executor_id="bridge-0", database_url=f"sqlite+aiosqlite:///{tmp_path}/none.db")
+    executor = main.Executor(config, FakeKube(ClusterModel()))
+    before = passes()
+    running = asyncio.create_task(executor._queue.run())
+    executor._queue.add(("team-a", "gone"))
+    async with asyncio.timeout(30):
+        while len(executor._queue):  # noqa: ASYNC110 - a queue that is empty announces nothing
+            await asyncio.sleep(0)
+    running.cancel()
+    assert passes() == before + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
-from tests.support.builders import ME, NAMESPACE, NOW, claimed, command, condition, status
+from tests.support.builders import ME, NAMESPACE, NOW, claimed, command, condition, status, volume
 from tests.support.cluster_model import bug_command
 
 from bugcommand_operator.api.conditions import ConditionType
@@ -79,6 +79,13 @@ def test_commands_that_cannot_be_read_are_counted() -> None:
     broken["metadata"]["resourceVersion"] = "5"
     assert scrape.world.put_command(broken) is None
     assert scrape("mentu_unreadable_commands") == 1
+
+
+def test_volumes_that_are_kept_for_people_are_counted() -> None:
+    scrape = Scrape()
+    for name, is_kept in (("a", True), ("b", False), ("c", True)):
+        scrape.world.volumes.items[NAMESPACE, name] = volume(name=name, is_kept=is_kept)
+    assert scrape("mentu_kept_volumes") == 2
 
 
 def test_how_long_the_log_store_is_away_is_told() -> None:

@@ -52,8 +52,8 @@ def _take_its_turn(seen: Observed, now: datetime) -> Plan:
     if held_up := _waits_for_its_turn(seen):
         return _wait(seen, now, *held_up)
     if seen.command.attempt and not seen.command.holds_finalizer:
-        # Before the claim, whose version has to stay what executors compare until something is made for it.
-        return Plan(actions=(HoldFinalizer(),), go_on=True)
+        # Before the claim is written, whose version is what executors compare until something is made for it.
+        return claim(seen, now).then(HoldFinalizer())
     return claim(seen, now)
 
 

@@ -40,8 +40,9 @@ def look_again_at_anothers(seen: Observed, now: datetime) -> Plan:
 
 
 def _is_younger_than_a_lease(claim: Claim, seen: Observed, now: datetime) -> bool:
-    """Whoever claimed it was alive then: it is back, and we have not seen that yet."""
-    return now - claim.at < seen.executors.lease
+    """Whoever claimed it was alive then: it is back, and we have not seen that yet. A time that is far ahead is not
+    waited for: it was told by a clock that was wrong."""
+    return abs(now - claim.at) < seen.executors.lease
 
 
 def as_if_ours(seen: Observed) -> Observed:
