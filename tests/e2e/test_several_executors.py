@@ -38,6 +38,12 @@ def pair(lab: Lab) -> Iterator[PostgresLab]:
         made.clean()
 
 
+def both_are_there(pair: PostgresLab) -> None:
+    """Whatever a test before has done."""
+    pair.system.run("scale", f"statefulset/{RELEASE}-executor", "--replicas=2")
+    eventually(lambda: entries(pair), lambda names: names == set(EXECUTORS), 90, "both are registered")
+
+
 def entries(pair: PostgresLab) -> set[str]:
     found = json.loads(pair.system.run("get", "executors", "-o", "json"))
     return {item["metadata"]["name"] for item in found["items"]}
@@ -65,7 +71,7 @@ def asked_for() -> set[str]:
 
 
 def test_both_are_registered_and_see_each_other(pair: PostgresLab) -> None:
-    assert entries(pair) == set(EXECUTORS)
+    both_are_there(pair)
     rows_of_both = call([*PROGRAM, "executors", "-n", SYSTEM, "--no-headers"], timeout=60, env=program_env(pair))
     assert {row.split()[0]: row.split()[4] for row in rows_of_both.splitlines()} == dict.fromkeys(EXECUTORS, "True")
     for pod in EXECUTORS.values():
@@ -103,6 +109,7 @@ def test_a_person_approves_by_the_gateway_in_their_own_name_and_nobody_else_does
 
 
 def test_rights_that_are_taken_away_are_named_and_work_goes_on_when_they_are_given_back(pair: PostgresLab) -> None:
+    both_are_there(pair)
     role = f"{RELEASE}-{SYSTEM}-executor"
     found = pair.kubectl.get("role", role)
     assert found is not None, pair.kubectl.run("get", "roles")
@@ -158,6 +165,7 @@ def agent_container(made: Bug) -> Raw:
 def test_one_that_is_gone_for_good_leaves_its_running_agent_to_the_other_which_lets_it_work_on(
     pair: PostgresLab,
 ) -> None:
+    both_are_there(pair)
     found = of_both(pair)
     left, kept = found[GONE], found[SURVIVOR]
     before = {made.name: agent_container(made)["containerID"] for made in found.values()}
