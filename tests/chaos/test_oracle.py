@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 from dev.chaos.clock import simulated
+from dev.chaos.fates import Outage, Profile, revoked
 from dev.chaos.oracle import Violation
 from dev.chaos.points import ParkingKube
 from dev.chaos.running import Found, run_all
+from dev.chaos.schedule import Schedule
 from dev.chaos.sweep import life
 from tests.support.cluster_model import ClusterModel
 
@@ -117,7 +121,14 @@ def test_one_that_is_taken_for_dead_because_nobody_could_write_is_found(monkeypa
             await renew(self, over)
 
     monkeypatch.setattr(Registry, "renew", whether_it_could_write_or_not)
-    assert "was taken for dead" in complaints(run_all(range(2000), 1))
+    with simulated(), asyncio.Runner() as runner, pytest.raises(Violation, match="was taken for dead"):
+        for seed in SEEDS:
+            runner.run(Schedule(seed, mixes=_two_that_may_not_write_for_a_while).run())
+
+
+def _two_that_may_not_write_for_a_while(dice: random.Random, rounds: int) -> Profile:
+    outage = Outage(4, 16, "RBAC revoked", revoked, writes_only=True)
+    return replace(Profile.bereaved(dice, rounds), loses_one=False, outage=outage)
 
 
 def test_a_dead_executor_whose_commands_nobody_takes_over_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
