@@ -18,11 +18,6 @@ def kill_operator(lab: Lab) -> str:
     return uid
 
 
-def agent_container(made: Bug) -> Raw:
-    [state] = made.pods()[made.agent_pod]["status"]["containerStatuses"]
-    return dict(state)
-
-
 def test_agents_outlive_the_operator_and_end_as_if_nothing_had_happened(lab: Lab) -> None:
     claude = lab.run(bug("killed-claude", "Please hold the line.", agent="claude", output="Branch"))
     counts = lab.run(bug("killed-counts", COUNTS, output="Branch"))
@@ -30,7 +25,7 @@ def test_agents_outlive_the_operator_and_end_as_if_nothing_had_happened(lab: Lab
     counts.running()
     claude.prints("I begin, once.")
     counts.prints("line 20")
-    before = {made.name: (made.status, agent_container(made)) for made in (claude, counts)}
+    before = {made.name: (made.status, made.agent_container) for made in (claude, counts)}
 
     killed = kill_operator(lab)
     so_far = len(counts.printed())
@@ -40,8 +35,8 @@ def test_agents_outlive_the_operator_and_end_as_if_nothing_had_happened(lab: Lab
     for made in (claude, counts):
         status, container = before[made.name]
         assert made.status["attempt"] == status["attempt"] == 1
-        assert agent_container(made)["containerID"] == container["containerID"]
-        assert agent_container(made)["restartCount"] == 0
+        assert made.agent_container["containerID"] == container["containerID"]
+        assert made.agent_container["restartCount"] == 0
         made.inside("touch /tmp/go")
 
     for made in (claude, counts):

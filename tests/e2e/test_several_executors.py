@@ -157,18 +157,13 @@ def of_both(pair: PostgresLab) -> dict[str, Bug]:
     raise AssertionError(f"of {MOST_COMMANDS} commands all fell to {set(found)}")
 
 
-def agent_container(made: Bug) -> Raw:
-    [state] = made.pods()[made.agent_pod]["status"]["containerStatuses"]
-    return dict(state)
-
-
 def test_one_that_is_gone_for_good_leaves_its_running_agent_to_the_other_which_lets_it_work_on(
     pair: PostgresLab,
 ) -> None:
     both_are_there(pair)
     found = of_both(pair)
     left, kept = found[GONE], found[SURVIVOR]
-    before = {made.name: agent_container(made)["containerID"] for made in found.values()}
+    before = {made.name: made.agent_container["containerID"] for made in found.values()}
     pair.system.run("scale", f"statefulset/{RELEASE}-executor", "--replicas=1")
     pair.system.run("delete", "pod", EXECUTORS[GONE], "--force", "--grace-period=0", "--ignore-not-found")
 
@@ -182,8 +177,8 @@ def test_one_that_is_gone_for_good_leaves_its_running_agent_to_the_other_which_l
         status = made.ended()
         assert reason_of(status) == ("Succeeded", "Completed"), message_of(status)
         assert (status["attempt"], status["claim"]["epoch"]) == (1, epoch)
-        assert agent_container(made)["containerID"] == before[made.name], "the same agent, not a second one"
-        assert agent_container(made)["restartCount"] == 0
+        assert made.agent_container["containerID"] == before[made.name], "the same agent, not a second one"
+        assert made.agent_container["restartCount"] == 0
         printed = made.printed()
         assert rows(pair.stored_up_to(status["commandId"], len(printed))) == printed
     assert [event.reason for event in left.events("TakenOver", "Succeeded")].count("TakenOver") == 1

@@ -141,6 +141,12 @@ class Bug:
     def agent_pod(self) -> str:
         return f"{self.name}-1-agent"
 
+    @property
+    def agent_container(self) -> Raw:
+        """Its status."""
+        [state] = self.pods()[self.agent_pod]["status"]["containerStatuses"]
+        return dict(state)
+
     def printed(self, attempt: int = 1) -> list[str]:
         """What `kubectl logs` shows of the agent."""
         return self.kubectl.run("logs", f"{self.name}-{attempt}-agent", "-c", "agent").splitlines()

@@ -23,11 +23,6 @@ class Source(StrEnum):
     GIT = "git"
 
 
-class ObjectFormat(StrEnum):
-    JSON = "json"
-    YAML = "yaml"
-
-
 class MadeFormat(StrEnum):
     JSON = "json"
     YAML = "yaml"

@@ -41,8 +41,7 @@ class Kube:
         return self._cluster.reach
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Raw:
-        with self.rights.noting(namespace):
-            return await self._request("GET", path_of(kind, namespace, name))
+        return await self._request("GET", path_of(kind, namespace, name))
 
     async def list(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
         return [item async for page in self.pages(kind, namespace, labels) for item in page.items]
@@ -52,8 +51,7 @@ class Kube:
         token = ""
         while True:
             query = {"limit": str(PAGE), "labelSelector": labels, "continue": token}
-            with self.rights.noting(namespace):
-                page = await self._request("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
+            page = await self._request("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
             meta = page.get("metadata") or {}
             if not meta.get("resourceVersion"):  # what a proxy answers is not an empty list
                 raise ClusterUnavailable(f"what should be a list of {kind} names no version")
@@ -63,16 +61,13 @@ class Kube:
                 return
 
     async def create(self, manifest: Raw) -> Raw:
-        kind, namespace = manifest["kind"], manifest["metadata"]["namespace"]
-        with self.rights.noting(namespace):
-            query = {"fieldManager": FIELD_MANAGER}
-            return await self._request("POST", path_of(kind, namespace), manifest, query=query)
+        path = path_of(manifest["kind"], manifest["metadata"]["namespace"])
+        return await self._request("POST", path, manifest, query={"fieldManager": FIELD_MANAGER})
 
     async def patch(self, kind: str, namespace: str, name: str, body: Raw, *, status: bool = False) -> Raw:
         """A merge patch; with `metadata.resourceVersion` in it, a compare-and-set."""
         path = path_of(kind, namespace, name) + ("/status" if status else "")
-        with self.rights.noting(namespace):
-            return await self._request("PATCH", path, body, MERGE_PATCH, {"fieldManager": FIELD_MANAGER})
+        return await self._request("PATCH", path, body, MERGE_PATCH, {"fieldManager": FIELD_MANAGER})
 
     async def delete(
         self, kind: str, namespace: str, name: str, uid: str | None = None, version: str | None = None
@@ -80,8 +75,7 @@ class Kube:
         only = {key: value for key, value in {"uid": uid, "resourceVersion": version}.items() if value}
         options = {"preconditions": only} if only else {}
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background", **options}
-        with self.rights.noting(namespace):
-            return await self._request("DELETE", path_of(kind, namespace, name), body)
+        return await self._request("DELETE", path_of(kind, namespace, name), body)
 
     async def review_rights(self) -> None:
         """Whether we have by now what was denied."""
@@ -98,9 +92,10 @@ class Kube:
         content_type: str = "application/json",
         query: dict[str, str] | None = None,
     ) -> Raw:
-        return await self._cluster.request(
-            method, path, query=query, body=body, content_type=content_type, timeout=REQUEST_SECONDS
-        )
+        with self.rights.noting():
+            return await self._cluster.request(
+                method, path, query=query, body=body, content_type=content_type, timeout=REQUEST_SECONDS
+            )
 
 
 def path_of(kind: str, namespace: str | None, name: str | None = None) -> str:

@@ -13,7 +13,9 @@ from typing import Any
 
 from bugcommand_operator.cluster.errors import AccessDenied
 
-_DENIED = re.compile(r' cannot (\w+) resource "([^"/]+)/?([^"]*)" in API group "([^"]*)"')
+_DENIED = re.compile(
+    r' cannot (\w+) resource "([^"/]+)/?([^"]*)" in API group "([^"]*)"(?: in the namespace "([^"]*)")?'
+)
 """As the API server's RBAC authorizer words it."""
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 OPTIONAL = frozenset({"storageclasses"})
@@ -53,14 +55,14 @@ class Rights:
         self.denied: set[Right] = set()
 
     @contextmanager
-    def noting(self, namespace: str | None) -> Iterator[None]:
+    def noting(self) -> Iterator[None]:
         """What becomes of one request."""
         try:
             yield
         except AccessDenied as error:
             found = _DENIED.search(str(error))
             if found and found[2] not in OPTIONAL:
-                self.denied.add(Right(found[1], found[2], found[3], found[4], namespace or ""))
+                self.denied.add(Right(*found.groups(default="")))
             raise
 
     def lacking(self) -> list[str]:

@@ -174,11 +174,9 @@ class Registry:
         is short."""
         with contextlib.suppress(ClusterError):
             async with self._in_time():
-                if await self._lease.give_back():
-                    mine = self.entries.get(self.entry.name) or {"metadata": {}}
-                    await self._kube.delete(
-                        "Executor", self.entry.namespace, self.entry.name, mine["metadata"].get("uid")
-                    )
+                mine = self.entries.get(self.entry.name)
+                if await self._lease.give_back() and mine is not None:
+                    await self._delete("Executor", mine)
 
     @contextlib.asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:

@@ -55,10 +55,10 @@ def executor_status(entry: Entry, running: int, lacking: Sequence[str], before: 
     shown = ExecutorStatus(
         pid=entry.pid, started_at=entry.started_at, running=running, conditions=[_degraded(lacking, now)]
     ).to_dict()
-    for old in before.get("conditions") or []:
-        for new in shown["conditions"]:
-            if (old.get("type"), old.get("status")) == (new["type"], new["status"]):
-                new["lastTransitionTime"] = old.get("lastTransitionTime", new["lastTransitionTime"])
+    [degraded] = shown["conditions"]
+    told = {(old.get("type"), old.get("status")): old for old in before.get("conditions") or []}
+    same = told.get((degraded["type"], degraded["status"]), degraded)
+    degraded["lastTransitionTime"] = same.get("lastTransitionTime", degraded["lastTransitionTime"])
     return shown
 
 

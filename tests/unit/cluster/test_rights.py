@@ -12,23 +12,23 @@ from bugcommand_operator.cluster.kube import Kube
 from bugcommand_operator.cluster.rights import REVIEWS, Right, Rights
 
 
-def denied(what: str, group: str = "mentu.dev") -> AccessDenied:
+def denied(what: str, group: str = "mentu.dev", namespace: str = "team-a") -> AccessDenied:
     """As RBAC says it."""
-    place = f'{what} in API group "{group}" in the namespace "team-a"'
+    place = f'{what} in API group "{group}" in the namespace "{namespace}"'
     return AccessDenied(
         f'PATCH /apis: fix is forbidden: User "system:serviceaccount:m:e" cannot patch resource {place}', 403
     )
 
 
-def ask(rights: Rights, error: ClusterError, namespace: str = "team-a") -> None:
-    with pytest.raises(type(error)), rights.noting(namespace):
+def ask(rights: Rights, error: ClusterError) -> None:
+    with pytest.raises(type(error)), rights.noting():
         raise error
 
 
 def test_a_right_that_rbac_denies_is_named_once_for_all_namespaces() -> None:
     rights = Rights()
     for namespace in ("team-a", "team-b"):
-        ask(rights, denied('"bugcommands/status"'), namespace)
+        ask(rights, denied('"bugcommands/status"', namespace=namespace))
     ask(rights, denied('"pods"', ""))
     assert rights.lacking() == ["patch bugcommands/status", "patch pods"]
     assert rights.denied == {
