@@ -112,9 +112,11 @@ class ParkingKube(FakeKube):
         point = Point("get", f"{kind}/{part_of(name)}")
         return await self._ask(point, name, lambda: self.cluster.get(kind, namespace or "", name))
 
-    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
+    async def pages(
+        self, kind: str, namespace: str | None = None, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
         def page() -> Page:
-            return Page(self.cluster.listed(kind, namespace, labels), str(self.cluster.latest))
+            return Page(self.cluster.listed(kind, namespace, labels, fields), str(self.cluster.latest))
 
         yield await self._line.ask(Point("list", kind), kind, page)
 

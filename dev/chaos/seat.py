@@ -126,7 +126,7 @@ class Seat:
         self._start(EVENTS, process.told.run())
         self.has_joined = process.registry is None
         if self.has_joined:
-            self._start(LIST, process.resync.once())
+            self.list_anew()
 
     def _registry(self, kube: FakeKube, news: Callable[[], None]) -> Registry:
         pod = f"{self.name}-pod-{self.pods}"
@@ -193,7 +193,8 @@ class Seat:
 
     def list_anew(self) -> None:
         assert self.process is not None
-        self._start(LIST, self.process.resync.once())
+        resync = self.process.resync
+        self._start(LIST, resync.once() if self.has_listed else resync.first())
 
     def due_rounds(self) -> list[Name]:
         ready: dict[Name, bool] = {JOIN: not self.has_joined, REGISTRY: self.has_joined}
@@ -245,7 +246,7 @@ class Seat:
         self.lists_at = self.cluster.now + timedelta(seconds=EVERY_SECONDS)
         if error is None and not self.has_listed and self.process is not None:
             self.has_listed = True
-            self.process.watch_anew()
+            self.process.watch_from_the_first_list()
 
     def _start(self, name: Name, work: Coroutine[Any, Any, Any]) -> None:
         context = copy_context()

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.integration.api import Api, Raw, condition
 from tests.integration.executors import MACHINE, ExecutorProcess
+from tests.integration.kubelets import PretendedKubelet
 
 COMMANDS = 30
 NOWHERE = {"nodeSelector": {"mentu.dev/test": "nowhere"}}
@@ -67,6 +68,33 @@ async def test_an_executor_that_is_killed_again_and_again_leaves_each_command_wi
     assert {b["status"]["claim"]["executor"] for b in bugs} == {"bridge-mortal"}
     assert sorted(p["metadata"]["name"] for p in pods) == sorted(b["status"]["podName"] for b in bugs)
     assert len([v for v in volumes if v["metadata"]["name"].endswith("-worktree")]) == COMMANDS
+
+
+async def test_agents_that_end_while_no_executor_is_there_are_found_by_the_next_though_not_in_its_first_list(
+    api: Api, tmp_path: Path
+) -> None:
+    await definitions(api)
+    executor, kubelet = ExecutorProcess(tmp_path, api.namespace, "bridge-missed"), PretendedKubelet(api)
+    kubelet.ends = False
+    telling = asyncio.create_task(kubelet.run())
+    try:
+        await executor.start()
+        await asyncio.gather(*(api.make("BugCommand", f"missed-{n}", bug(output="None")) for n in range(3)))
+        await api.until_all("BugCommand", lambda bugs: _in_phase("Running", bugs) == 3)
+        await executor.kill()
+        kubelet.ends = True
+        await api.until_all("Pod", lambda pods: _in_phase("Succeeded", pods) == 3)
+        await executor.start()
+        bugs = await api.until_all("BugCommand", lambda bugs: _in_phase("Succeeded", bugs) == 3)
+    finally:
+        telling.cancel()
+        await executor.kill()
+    assert {bug["status"]["attempt"] for bug in bugs} == {1}
+    assert kubelet.seen == Counter(f"missed-{n}-1-agent" for n in range(3))
+
+
+def _in_phase(phase: str, objects: list[Raw]) -> int:
+    return sum(1 for each in objects if each.get("status", {}).get("phase") == phase)
 
 
 def _claimed(bugs: list[Raw]) -> int:

@@ -62,13 +62,16 @@ class ClusterModel:
         self.after(with_call)
         return answer
 
-    def listed(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
+    def listed(self, kind: str, namespace: str | None = None, labels: str = "", fields: str = "") -> list[Raw]:
+        """`fields`: of the phase alone, and what it is not."""
         wanted = dict(pair.split("=", 1) for pair in labels.split(",") if pair)
+        phases = {each.removeprefix("status.phase!=") for each in fields.split(",") if each}
         return [
             copied(obj)
             for obj in self.of_kind(kind)
             if namespace in {None, obj["metadata"]["namespace"]}
             and wanted.items() <= (obj["metadata"].get("labels") or {}).items()
+            and (obj.get("status") or {}).get("phase") not in phases
         ]
 
     def create(self, manifest: Raw) -> Raw:

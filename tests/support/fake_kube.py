@@ -33,9 +33,11 @@ class FakeKube(Kube):
         await asyncio.sleep(0)
         return self.cluster.get(kind, namespace or "", name)
 
-    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
+    async def pages(
+        self, kind: str, namespace: str | None = None, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
         await asyncio.sleep(0)
-        yield Page(self.cluster.listed(kind, namespace, labels), str(self.cluster.latest))
+        yield Page(self.cluster.listed(kind, namespace, labels, fields), str(self.cluster.latest))
 
     async def create(self, manifest: Raw) -> Raw:
         await asyncio.sleep(0)

@@ -34,6 +34,7 @@ from bugcommand_operator.manifests.install import Install
 
 INSTALL = Install(operator_image="operator:1", agent_image="agent:1", network_policy={"policyTypes": ["Egress"]})
 Raw = dict[str, Any]
+KINDS = ("Repository", "Agent", "Pod", "PersistentVolumeClaim", "BugCommand")
 
 
 class Told(EventPoster):
@@ -102,7 +103,7 @@ class OperatorProcess:
         self.cluster.watchers.remove(self._heard)
 
     async def start(self) -> OperatorProcess:
-        await self.resync.once()
+        await self.resync.first()
         return self
 
     async def work(self) -> None:
@@ -122,8 +123,19 @@ class OperatorProcess:
 
     def watch_anew(self) -> None:
         """A watch begins with all that is there; what went away meanwhile is not told of."""
-        kinds = ("Repository", "Agent", "Pod", "PersistentVolumeClaim", "BugCommand")
-        self._pending = [("ADDED", copied(obj)) for kind in kinds for obj in self.cluster.of_kind(kind)]
+        self._watch_after(dict.fromkeys(KINDS, 0))
+
+    def watch_from_the_first_list(self) -> None:
+        """With what has changed since each kind was listed."""
+        self._watch_after({kind: int(version) for (kind, _), version in self.resync._unwatched.items()})
+
+    def _watch_after(self, versions: Mapping[str, int]) -> None:
+        self._pending = [
+            ("ADDED", copied(obj))
+            for kind in KINDS
+            for obj in self.cluster.of_kind(kind)
+            if int(obj["metadata"]["resourceVersion"]) > versions[kind]
+        ]
         self.hears = True
 
     async def hear(self, most: int | None = None) -> None:

@@ -46,11 +46,14 @@ class Kube:
     async def list(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Raw]:
         return [item async for page in self.pages(kind, namespace, labels) for item in page.items]
 
-    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
-        """For whoever keeps none of them: thousands of whole objects take hundreds of MiB."""
+    async def pages(
+        self, kind: str, namespace: str | None = None, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
+        """For whoever keeps none of them: thousands of whole objects take hundreds of MiB. `labels` and `fields` are
+        selectors, as the API server takes them."""
         token = ""
         while True:
-            query = {"limit": str(PAGE), "labelSelector": labels, "continue": token}
+            query = {"limit": str(PAGE), "labelSelector": labels, "fieldSelector": fields, "continue": token}
             page = await self._request("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
             meta = page.get("metadata") or {}
             if not meta.get("resourceVersion"):  # what a proxy answers is not an empty list

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from bugcommand_operator.api.bugcommand import BugCommandStatus
+from bugcommand_operator.api.conditions import ConditionType, Reason
 from bugcommand_operator.api.names import (
     agent_pod_name,
     mirror_volume_name,
@@ -207,7 +208,9 @@ class Reconciler:
             claim_heard_for=world.heard_for(command),
             has_rival=world.has_rival(command),
             agent_pod=agent_pod,
-            publish_pod=await self._pod(command, publish_pod_name(command.name, attempt), must_know or begins),
+            publish_pod=await self._pod(
+                command, publish_pod_name(command.name, attempt), must_know or begins or _is_publishing(command)
+            ),
             rescue_pod=await self._pod(command, rescue_pod_name(command.name, attempt), must_know),
             ship_pod=await self._pod(command, ship_pod_name(command.name, attempt), must_know or begins),
             stray_pods=self._stray_pods(command),
@@ -303,6 +306,10 @@ def _must_know(command: Command) -> bool:
 def _begins(command: Command) -> bool:
     """Another attempt is to begin: nothing of the last one may be left."""
     return command.is_between_attempts or (command.is_finished and command.is_asked_again)
+
+
+def _is_publishing(command: Command) -> bool:
+    return command.is_active and command.condition_reason(ConditionType.PUBLISHED) == Reason.PUBLISHING
 
 
 def _pod_may_be_there(command: Command) -> bool:

@@ -22,6 +22,7 @@ Raw = dict[str, Any]
 Place = tuple[str, str | None]
 """A kind and a namespace; None: all of them."""
 OURS = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
+NOT_ENDED = "status.phase!=Succeeded,status.phase!=Failed"
 EVERY_SECONDS = 300.0
 log = structlog.get_logger()
 
@@ -32,6 +33,7 @@ class _Kind:
     take: Callable[[Raw], Any]
     drop: Callable[[Key], None]
     labels: str = ""
+    fields_at_first: str = ""
     unreadable: Mapping[Key, str] = field(default_factory=dict)
 
 
@@ -44,7 +46,7 @@ class Resync:
         self._kinds = {  # definitions and children before commands: a first pass must not miss what is there
             "Repository": _Kind(world.repositories, world.put_repository, world.repositories.drop),
             "Agent": _Kind(world.agents, world.put_agent, world.agents.drop),
-            "Pod": _Kind(world.pods, world.hear_pod, world.pods.drop, OURS),
+            "Pod": _Kind(world.pods, world.hear_pod, world.pods.drop, OURS, NOT_ENDED),
             "PersistentVolumeClaim": _Kind(world.volumes, world.hear_volume, world.volumes.drop, OURS),
             "BugCommand": _Kind(
                 world.commands, world.take_command, world.command_is_missing, unreadable=world.unreadable
@@ -55,12 +57,13 @@ class Resync:
         """Of which version the first list of each is, until a watch begins from there."""
 
     async def first(self) -> None:
-        """All kinds at once: nothing is looked at before all are there."""
+        """All kinds at once: nothing is looked at before all are there. But for pods that have ended, two for each
+        command that has: most are of no use any more, and a pass that needs one asks for it (`Reconciler._pod`)."""
         places = [(kind, namespace) for kind in self._kinds for namespace in self._namespaces]
         shown: dict[str, dict[Key, int]] = {kind: {} for kind in self._kinds}
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = {place: group.create_task(self._fill(*place, shown[place[0]])) for place in places}
+                tasks = {place: group.create_task(self._fill_first(*place, shown[place[0]])) for place in places}
         except* ClusterError as errors:
             raise errors.exceptions[0] from None
         self._world.was_shown(shown["BugCommand"])
@@ -99,10 +102,13 @@ class Resync:
             if None in namespaces or key[0] in namespaces:
                 self._enqueue(key)
 
-    async def _fill(self, name: str, namespace: str | None, shown: dict[Key, int]) -> str:
+    async def _fill_first(self, name: str, namespace: str | None, shown: dict[Key, int]) -> str:
+        return await self._fill(name, namespace, shown, self._kinds[name].fields_at_first)
+
+    async def _fill(self, name: str, namespace: str | None, shown: dict[Key, int], fields: str = "") -> str:
         kind, version = self._kinds[name], ""
         unreadable = list(kind.unreadable)
-        async for page in self._kube.pages(name, namespace, kind.labels):
+        async for page in self._kube.pages(name, namespace, kind.labels, fields):
             version = page.version
             for obj in page.items:
                 shown[key_of(obj)] = version_of(obj)

@@ -25,8 +25,10 @@ class Paged(FakeKube):
         self.world = world
         self.known: list[int] = []
 
-    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
-        async for page in super().pages(kind, namespace, labels):
+    async def pages(
+        self, kind: str, namespace: str | None = None, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
+        async for page in super().pages(kind, namespace, labels, fields):
             for obj in page.items:
                 self.known.append(len(self.world.commands.items))
                 yield Page([obj], page.version)
@@ -64,8 +66,10 @@ async def test_what_was_written_before_is_known_only_once_the_last_page_is_there
     world, heard = World(), list[bool]()
 
     class Looking(Paged):
-        async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
-            async for page in super().pages(kind, namespace, labels):
+        async def pages(
+            self, kind: str, namespace: str | None = None, labels: str = "", fields: str = ""
+        ) -> AsyncIterator[Page]:
+            async for page in super().pages(kind, namespace, labels, fields):
                 heard.extend(world.heard_for(command) is not None for command in world.commands.items.values())
                 yield page
 
@@ -77,8 +81,10 @@ async def test_what_was_written_before_is_known_only_once_the_last_page_is_there
 
 async def test_what_was_taken_in_is_looked_at_also_when_a_later_page_fails() -> None:
     class Failing(Paged):
-        async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
-            async for page in super().pages(kind, namespace, labels):
+        async def pages(
+            self, kind: str, namespace: str | None = None, labels: str = "", fields: str = ""
+        ) -> AsyncIterator[Page]:
+            async for page in super().pages(kind, namespace, labels, fields):
                 if len(self.known) == 3:
                     raise ClusterUnavailable("the token has expired")
                 yield page
@@ -123,8 +129,10 @@ async def test_a_first_list_that_fails_says_why_and_can_be_made_again() -> None:
     class Failing(FakeKube):
         is_overloaded = True
 
-        async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
-            async for page in super().pages(kind, namespace, labels):
+        async def pages(
+            self, kind: str, namespace: str | None = None, labels: str = "", fields: str = ""
+        ) -> AsyncIterator[Page]:
+            async for page in super().pages(kind, namespace, labels, fields):
                 if kind == "Pod" and self.is_overloaded:
                     raise ClusterUnavailable("overloaded")
                 yield page
@@ -175,8 +183,10 @@ async def test_what_changed_before_the_list_and_is_missing_in_it_is_gone_however
     tried.cluster.delete("BugCommand", NAMESPACE, "a")
 
     class Meanwhile(FakeKube):
-        async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
-            async for page in super().pages(kind, namespace, labels):
+        async def pages(
+            self, kind: str, namespace: str | None = None, labels: str = "", fields: str = ""
+        ) -> AsyncIterator[Page]:
+            async for page in super().pages(kind, namespace, labels, fields):
                 tried.world.hear_command(change)
                 yield page
 
@@ -193,13 +203,15 @@ async def test_a_list_from_before_its_end_brings_nothing_back() -> None:
     world = tried.world
 
     class Meanwhile(FakeKube):
-        async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
+        async def pages(
+            self, kind: str, namespace: str | None = None, labels: str = "", fields: str = ""
+        ) -> AsyncIterator[Page]:
             ends = {
                 "BugCommand": world.command_deleted,
                 "Pod": world.pods.deleted,
                 "PersistentVolumeClaim": world.volumes.deleted,
             }
-            async for page in super().pages(kind, namespace, labels):
+            async for page in super().pages(kind, namespace, labels, fields):
                 for obj in page.items:
                     end = {**obj, "metadata": {**obj["metadata"], "resourceVersion": tried.cluster.next_version()}}
                     ends[kind](end)
@@ -247,7 +259,9 @@ async def test_an_unreadable_command_is_told_of_once_and_let_go_with_its_end() -
 
 async def test_a_list_that_fails_at_once_wakes_nobody() -> None:
     class Failing(FakeKube):
-        async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
+        async def pages(
+            self, kind: str, namespace: str | None = None, labels: str = "", fields: str = ""
+        ) -> AsyncIterator[Page]:
             raise ClusterUnavailable("overloaded")
             yield
 
@@ -269,3 +283,16 @@ def test_an_object_that_is_not_understood_is_told_of_by_its_name_and_hides_no_ot
         understood(fails, {"metadata": {"namespace": NAMESPACE, "name": "odd", "resourceVersion": "1"}}, "Pod")
 
     assert [(each["kind"], each["key"]) for each in told] == [("Pod", f"{NAMESPACE}/odd")]
+
+
+async def test_pods_that_have_ended_are_not_in_the_first_list_and_are_in_the_next() -> None:
+    tried = Tried("a")
+    for phase in ("Pending", "Running", "Succeeded", "Failed"):
+        labels = {LABEL_MANAGED_BY: MANAGED_BY}
+        meta = {"namespace": NAMESPACE, "name": phase.lower(), "labels": labels}
+        made = tried.cluster.create({"kind": "Pod", "metadata": meta, "spec": {"containers": []}})
+        tried.cluster.put({**made, "status": {"phase": phase}})
+    await tried.resync.first()
+    assert [name for _, name in tried.world.pods.items] == ["pending", "running"]
+    await tried.resync.once()
+    assert sorted(name for _, name in tried.world.pods.items) == ["failed", "pending", "running", "succeeded"]

@@ -23,11 +23,13 @@ class HalfListed(FakeKube):
         super().__init__(cluster)
         self._stop = stop
 
-    async def pages(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Page]:
+    async def pages(
+        self, kind: str, namespace: str | None = None, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
         if kind == "Repository":
             self._stop.set()
             raise ClusterUnavailable("away")
-        async for page in super().pages(kind, namespace, labels):
+        async for page in super().pages(kind, namespace, labels, fields):
             yield page
 
 
