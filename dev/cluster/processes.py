@@ -28,7 +28,7 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-_GOGC = "300"
+GO_ENVIRONMENT = {"GOGC": "300"}
 """Go's collector runs when the heap has grown by so many per cent. With the usual 100 a sixth of a busy API server's
 processor time goes into it, and this machine has more memory than processors."""
 
@@ -47,7 +47,7 @@ def start(argv: list[str], log: Path, cwd: Path, join: Iterable[Path] = ()) -> R
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
-    environment = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8", "GOGC": _GOGC}
+    environment = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8", **GO_ENVIRONMENT}
     groups = " ".join(str(path) for path in join)
     with log.open("wb") as output:
         child = subprocess.Popen(

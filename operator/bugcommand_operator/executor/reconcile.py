@@ -10,7 +10,6 @@ from typing import Any
 import structlog
 
 from bugcommand_operator.api.bugcommand import BugCommandStatus
-from bugcommand_operator.api.conditions import ConditionType, Reason
 from bugcommand_operator.api.names import (
     agent_pod_name,
     mirror_volume_name,
@@ -27,6 +26,7 @@ from bugcommand_operator.cluster.storage_classes import StorageClasses
 from bugcommand_operator.core.decide import decide, leave_to_its_executor
 from bugcommand_operator.core.observed import Command, Load, Observed, Pod, Volume
 from bugcommand_operator.core.plan import NOTHING, CreatePod, Event, Plan, Prepare
+from bugcommand_operator.core.pods_in_question import begins_anew, is_let_go, pods_in_question
 from bugcommand_operator.core.policies.claim_fence import comes_before
 from bugcommand_operator.core.policies.room import shares_room
 from bugcommand_operator.core.settings import Identity, Limits
@@ -137,12 +137,13 @@ class Reconciler:
         return await self._act_and_write(seen, plan)
 
     def _must_ask(self, command: Command) -> bool:
-        if _must_know(command) or _begins(command):
+        if is_let_go(command) or begins_anew(command):
             return True
-        pod = self._world.pods.items.get((command.namespace, agent_pod_name(command.name, command.attempt)))
-        if pod is None:
-            return _pod_may_be_there(command)
-        return pod.is_gated and not all(map(self._classes.knows, self._unbound_classes(command)))
+        pods, namespace = self._world.pods.items, command.namespace
+        if any((namespace, name) not in pods for name in pods_in_question(command, self._kube.now())):
+            return True
+        pod = pods.get((namespace, agent_pod_name(command.name, command.attempt)))
+        return pod is not None and pod.is_gated and not all(map(self._classes.knows, self._unbound_classes(command)))
 
     def _notice_the_end(self, before: Command) -> None:
         after = self._world.commands.items.get(before.key)
@@ -192,10 +193,8 @@ class Reconciler:
         default_agent = (repository.default_agent if repository else "") or DEFAULT_AGENT
         agent_name = command.status.agent or command.spec.agent or default_agent
         agent = world.agents.items.get((namespace, agent_name))
-        attempt, must_know, begins = command.attempt, _must_know(command), _begins(command)
-        agent_pod = await self._pod(
-            command, agent_pod_name(command.name, attempt), must_know or begins or _pod_may_be_there(command)
-        )
+        name, attempt, asked_for = command.name, command.attempt, pods_in_question(command, self._kube.now())
+        agent_pod = await self._pod(command, agent_pod_name(name, attempt), asked_for)
         is_defined = repository is not None and agent is not None
         seen = replace(
             seen,
@@ -208,14 +207,12 @@ class Reconciler:
             claim_heard_for=world.heard_for(command),
             has_rival=world.has_rival(command),
             agent_pod=agent_pod,
-            publish_pod=await self._pod(
-                command, publish_pod_name(command.name, attempt), must_know or begins or _is_publishing(command)
-            ),
-            rescue_pod=await self._pod(command, rescue_pod_name(command.name, attempt), must_know),
-            ship_pod=await self._pod(command, ship_pod_name(command.name, attempt), must_know or begins),
+            publish_pod=await self._pod(command, publish_pod_name(name, attempt), asked_for),
+            rescue_pod=await self._pod(command, rescue_pod_name(name, attempt), asked_for),
+            ship_pod=await self._pod(command, ship_pod_name(name, attempt), asked_for),
             stray_pods=self._stray_pods(command),
             mirror=world.volumes.items.get((namespace, mirror_volume_name(command.spec.repository.name))),
-            volume=await self._volume(command, workspace_volume_name(command), must_know),
+            volume=await self._volume(command, workspace_volume_name(command), is_let_go(command)),
             log_store_away_since=world.log_store_away_since,
             log_store_answers=world.log_store_answers,
             others_start_first=self._others_start_first(command, agent_pod, is_defined=is_defined),
@@ -268,10 +265,9 @@ class Reconciler:
         volumes = (self._world.volumes.items.get((command.namespace, name)) for name in names)
         return sorted({volume.storage_class for volume in volumes if volume is not None and not volume.is_bound})
 
-    async def _pod(self, command: Command, name: str, must_know: bool) -> Pod | None:
-        """That a pod is absent is only believed when the API server says so."""
+    async def _pod(self, command: Command, name: str, asked_for: frozenset[str]) -> Pod | None:
         known = self._world.pods.items.get((command.namespace, name))
-        if known is not None or not must_know:
+        if known is not None or name not in asked_for:
             return known
         try:
             return self._world.put_pod(await self._kube.get("Pod", command.namespace, name))
@@ -296,26 +292,6 @@ def _refused(seen: Observed, why: str) -> Observed:
 def _without_creation(plan: Plan) -> Plan:
     kept = tuple(a for a in plan.actions if not isinstance(a, CreatePod | Prepare))
     return replace(plan, actions=kept, status_first=False)
-
-
-def _must_know(command: Command) -> bool:
-    """What there is of it, before it is let go."""
-    return command.is_being_deleted and command.holds_finalizer
-
-
-def _begins(command: Command) -> bool:
-    """Another attempt is to begin: nothing of the last one may be left."""
-    return command.is_between_attempts or (command.is_finished and command.is_asked_again)
-
-
-def _is_publishing(command: Command) -> bool:
-    return command.is_active and command.condition_reason(ConditionType.PUBLISHED) == Reason.PUBLISHING
-
-
-def _pod_may_be_there(command: Command) -> bool:
-    """Of a claim that could be given back, or ends without a pod, it must be known that there is none."""
-    was_made = command.status.pod_name is not None
-    return command.is_active and (was_made or command.attempt > 1 or command.is_to_be_parked)
 
 
 def status_patch(before: BugCommandStatus, after: BugCommandStatus) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Resync:
 
     async def first(self) -> None:
         """All kinds at once: nothing is looked at before all are there. But for pods that have ended, two for each
-        command that has: most are of no use any more, and a pass that needs one asks for it (`Reconciler._pod`)."""
+        command that has: most are of no use any more, one that is needed is asked for (`core/pods_in_question.py`)."""
         places = [(kind, namespace) for kind in self._kinds for namespace in self._namespaces]
         shown: dict[str, dict[Key, int]] = {kind: {} for kind in self._kinds}
         try:

@@ -82,8 +82,14 @@ def agent_started(seen: Observed) -> bool:
     return pod.container("agent").started_at is not None
 
 
-def logs_are_left(seen: Observed) -> bool:
-    return seen.command.condition_reason(ConditionType.LOGS_STORED) == Reason.LOGS_UNSHIPPED
+def logs_are_left(command: Command) -> bool:
+    return command.condition_reason(ConditionType.LOGS_STORED) == Reason.LOGS_UNSHIPPED
+
+
+def may_be_shipped(command: Command, now: datetime) -> bool:
+    """What a finished command has left of its log; not for ever."""
+    ended = command.status.completion_time
+    return command.is_finished and logs_are_left(command) and ended is not None and now - ended <= GIVE_UP
 
 
 def unshipped_by(pod: Pod) -> str:
@@ -108,8 +114,7 @@ def lines(count: int) -> str:
 
 def ship_what_is_left(seen: Observed, now: datetime) -> Plan:
     """For a command that has finished: a pod of its own, tried again now and then for a day."""
-    ended = seen.command.status.completion_time
-    if not logs_are_left(seen) or ended is None or now - ended > GIVE_UP or not _can_be_read(seen):
+    if not may_be_shipped(seen.command, now) or not _can_be_read(seen):
         return NOTHING
     pod = seen.ship_pod
     if pod is None:
