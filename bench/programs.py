@@ -45,7 +45,7 @@ async def program(
     ready: Callable[[], Awaitable[bool]],
     executable: str = sys.executable,
 ) -> AsyncIterator[int]:
-    """Runs it (Python, with these arguments) until the block is left; begins once `ready` says so."""
+    """Runs it (Python, unless another is named) until the block is left; begins once `ready` says so."""
     full = {"KUBECONFIG": str(kubeconfig()), **os.environ, "PYTHONPATH": f"{ROOT}/operator:{ROOT}", **env}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(

@@ -15,12 +15,12 @@ from bugcommand_operator.core.policies.log_store import may_be_shipped
 
 
 def pods_in_question(command: Command, now: datetime) -> frozenset[str]:
-    """Names."""
+    """Their names. Of a command that is let go all of them: a pod that goes on would write into what is taken away."""
     name, attempt = command.name, command.attempt
     agent, publish, ship = agent_pod_name(name, attempt), publish_pod_name(name, attempt), ship_pod_name(name, attempt)
     if is_let_go(command):
         return frozenset({agent, publish, ship, rescue_pod_name(name, attempt)})
-    if begins_anew(command):
+    if _begins_anew(command):
         return frozenset({agent, publish, ship})
     asked = {agent: _agent_may_be_there(command), publish: _is_publishing(command), ship: may_be_shipped(command, now)}
     return frozenset(pod for pod, is_asked in asked.items() if is_asked)
@@ -31,7 +31,7 @@ def is_let_go(command: Command) -> bool:
     return command.is_being_deleted and command.holds_finalizer
 
 
-def begins_anew(command: Command) -> bool:
+def _begins_anew(command: Command) -> bool:
     """Another attempt is to begin: nothing of the last one may be left."""
     return command.is_between_attempts or (command.is_finished and command.is_asked_again)
 

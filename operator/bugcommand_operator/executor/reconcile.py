@@ -26,7 +26,7 @@ from bugcommand_operator.cluster.storage_classes import StorageClasses
 from bugcommand_operator.core.decide import decide, leave_to_its_executor
 from bugcommand_operator.core.observed import Command, Load, Observed, Pod, Volume
 from bugcommand_operator.core.plan import NOTHING, CreatePod, Event, Plan, Prepare
-from bugcommand_operator.core.pods_in_question import begins_anew, is_let_go, pods_in_question
+from bugcommand_operator.core.pods_in_question import is_let_go, pods_in_question
 from bugcommand_operator.core.policies.claim_fence import comes_before
 from bugcommand_operator.core.policies.room import shares_room
 from bugcommand_operator.core.settings import Identity, Limits
@@ -137,10 +137,10 @@ class Reconciler:
         return await self._act_and_write(seen, plan)
 
     def _must_ask(self, command: Command) -> bool:
-        if is_let_go(command) or begins_anew(command):
-            return True
-        pods, namespace = self._world.pods.items, command.namespace
+        pods, volumes, namespace = self._world.pods.items, self._world.volumes.items, command.namespace
         if any((namespace, name) not in pods for name in pods_in_question(command, self._kube.now())):
+            return True
+        if is_let_go(command) and (namespace, workspace_volume_name(command)) not in volumes:
             return True
         pod = pods.get((namespace, agent_pod_name(command.name, command.attempt)))
         return pod is not None and pod.is_gated and not all(map(self._classes.knows, self._unbound_classes(command)))
@@ -193,8 +193,8 @@ class Reconciler:
         default_agent = (repository.default_agent if repository else "") or DEFAULT_AGENT
         agent_name = command.status.agent or command.spec.agent or default_agent
         agent = world.agents.items.get((namespace, agent_name))
-        name, attempt, asked_for = command.name, command.attempt, pods_in_question(command, self._kube.now())
-        agent_pod = await self._pod(command, agent_pod_name(name, attempt), asked_for)
+        name, attempt, in_question = command.name, command.attempt, pods_in_question(command, self._kube.now())
+        agent_pod = await self._pod(command, agent_pod_name(name, attempt), in_question)
         is_defined = repository is not None and agent is not None
         seen = replace(
             seen,
@@ -207,9 +207,9 @@ class Reconciler:
             claim_heard_for=world.heard_for(command),
             has_rival=world.has_rival(command),
             agent_pod=agent_pod,
-            publish_pod=await self._pod(command, publish_pod_name(name, attempt), asked_for),
-            rescue_pod=await self._pod(command, rescue_pod_name(name, attempt), asked_for),
-            ship_pod=await self._pod(command, ship_pod_name(name, attempt), asked_for),
+            publish_pod=await self._pod(command, publish_pod_name(name, attempt), in_question),
+            rescue_pod=await self._pod(command, rescue_pod_name(name, attempt), in_question),
+            ship_pod=await self._pod(command, ship_pod_name(name, attempt), in_question),
             stray_pods=self._stray_pods(command),
             mirror=world.volumes.items.get((namespace, mirror_volume_name(command.spec.repository.name))),
             volume=await self._volume(command, workspace_volume_name(command), is_let_go(command)),
@@ -265,9 +265,9 @@ class Reconciler:
         volumes = (self._world.volumes.items.get((command.namespace, name)) for name in names)
         return sorted({volume.storage_class for volume in volumes if volume is not None and not volume.is_bound})
 
-    async def _pod(self, command: Command, name: str, asked_for: frozenset[str]) -> Pod | None:
+    async def _pod(self, command: Command, name: str, in_question: frozenset[str]) -> Pod | None:
         known = self._world.pods.items.get((command.namespace, name))
-        if known is not None or name not in asked_for:
+        if known is not None or name not in in_question:
             return known
         try:
             return self._world.put_pod(await self._kube.get("Pod", command.namespace, name))

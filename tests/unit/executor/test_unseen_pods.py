@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from tests.support.builders import NAME, NAMESPACE
+from tests.support.builders import pod as built_pod
 from tests.support.cluster_model import ClusterModel
 from tests.support.kubelet import End, Kubelet, Script
 from tests.support.operator_process import OperatorProcess, populated
+from tests.unit.core.test_pods_in_question import CASES
 
 from bugcommand_operator.core.executors import Executors, Peer
 from bugcommand_operator.core.settings import Identity
@@ -59,8 +61,7 @@ async def test_a_publish_pod_is_asked_for_in_its_turn_alone() -> None:
     while pod(cluster, "publish"):
         cluster.step()
     await process.hear()
-    for number in range(AT_ONCE[Sort.REST]):
-        assert process.reconciler.asking.may_ask(("another", str(number)), Sort.REST)
+    take_all_turns(process)
     cluster.calls.clear()
 
     await process.one(KEY)
@@ -109,11 +110,45 @@ async def test_what_ended_while_nobody_was_there_is_not_made_again(role: str) ->
     await process.work()
     process.die()
     step_until_it_has_ended(cluster, role)
+    cluster.calls.clear()
     heir = await OperatorProcess(cluster).start()
     for _ in range(MOST_STEPS):
         await heir.work()
         cluster.step()
 
     assert said(cluster, "Succeeded")["status"] == "True"
-    names = [made["metadata"]["name"] for made in cluster.created]
-    assert names.count(f"{NAME}-1-{role}") == 1
+    assert ("create", f"{NAME}-1-{role}") not in [(call.verb, call.name) for call in cluster.calls]
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_nobody_asks_without_a_turn(case: str) -> None:
+    process = await OperatorProcess(populated(ClusterModel())).start()
+    of, _ = CASES[case]
+    process.world.commands.items[KEY] = of
+    take_all_turns(process)
+    process.cluster.calls.clear()
+
+    await process.one(KEY)
+
+    assert process.cluster.calls == []
+
+
+async def test_the_volume_of_one_that_is_let_go_is_asked_for_in_its_turn_as_well() -> None:
+    process = await OperatorProcess(populated(ClusterModel())).start()
+    of, roles = CASES["deleted"]
+    process.world.commands.items[KEY] = of
+    for role in roles:
+        name = f"{NAME}-1-{role}"
+        process.world.pods.items[NAMESPACE, name] = built_pod(name=name)
+    take_all_turns(process)
+    process.cluster.calls.clear()
+
+    await process.one(KEY)
+
+    assert process.cluster.calls == []
+
+
+def take_all_turns(process: OperatorProcess) -> None:
+    for sort in Sort:
+        for number in range(AT_ONCE[sort]):
+            assert process.reconciler.asking.may_ask((sort, str(number)), sort)

@@ -84,7 +84,7 @@ def work_is_safe(seen: Observed) -> bool:
         return True
     if seen.volume.is_owned:
         return True
-    if logs_are_left(seen.command):
+    if logs_are_left(command):
         return False
     published = command.condition_reason(ConditionType.PUBLISHED)
     if command.condition_status(ConditionType.PUBLISHED) == "True" and published != Reason.PUBLISHED_IN_PART:
