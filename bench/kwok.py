@@ -85,12 +85,15 @@ async def volumes_gone(api: Api) -> None:
     """Those of claims that are gone."""
 
     async def none_left() -> bool:
-        return not await _volumes(api)
+        return not await _unclaimed(api)
 
-    seconds = many.patience(len(await _volumes(api)), GONE_SECONDS)
+    seconds = many.patience(len(await _unclaimed(api)), GONE_SECONDS)
     await until("end of the pretended volumes", none_left, seconds, every=2)
 
 
-async def _volumes(api: Api) -> list[Raw]:
+async def _unclaimed(api: Api) -> list[Raw]:
+    claims = {claim["metadata"]["uid"] for claim in await api.items("/api/v1/persistentvolumeclaims")}
     volumes = await api.items("/api/v1/persistentvolumes")
-    return [volume for volume in volumes if volume["spec"].get("storageClassName") == pretended.STORAGE_CLASS]
+    pretended_ones = (volume for volume in volumes if volume["spec"].get("storageClassName") == pretended.STORAGE_CLASS)
+    return [each for each in pretended_ones if (each["spec"].get("claimRef") or {}).get("uid") not in claims]
+

@@ -202,12 +202,15 @@ class World:
         return self.pods.put(obj, shown) and (before is None or not shown.has_only_got_on_since(before))
 
     def put_volume(self, obj: Raw) -> Volume:
-        """The echo of one that commands share is for the others."""
+        """What becomes of one that commands share is for the watch to show: known from here, it would be no news then,
+        and others that wait for it would not be told."""
+        shown, known = volume_from(obj), self.volumes.items.get(key_of(obj))
+        if shown.command_uid is None and known is not None and known.uid == shown.uid:
+            return shown
         self.hear_volume(obj)
-        volume = self.volumes.items.get(key_of(obj)) or volume_from(obj)
-        if volume.command_uid is not None:
+        if shown.command_uid is not None:
             self.echoes.expect("PersistentVolumeClaim", obj)
-        return volume
+        return self.volumes.items.get(key_of(obj)) or shown
 
     def hear_volume(self, obj: Raw) -> bool:
         shown, before = volume_from(obj), self.volumes.items.get(key_of(obj))

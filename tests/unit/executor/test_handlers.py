@@ -102,6 +102,33 @@ async def test_what_commands_share_concerns_all_of_the_namespace(route: Route) -
     assert heard == [KEY, (NAMESPACE, "other")]
 
 
+async def test_what_commands_share_concerns_all_of_them_though_an_answer_to_one_has_shown_it_before(
+    route: Route,
+) -> None:
+    """One makes the mirror's volume and waits for it to be bound; another finds it made, and bound, when it asks."""
+
+    def mirror(version: int, phase: str) -> dict[str, Any]:
+        obj = child("PersistentVolumeClaim", "shop-mirror", None)
+        obj["metadata"] |= {"uid": "u", "resourceVersion": str(version)}
+        return obj | {"status": {"phase": phase}}
+
+    assert not route.world.put_volume(mirror(5, "Pending")).is_bound
+    assert route.world.put_volume(mirror(6, "Bound")).is_bound
+
+    assert await route.hear("volume", mirror(6, "Bound"), 6, "MODIFIED") == [KEY, (NAMESPACE, "other")]
+    assert route.world.volumes.items[NAMESPACE, "shop-mirror"].is_bound
+
+
+async def test_a_shared_volume_that_was_made_anew_is_the_one_that_counts(route: Route) -> None:
+    old, new = child("PersistentVolumeClaim", "shop-mirror", None), child("PersistentVolumeClaim", "shop-mirror", None)
+    old["metadata"] |= {"uid": "old", "resourceVersion": "5", "deletionTimestamp": "2026-03-01T12:00:00Z"}
+    new["metadata"] |= {"uid": "new", "resourceVersion": "6"}
+    route.world.put_volume(old)
+    route.world.put_volume(new)
+
+    assert not route.world.volumes.items[NAMESPACE, "shop-mirror"].is_being_deleted
+
+
 @pytest.mark.parametrize("event", ["ADDED", "MODIFIED", "DELETED"])
 @pytest.mark.parametrize(
     ("of", "obj"),
