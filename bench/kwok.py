@@ -96,4 +96,3 @@ async def _unclaimed(api: Api) -> list[Raw]:
     volumes = await api.items("/api/v1/persistentvolumes")
     pretended_ones = (volume for volume in volumes if volume["spec"].get("storageClassName") == pretended.STORAGE_CLASS)
     return [each for each in pretended_ones if (each["spec"].get("claimRef") or {}).get("uid") not in claims]
-
