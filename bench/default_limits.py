@@ -6,6 +6,7 @@ The scheduler keeps its raised ones.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -49,9 +50,4 @@ def without_limits(argv: list[str]) -> list[str]:
 
 
 async def _listens() -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", PORT)
-    except OSError:
-        return False
-    writer.close()
-    return True
+    return up.accepts((socket.AF_INET, ("127.0.0.1", PORT)))

@@ -94,7 +94,7 @@ def _start(layout: Layout) -> None:
     # Before the API server starts: it waits a whole second before it tries etcd again.
     _wait(layout, "etcd", store.makes_room, 30)
     ensure(parts.CORE)
-    _wait(layout, "containerd", lambda: _accepts((socket.AF_UNIX, str(layout.socket))), 30)
+    _wait(layout, "containerd", lambda: accepts((socket.AF_UNIX, str(layout.socket))), 30)
     images.load_program(layout, layout.bin / "pause", PAUSE_IMAGE)
     images.load_program(layout, layout.bin / "coredns", DNS_IMAGE)
     _wait(layout, "kube-apiserver", lambda: api.get(layout, "/readyz") is not None, 120)
@@ -111,7 +111,7 @@ def _start(layout: Layout) -> None:
 def start_until_it_stays(layout: Layout, part: str, health: Address, start: Callable[[], None]) -> None:
     """containerd takes connections a moment before its runtime service answers; a kubelet that asks in between ends."""
     deadline = time.monotonic() + 30
-    while not _accepts(health):
+    while not accepts(health):
         if time.monotonic() > deadline:
             raise ClusterError(_why(layout, part, "does not stay"))
         start()
@@ -201,7 +201,7 @@ def _why(layout: Layout, part: str, what: str) -> str:
     return "\n".join([f"{part} {what}; its log is {log} and ends with:", *(f"  {line[:300]}" for line in tail)])
 
 
-def _accepts(address: Address) -> bool:
+def accepts(address: Address) -> bool:
     family, where = address
     with socket.socket(family) as client:
         return client.connect_ex(where) == 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bugcommand_operator.api.conditions import ConditionType, Reason
-from bugcommand_operator.api.names import agent_pod_name, publish_pod_name, rescue_pod_name, ship_pod_name
+from bugcommand_operator.api.names import agent_pod_name, pod_names, publish_pod_name, ship_pod_name
 from bugcommand_operator.core.observed import Command
 from bugcommand_operator.core.policies.log_store import may_be_shipped
 
@@ -17,9 +17,9 @@ from bugcommand_operator.core.policies.log_store import may_be_shipped
 def pods_in_question(command: Command, now: datetime) -> frozenset[str]:
     """Their names. Of a command that is let go all of them: a pod that goes on would write into what is taken away."""
     name, attempt = command.name, command.attempt
-    agent, publish, ship = agent_pod_name(name, attempt), publish_pod_name(name, attempt), ship_pod_name(name, attempt)
     if is_let_go(command):
-        return frozenset({agent, publish, ship, rescue_pod_name(name, attempt)})
+        return frozenset(pod_names(name, attempt))
+    agent, publish, ship = agent_pod_name(name, attempt), publish_pod_name(name, attempt), ship_pod_name(name, attempt)
     if _begins_anew(command):
         return frozenset({agent, publish, ship})
     asked = {agent: _agent_may_be_there(command), publish: _is_publishing(command), ship: may_be_shipped(command, now)}

@@ -63,7 +63,12 @@ class Resync:
         shown: dict[str, dict[Key, int]] = {kind: {} for kind in self._kinds}
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = {place: group.create_task(self._fill_first(*place, shown[place[0]])) for place in places}
+                tasks = {
+                    (kind, namespace): group.create_task(
+                        self._fill(kind, namespace, shown[kind], self._kinds[kind].fields_at_first)
+                    )
+                    for kind, namespace in places
+                }
         except* ClusterError as errors:
             raise errors.exceptions[0] from None
         self._world.was_shown(shown["BugCommand"])
@@ -101,9 +106,6 @@ class Resync:
         for key in list(self._world.commands.items):
             if None in namespaces or key[0] in namespaces:
                 self._enqueue(key)
-
-    async def _fill_first(self, name: str, namespace: str | None, shown: dict[Key, int]) -> str:
-        return await self._fill(name, namespace, shown, self._kinds[name].fields_at_first)
 
     async def _fill(self, name: str, namespace: str | None, shown: dict[Key, int], fields: str = "") -> str:
         kind, version = self._kinds[name], ""
